@@ -1,0 +1,1 @@
+"""Reading, writing and drawing KiCad schematics. Imports nothing of the project."""

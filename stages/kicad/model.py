@@ -1,0 +1,254 @@
+"""What a KiCad sheet is made of, as plain immutable data.
+
+Lengths are millimetres and angles are degrees, as in KiCad's files. On a sheet y grows downward;
+inside a library symbol y grows upward. Nothing here reads, writes or draws: ``reader`` fills these
+classes, ``writer`` prints them and ``draw`` renders them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class TextStyle:
+    """Size of a text in mm and how it sits on its anchor."""
+
+    size: float = 1.27
+    h_align: str = "center"  # left, center, right
+    v_align: str = "center"  # top, center, bottom
+    bold: bool = False
+    italic: bool = False
+    mirrored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """A field of a symbol or sheet box: ``Reference``, ``Value``, ``Footprint`` and so on."""
+
+    key: str
+    value: str
+    at: Point = (0.0, 0.0)
+    angle: float = 0.0
+    hidden: bool = False
+    show_name: bool = False
+    style: TextStyle = TextStyle()
+
+
+@dataclass(frozen=True, slots=True)
+class Polyline:
+    """Straight segments through ``points``; ``width`` 0 means the default line width."""
+
+    points: tuple[Point, ...]
+    width: float = 0.0
+    fill: str = "none"  # none, outline, background, color
+    dash: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Rectangle:
+    start: Point
+    end: Point
+    width: float = 0.0
+    fill: str = "none"
+    dash: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    center: Point
+    radius: float
+    width: float = 0.0
+    fill: str = "none"
+    dash: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Arc:
+    """The arc from ``start`` to ``end`` through ``mid``."""
+
+    start: Point
+    mid: Point
+    end: Point
+    width: float = 0.0
+    fill: str = "none"
+    dash: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Bezier:
+    """One cubic Bezier curve with four control points."""
+
+    points: tuple[Point, ...]
+    width: float = 0.0
+    fill: str = "none"
+    dash: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A free text of a symbol or a sheet."""
+
+    text: str
+    at: Point
+    angle: float = 0.0
+    style: TextStyle = TextStyle()
+
+
+Graphic = Polyline | Rectangle | Circle | Arc | Bezier | Text
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A pin: ``at`` is its electrical end, and the line runs from there ``length`` along ``angle``."""
+
+    number: str
+    name: str
+    at: Point
+    angle: float
+    length: float = 2.54
+    kind: str = "passive"  # KiCad's electrical type: input, output, power_in, ...
+    shape: str = "line"  # line, inverted, clock, inverted_clock, ...
+    hidden: bool = False
+    name_size: float = 1.27
+    number_size: float = 1.27
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolUnit:
+    """One drawn part of a library symbol. Unit 0 and style 0 mean "common to all"."""
+
+    unit: int
+    style: int
+    graphics: tuple[Graphic, ...] = ()
+    pins: tuple[Pin, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LibSymbol:
+    """A symbol of a library or of a sheet's ``lib_symbols``; ``lib_id`` is ``library:name``."""
+
+    lib_id: str
+    properties: tuple[Property, ...] = ()
+    units: tuple[SymbolUnit, ...] = ()
+    power: bool = False
+    pin_numbers_hidden: bool = False
+    pin_names_hidden: bool = False
+    pin_name_offset: float = 0.508
+    extends: str = ""
+
+    @property
+    def name(self) -> str:
+        """The part after the colon: what the data set calls a component."""
+        return self.lib_id.split(":", 1)[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedSymbol:
+    """An instance on a sheet. ``mirror`` is "", "x" or "y"; it is applied before the rotation."""
+
+    lib_id: str
+    at: Point
+    angle: float = 0.0
+    mirror: str = ""
+    unit: int = 1
+    style: int = 1
+    properties: tuple[Property, ...] = ()
+    uuid: str = ""
+    lib_name: str = ""  # the sheet's own copy in lib_symbols, where it differs from lib_id
+    dnp: bool = False
+
+    def value_of(self, key: str) -> str:
+        """The value of the property ``key``, or "" where there is none."""
+        return next((p.value for p in self.properties if p.key == key), "")
+
+    @property
+    def reference(self) -> str:
+        return self.value_of("Reference")
+
+    @property
+    def value(self) -> str:
+        return self.value_of("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A wire or a bus."""
+
+    points: tuple[Point, ...]
+    kind: str = "wire"  # wire, bus
+    width: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class BusEntry:
+    at: Point
+    size: Point
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A net label: ``kind`` is local, global, hierarchical or directive."""
+
+    text: str
+    at: Point
+    kind: str = "local"
+    angle: float = 0.0
+    shape: str = "input"  # of global and hierarchical ones: input, output, bidirectional, tri_state, passive
+    style: TextStyle = TextStyle()
+    properties: tuple[Property, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SheetPin:
+    name: str
+    shape: str
+    at: Point
+    angle: float
+    style: TextStyle = TextStyle()
+
+
+@dataclass(frozen=True, slots=True)
+class SheetBox:
+    """A box that stands for a sub-sheet."""
+
+    at: Point
+    size: Point
+    properties: tuple[Property, ...] = ()
+    pins: tuple[SheetPin, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return next((p.value for p in self.properties if p.key in ("Sheetname", "Sheet name")), "")
+
+
+@dataclass(frozen=True, slots=True)
+class TitleBlock:
+    title: str = ""
+    date: str = ""
+    rev: str = ""
+    company: str = ""
+    comments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One ``.kicad_sch`` file; ``size`` is the paper's width and height in mm."""
+
+    size: Point = (297.0, 210.0)
+    paper: str = "A4"
+    version: int = 20231120
+    uuid: str = ""
+    title_block: TitleBlock = TitleBlock()
+    lib_symbols: dict[str, LibSymbol] = field(default_factory=dict)
+    symbols: tuple[PlacedSymbol, ...] = ()
+    lines: tuple[Line, ...] = ()
+    bus_entries: tuple[BusEntry, ...] = ()
+    junctions: tuple[Point, ...] = ()
+    no_connects: tuple[Point, ...] = ()
+    labels: tuple[Label, ...] = ()
+    graphics: tuple[Graphic, ...] = ()
+    sheets: tuple[SheetBox, ...] = ()
+    frame: bool = True

@@ -1,0 +1,25 @@
+"""Errors that a user can cause, printed as one line instead of a traceback."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+
+class UserError(Exception):
+    """Something outside the code is wrong; the message is one line that names the fix."""
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a stage's ``main``: a ``UserError`` becomes one line on stderr and exit status 1.
+
+    Any other exception keeps its traceback, because it is a bug of ours.
+    """
+    try:
+        main()
+    except UserError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted: nothing half-written was kept; run the same command again", file=sys.stderr)
+        sys.exit(130)

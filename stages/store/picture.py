@@ -1,0 +1,67 @@
+"""The one way in which this project opens a picture of a sheet."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+from PIL import Image
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+
+
+class PictureError(ValueError):
+    """The bytes are no usable picture; ``reason`` is the snake_case word under which the row is counted."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+def open_picture(data: bytes, *, max_pixels: int) -> Image.Image:
+    """Decode ``data`` wholly and lay it on white.
+
+    KiCad's renderings are RGBA with transparency, which ``convert("RGB")`` would turn black.
+
+    Args:
+        data: an encoded picture in one of ``FORMATS``.
+        max_pixels: the most pixels, width times height, that are decoded.
+
+    Returns:
+        An RGB image, all pixels loaded.
+
+    Raises:
+        PictureError: ``image_corrupt`` if it does not decode to its end, ``too_large`` over ``max_pixels``.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            if image.width * image.height > max_pixels:
+                raise PictureError("too_large", f"{image.width} x {image.height} pixels")
+            image.load()
+    except Image.DecompressionBombError as error:
+        raise PictureError("too_large", str(error)) from None
+    except PictureError:
+        raise
+    except (OSError, SyntaxError, ValueError, IndexError, KeyError, TypeError, EOFError) as error:
+        # What Pillow's decoders raise on damaged bytes; it documents no narrower set.
+        raise PictureError("image_corrupt", str(error)) from None
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    layer = image.convert("RGBA")
+    white = Image.new("RGBA", layer.size, "white")
+    return Image.alpha_composite(white, layer).convert("RGB")
+
+
+def fit_within(image: Image.Image, *, max_side: int, max_pixels: int) -> Image.Image:
+    """Shrink ``image`` to at most ``max_side`` a side and ``max_pixels`` in all; never enlarge it.
+
+    Aspect ratio is kept to the rounding of one pixel.
+    """
+    width, height = image.size
+    scale = min(1.0, max_side / max(width, height), (max_pixels / (width * height)) ** 0.5)
+    if scale == 1.0:
+        return image
+    size = (max(1, int(width * scale)), max(1, int(height * scale)))
+    return image.resize(size, Image.Resampling.BICUBIC)

@@ -1,0 +1,29 @@
+"""What the tests share: the folder of real sheets, which skips with a visible reason where it is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def shared_folder(name: str) -> Path:
+    """The folder ``../shared/NAME`` beside the checkout; skips the test where there is none."""
+    folder = ROOT.parent / "shared" / name
+    if not folder.is_dir():
+        pytest.skip(f"needs ../shared/{name} beside the checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mini() -> Path:
+    """The folder with 310 real sheets."""
+    return shared_folder("open-schematics-mini")
+
+
+@pytest.fixture(scope="session")
+def qwen3_tokenizer() -> Path:
+    """The folder with the Qwen3 tokenizer."""
+    return shared_folder("qwen3-tokenizer")
