@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +128,60 @@ def read_messages(folder: Path, split: str) -> list[dict[str, Any]]:
         raise UserError(f"{path} is missing: run `dvc repro build-messages`")
     rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
     return rows
+
+
+class Pictures:
+    """Random reads of the encoded pictures of one clean split.
+
+    A message row says where its picture lies: ``read(row["part"], row["row"])``. One row group's image column
+    is read, never a whole file. It travels to worker processes (pickled or forked), which open their own files.
+
+    Args:
+        folder: the folder of the clean splits, ``data/clean``.
+        split: one of ``SPLITS``.
+    """
+
+    _OPEN_FILES = 8
+
+    def __init__(self, folder: Path, split: str) -> None:
+        self._folder = folder / split
+        self._open: OrderedDict[str, tuple[pq.ParquetFile, list[int]]] = OrderedDict()
+        self._owner = os.getpid()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_folder": self._folder, "_open": OrderedDict(), "_owner": 0}
+
+    def read(self, part: str, row: int) -> bytes:
+        """The encoded picture of row ``row`` (from 0) of the file named ``part``.
+
+        Raises:
+            UserError: there is no such file or row, as after a clean split was made anew.
+        """
+        file, starts = self._file(part)
+        if not 0 <= row < starts[-1]:
+            raise UserError(
+                f"{self._folder / part} has {starts[-1]} rows, row {row} was asked for: "
+                "run `dvc repro build-messages`"
+            )
+        group = bisect_right(starts, row) - 1
+        column = file.read_row_group(group, columns=["image"], use_threads=False).column("image")
+        data: bytes = column[row - starts[group]].as_py()
+        return data
+
+    def _file(self, part: str) -> tuple[pq.ParquetFile, list[int]]:
+        """The open file and the first row of each of its row groups, then the row count."""
+        if self._owner != os.getpid():  # forked: the parent's file handles are not ours to read from
+            self._open, self._owner = OrderedDict(), os.getpid()
+        if part in self._open:
+            self._open.move_to_end(part)
+            return self._open[part]
+        path = self._folder / part
+        if not path.is_file():
+            raise UserError(f"{path} is missing: run `dvc repro clean-to-parquet build-messages`")
+        file = pq.ParquetFile(path)
+        sizes = (file.metadata.row_group(i).num_rows for i in range(file.num_row_groups))
+        self._open[part] = (file, list(accumulate(sizes, initial=0)))
+        if len(self._open) > self._OPEN_FILES:
+            _, (oldest, _) = self._open.popitem(last=False)
+            oldest.close()
+        return self._open[part]
