@@ -49,6 +49,8 @@ class Polyline:
 
 @dataclass(frozen=True, slots=True)
 class Rectangle:
+    """An upright rectangle between two opposite corners."""
+
     start: Point
     end: Point
     width: float = 0.0
@@ -58,6 +60,8 @@ class Rectangle:
 
 @dataclass(frozen=True, slots=True)
 class Circle:
+    """A circle; its border is ``width`` wide."""
+
     center: Point
     radius: float
     width: float = 0.0
@@ -184,6 +188,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class BusEntry:
+    """The short slanted line from a bus (``at``) to a wire (``at`` + ``size``)."""
+
     at: Point
     size: Point
 
@@ -203,6 +209,8 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class SheetPin:
+    """A hierarchical pin on the border of a sheet box; ``shape`` and ``angle`` as for a label."""
+
     name: str
     shape: str
     at: Point
@@ -226,6 +234,8 @@ class SheetBox:
 
 @dataclass(frozen=True, slots=True)
 class TitleBlock:
+    """What the drawing frame's title block shows; ``comments`` are numbered from 1."""
+
     title: str = ""
     date: str = ""
     rev: str = ""
