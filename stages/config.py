@@ -99,10 +99,12 @@ class Train:
     warmup_steps: int
     schedule: Literal["linear", "cosine", "constant", "constant_with_warmup"]
     logging_steps: int
+    validation_sheets: int
 
     def check(self, where: str) -> None:
         _positive(self, "max_length", where)
         _positive(self, "logging_steps", where)
+        _positive(self, "validation_sheets", where)
         _positive(self, "max_grad_norm", where)
         _require(self.warmup_steps >= 0, f"{where}.warmup_steps is {self.warmup_steps}: it must be 0 or more")
         _require(self.weight_decay >= 0, f"{where}.weight_decay is {self.weight_decay}: it must be 0 or more")
@@ -180,7 +182,6 @@ class ProfileTrain:
     gradient_accumulation: int
     learning_rate: float
     gradient_checkpointing: bool
-    train_modules: tuple[str, ...]
 
     def check(self, where: str) -> None:
         for name in ("epochs", "max_sheets", "batch_size", "gradient_accumulation", "learning_rate"):

@@ -18,14 +18,15 @@ class PictureError(ValueError):
         self.reason = reason
 
 
-def open_picture(data: bytes, *, max_pixels: int) -> Image.Image:
+def open_picture(data: bytes, *, max_pixels: int | None = None) -> Image.Image:
     """Decode ``data`` wholly and lay it on white.
 
     KiCad's renderings are RGBA with transparency, which ``convert("RGB")`` would turn black.
 
     Args:
         data: an encoded picture in one of ``FORMATS``.
-        max_pixels: the most pixels, width times height, that are decoded.
+        max_pixels: the most pixels, width times height, that are decoded; None for pictures that
+            clean-to-parquet has already admitted.
 
     Returns:
         An RGB image, all pixels loaded.
@@ -37,7 +38,7 @@ def open_picture(data: bytes, *, max_pixels: int) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(data), formats=FORMATS)
-            if image.width * image.height > max_pixels:
+            if max_pixels is not None and image.width * image.height > max_pixels:
                 raise PictureError("too_large", f"{image.width} x {image.height} pixels")
             image.load()
     except Image.DecompressionBombError as error:
@@ -54,14 +55,18 @@ def open_picture(data: bytes, *, max_pixels: int) -> Image.Image:
     return Image.alpha_composite(white, layer).convert("RGB")
 
 
-def fit_within(image: Image.Image, *, max_side: int, max_pixels: int) -> Image.Image:
-    """Shrink ``image`` to at most ``max_side`` a side and ``max_pixels`` in all; never enlarge it.
+def fitted_size(width: int, height: int, *, max_side: int, max_pixels: int) -> tuple[int, int]:
+    """Width and height after shrinking to at most ``max_side`` a side and ``max_pixels`` in all.
 
-    Aspect ratio is kept to the rounding of one pixel.
+    Aspect ratio is kept to the rounding of one pixel; nothing is ever enlarged.
     """
-    width, height = image.size
     scale = min(1.0, max_side / max(width, height), (max_pixels / (width * height)) ** 0.5)
     if scale == 1.0:
-        return image
-    size = (max(1, int(width * scale)), max(1, int(height * scale)))
-    return image.resize(size, Image.Resampling.BICUBIC)
+        return width, height
+    return max(1, int(width * scale)), max(1, int(height * scale))
+
+
+def fit_within(image: Image.Image, *, max_side: int, max_pixels: int) -> Image.Image:
+    """Shrink ``image`` to its ``fitted_size``."""
+    size = fitted_size(*image.size, max_side=max_side, max_pixels=max_pixels)
+    return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)

@@ -1,0 +1,54 @@
+"""What the machine can do, checked before a model is loaded, and the seeds and precision that follow."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import torch
+from transformers import set_seed
+from transformers.utils import is_flash_attn_2_available
+
+from stages.config import Model
+from stages.store.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where the model runs, in what precision, and by which attention."""
+
+    name: str  # cpu or cuda
+    dtype: torch.dtype
+    attention: str  # as transformers names it
+
+
+def prepare_device(model: Model, seed: int) -> Device:
+    """Check that ``model`` can run here, seed every generator and switch TF32 on.
+
+    TF32 speeds up float32 matrix products on the GPU and leaves bfloat16 ones alone.
+
+    Raises:
+        UserError: the profile asks for CUDA or bfloat16 and the machine has none.
+    """
+    has_cuda = torch.cuda.is_available()
+    if model.device == "cuda" and not has_cuda:
+        raise UserError(
+            "this profile needs a CUDA GPU and torch sees none: run it on a GPU box, "
+            "or set profile: sample in params.yaml"
+        )
+    name = "cuda" if has_cuda and model.device != "cpu" else "cpu"
+    if name == "cuda" and model.dtype == "bfloat16" and not torch.cuda.is_bf16_supported():
+        raise UserError(
+            f"{torch.cuda.get_device_name(0)} has no bfloat16: set the profile's model.dtype to float32"
+        )
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.allow_tf32 = True
+    set_seed(seed)
+    dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[model.dtype]
+    flash = name == "cuda" and dtype == torch.bfloat16 and is_flash_attn_2_available()
+    device = Device(name, dtype, "flash_attention_2" if flash else "sdpa")
+    where = torch.cuda.get_device_name(0) if name == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    log.info("%s, %s, attention %s, torch %s", where, model.dtype, device.attention, torch.__version__)
+    return device

@@ -1,0 +1,75 @@
+"""Asking a model about sheets: greedy answers in padded batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from tqdm import tqdm
+from transformers import GenerationConfig
+
+from stages.vlm.encode import Encoder, collate
+from stages.vlm.sheets import Sheets
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said: its text, how many tokens it took, and whether it stopped or ran into the limit."""
+
+    text: str
+    tokens: int
+    finish: str  # stop or length
+
+
+@torch.inference_mode()
+def answer_sheets(
+    model: Any,
+    encoder: Encoder,
+    sheets: Sheets,
+    rows: list[dict[str, Any]],
+    *,
+    batch_size: int,
+    max_new_tokens: int,
+) -> list[Answer]:
+    """Answer the prompt of each message row, greedily.
+
+    Rows are batched by length, longest first, so that little is padded and too large a batch fails at once.
+
+    Returns:
+        One answer a row, in the order of ``rows``.
+    """
+    stops = _stop_ids(model, encoder)
+    config = GenerationConfig(
+        max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=stops, pad_token_id=encoder.pad_id
+    )
+    lengths = [encoder.length([sheets.size(row)], row["messages"]) for row in rows]
+    order = sorted(range(len(rows)), key=lambda i: (-lengths[i], i))
+    answers: dict[int, Answer] = {}
+    with tqdm(total=len(rows), desc="answering", unit="sheet") as progress:
+        for start in range(0, len(rows), batch_size):
+            chosen = order[start : start + batch_size]
+            encoded = [encoder.encode_prompt([sheets.picture(rows[i])], rows[i]["messages"]) for i in chosen]
+            batch = collate(encoded, encoder.pad_id, side="left")
+            del batch["labels"]
+            width = batch["input_ids"].shape[1]
+            out = model.generate(
+                **{name: tensor.to(model.device) for name, tensor in batch.items()}, generation_config=config
+            )
+            for i, ids in zip(chosen, out[:, width:].tolist(), strict=True):
+                answers[i] = _answer(ids, stops, encoder)
+            progress.update(len(chosen))
+    return [answers[i] for i in range(len(rows))]
+
+
+def _stop_ids(model: Any, encoder: Encoder) -> list[int]:
+    """The end-of-turn token and whatever else the model's own generation config stops at."""
+    own = model.generation_config.eos_token_id
+    return sorted({encoder.end_of_turn_id, *([own] if isinstance(own, int) else own or [])})
+
+
+def _answer(ids: list[int], stops: list[int], encoder: Encoder) -> Answer:
+    end = next((at for at, token in enumerate(ids) if token in stops), None)
+    kept = ids if end is None else ids[:end]
+    text = encoder.tokenizer.decode(kept, skip_special_tokens=True)
+    return Answer(text.strip(), len(kept), "length" if end is None else "stop")

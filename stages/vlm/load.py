@@ -1,0 +1,73 @@
+"""Loading the base model, the adapter on it, and the processor: from a folder or from the Hub alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub.errors import HfHubHTTPError
+from peft import PeftModel
+from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
+
+from stages.config import Model
+from stages.store.errors import UserError
+from stages.vlm.device import Device
+
+
+def load_processor(base: str, revision: str | None) -> ProcessorMixin:
+    """The processor of a base model or of an exported adapter folder.
+
+    Raises:
+        UserError: there is none under that name, or it does not know pictures.
+    """
+    try:
+        processor = AutoProcessor.from_pretrained(base, revision=revision)
+    except (OSError, ValueError, HfHubHTTPError) as error:
+        raise UserError(_not_found(base, "processor", error)) from None
+    token = getattr(processor, "image_token", None)
+    if token is None or getattr(processor, "image_processor", None) is None:
+        raise UserError(
+            f"the processor of {base} has no image token: name a vision-language model such as "
+            "Qwen/Qwen3-VL-8B-Instruct in the profile's model.base"
+        )
+    return processor
+
+
+def load_base(model: Model, device: Device) -> PreTrainedModel:
+    """The base model in the profile's precision, on the profile's device, in evaluation mode.
+
+    Raises:
+        UserError: there is no such model, or it takes no pictures.
+    """
+    try:
+        loaded = AutoModelForImageTextToText.from_pretrained(
+            model.base,
+            revision=model.revision,
+            dtype=device.dtype,
+            attn_implementation=device.attention,
+            device_map={"": device.name},
+        )
+    except (OSError, ValueError, HfHubHTTPError) as error:
+        raise UserError(_not_found(model.base, "vision-language model", error)) from None
+    return loaded.eval()
+
+
+def load_tuned(model: Model, device: Device, adapter: Path) -> Any:
+    """The base model with the exported adapter merged into it.
+
+    Raises:
+        UserError: the adapter is missing or was made for another base.
+    """
+    if not (adapter / "adapter_config.json").is_file():
+        raise UserError(f"{adapter} holds no adapter: run `dvc repro train`")
+    tuned = PeftModel.from_pretrained(load_base(model, device), str(adapter))
+    return tuned.merge_and_unload().eval()
+
+
+def _not_found(base: str, what: str, error: Exception) -> str:
+    if Path(base).is_dir() or base.startswith((".", "/")):
+        fix = "check the folder in the profile's model.base"
+    else:
+        fix = "check the id in the profile's model.base, the network, and HF_TOKEN if the model is gated"
+    reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    return f"no {what} could be loaded from {base!r}: {fix} ({reason})"
