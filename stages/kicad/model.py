@@ -22,6 +22,7 @@ class TextStyle:
     bold: bool = False
     italic: bool = False
     mirrored: bool = False
+    thickness: float = 0.0  # pen width in mm; 0 is KiCad's choice, by size and boldness
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,20 @@ class Text:
     style: TextStyle = TextStyle()
 
 
-Graphic = Polyline | Rectangle | Circle | Arc | Bezier | Text
+@dataclass(frozen=True, slots=True)
+class TextBox:
+    """A text inside a rectangle with its corner at ``at``."""
+
+    text: str
+    at: Point
+    size: Point
+    angle: float = 0.0
+    style: TextStyle = TextStyle(h_align="left", v_align="top")
+    width: float = 0.0  # of the border; negative for none
+    dash: str = "default"
+
+
+Graphic = Polyline | Rectangle | Circle | Arc | Bezier | Text | TextBox
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,13 +210,14 @@ class BusEntry:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A net label: ``kind`` is local, global, hierarchical or directive."""
+    """A net label: ``kind`` is local, global, hierarchical or directive (a net class flag)."""
 
     text: str
     at: Point
     kind: str = "local"
     angle: float = 0.0
     shape: str = "input"  # of global and hierarchical ones: input, output, bidirectional, tri_state, passive
+    length: float = 2.54  # of a directive's pin
     style: TextStyle = TextStyle()
     properties: tuple[Property, ...] = ()
 
@@ -245,7 +260,12 @@ class TitleBlock:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One ``.kicad_sch`` file; ``size`` is the paper's width and height in mm."""
+    """One ``.kicad_sch`` file; ``size`` is the paper's width and height in mm.
+
+    ``junction_diameters`` runs along ``junctions``; empty means the default (0) for all of them.
+    ``graphical_order`` says how ``lines`` and ``graphics`` alternate in the file, one letter an item:
+    ``l`` takes the next line, ``g`` the next graphic; empty means the lines first.
+    """
 
     size: Point = (297.0, 210.0)
     paper: str = "A4"
@@ -257,8 +277,26 @@ class Sheet:
     lines: tuple[Line, ...] = ()
     bus_entries: tuple[BusEntry, ...] = ()
     junctions: tuple[Point, ...] = ()
+    junction_diameters: tuple[float, ...] = ()
     no_connects: tuple[Point, ...] = ()
     labels: tuple[Label, ...] = ()
     graphics: tuple[Graphic, ...] = ()
     sheets: tuple[SheetBox, ...] = ()
+    sheet_instances: tuple[tuple[str, str], ...] = (("/", "1"),)  # path and page number
+    graphical_order: str = ""
     frame: bool = True
+
+    @property
+    def graphical_items(self) -> tuple[Line | Graphic, ...]:
+        """Lines and graphics in the order of the file.
+
+        Raises ValueError where ``graphical_order`` does not name each of them once.
+        """
+        if not self.graphical_order:
+            return (*self.lines, *self.graphics)
+        expected = (len(self.lines), len(self.graphics), len(self.lines) + len(self.graphics))
+        order = self.graphical_order
+        if (order.count("l"), order.count("g"), len(order)) != expected:
+            raise ValueError("graphical_order does not name each line and each graphic once")
+        lines, graphics = iter(self.lines), iter(self.graphics)
+        return tuple(next(lines) if letter == "l" else next(graphics) for letter in order)
