@@ -1,0 +1,56 @@
+"""Limits on text that a model wrote or a stranger's file holds, checked before and after parsing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+MAX_CHARS = 2_000_000
+"""Longest text that is parsed. The longest of the mini set's 260 sheets has 695,561 characters."""
+
+MAX_DEPTH = 64
+"""Deepest nesting that is parsed. The data set's own JSON and KiCad texts stay under 16."""
+
+_FENCE = re.compile(r"^[ \t]*```[^\n`]*$", re.MULTILINE)
+
+
+class UnreadableError(ValueError):
+    """A text that is not parsed; ``reason`` is one of the words of ``Answer.reason``."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def check_text(text: str) -> None:
+    """Raises UnreadableError for text that is too long, blank or not storable as UTF-8 without NUL."""
+    if len(text) > MAX_CHARS:
+        raise UnreadableError("too_long")
+    check_characters(text)
+    if not text.strip():
+        raise UnreadableError("empty")
+
+
+def check_characters(text: str) -> None:
+    """Raises UnreadableError for NUL and unpaired surrogates."""
+    if "\0" in text:
+        raise UnreadableError("nul")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise UnreadableError("surrogate") from None
+
+
+def check_parts(parts: Iterable[str]) -> None:
+    """``check_characters`` for what parsing made: escapes such as ``\\ud800`` only show then."""
+    for part in parts:
+        check_characters(part)
+
+
+def unfenced(text: str) -> str:
+    """The content of the first Markdown code fence, to the end where it never closes, or all of the text."""
+    opening = _FENCE.search(text)
+    if opening is None:
+        return text.strip()
+    closing = _FENCE.search(text, opening.end())
+    return text[opening.end() : closing.start() if closing else len(text)].strip()
