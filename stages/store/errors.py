@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable
 
@@ -23,3 +24,13 @@ def run(main: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         print("interrupted: nothing half-written was kept; run the same command again", file=sys.stderr)
         sys.exit(130)
+
+
+def takes_no_arguments(doc: str | None) -> None:
+    """Answer ``--help`` with the stage's docstring and refuse anything else on the command line.
+
+    What a stage does is told by params.yaml alone, so that its results follow from what is under version
+    control.
+    """
+    formatter = argparse.RawDescriptionHelpFormatter
+    argparse.ArgumentParser(usage="%(prog)s", description=doc, formatter_class=formatter).parse_args()

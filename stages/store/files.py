@@ -13,6 +13,8 @@ from typing import Any
 
 from stages.store.errors import UserError
 
+_STAMP = ".resume"
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -30,21 +32,33 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder beside ``path``; it takes the final name if the block ends without an error.
+def replacing_folder(path: Path, *, resume: str | None = None) -> Iterator[Path]:
+    """Yield a folder beside ``path``; it takes the final name if the block ends without an error.
 
-    The old folder, if any, stays in place until then.
+    The old folder, if any, stays in place until then. What a killed run left behind is deleted by the next.
+
+    Args:
+        resume: what the content depends on, in words. With it, a block that fails leaves its folder for the
+            next run with the same words, which finds in it what is already done. Without it, the folder
+            starts empty and a block that fails leaves nothing.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    part = path.with_name(f".{path.name}.part")
+    stamp = part / _STAMP
+    if resume is None or not stamp.is_file() or stamp.read_text(encoding="utf-8") != resume:
+        if part.exists():
+            shutil.rmtree(part)
+        part.mkdir(parents=True)
+        if resume is not None:
+            write_text(stamp, resume)
     try:
         yield part
-        part.chmod(0o755)
+        stamp.unlink(missing_ok=True)
         if path.exists():
             shutil.rmtree(path)
         part.replace(path)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        if resume is None:
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

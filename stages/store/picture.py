@@ -18,29 +18,25 @@ class PictureError(ValueError):
         self.reason = reason
 
 
-def open_picture(data: bytes, *, max_pixels: int | None = None) -> Image.Image:
-    """Decode ``data`` wholly and lay it on white.
-
-    KiCad's renderings are RGBA with transparency, which ``convert("RGB")`` would turn black.
+def decode_picture(data: bytes, *, max_pixels: int | None = None) -> Image.Image:
+    """Decode ``data`` wholly, in the mode that it has.
 
     Args:
         data: an encoded picture in one of ``FORMATS``.
         max_pixels: the most pixels, width times height, that are decoded; None for pictures that
             clean-to-parquet has already admitted.
 
-    Returns:
-        An RGB image, all pixels loaded.
-
     Raises:
         PictureError: ``image_corrupt`` if it does not decode to its end, ``too_large`` over ``max_pixels``.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")  # of bombs, which are measured here, and of damaged metadata
             image = Image.open(io.BytesIO(data), formats=FORMATS)
             if max_pixels is not None and image.width * image.height > max_pixels:
                 raise PictureError("too_large", f"{image.width} x {image.height} pixels")
             image.load()
+            return image
     except Image.DecompressionBombError as error:
         raise PictureError("too_large", str(error)) from None
     except PictureError:
@@ -48,11 +44,30 @@ def open_picture(data: bytes, *, max_pixels: int | None = None) -> Image.Image:
     except (OSError, SyntaxError, ValueError, IndexError, KeyError, TypeError, EOFError) as error:
         # What Pillow's decoders raise on damaged bytes; it documents no narrower set.
         raise PictureError("image_corrupt", str(error)) from None
+
+
+def open_picture(data: bytes, *, max_pixels: int | None = None) -> Image.Image:
+    """Decode ``data`` wholly and lay it on white.
+
+    KiCad's renderings are RGBA with transparency, which ``convert("RGB")`` would turn black.
+
+    Args:
+        data: an encoded picture in one of ``FORMATS``.
+        max_pixels: see ``decode_picture``.
+
+    Returns:
+        An RGB image, all pixels loaded.
+
+    Raises:
+        PictureError: see ``decode_picture``.
+    """
+    image = decode_picture(data, max_pixels=max_pixels)
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     layer = image.convert("RGBA")
-    white = Image.new("RGBA", layer.size, "white")
-    return Image.alpha_composite(white, layer).convert("RGB")
+    sheet = Image.new("RGB", layer.size, "white")
+    sheet.paste(layer, mask=layer.getchannel("A"))  # the bytes of alpha_composite in half its time
+    return sheet
 
 
 def fitted_size(width: int, height: int, *, max_side: int, max_pixels: int) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import os
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
@@ -77,24 +77,80 @@ PREDICTIONS = pa.schema(
 )
 
 
+def open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """A zstd writer without dictionaries and statistics, which cost space on pictures and long texts."""
+    return pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=False, write_statistics=False)
+
+
+def write_batches(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
+    """Write each batch as a row group of one parquet file, atomically, and return the number of rows."""
+    count = 0
+    with replacing(path) as part, open_writer(part, schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            count += batch.num_rows
+    return count
+
+
 def write_rows(path: Path, schema: pa.Schema, rows: Iterable[dict[str, Any]], *, row_group: int = 16) -> int:
-    """Write ``rows`` as one zstd parquet file, atomically, and return how many there were.
+    """Write ``rows`` as one parquet file, atomically, and return how many there were.
 
     Args:
         row_group: rows a group; small, so that a single picture is read without its whole file.
     """
-    count = 0
-    with replacing(path) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
-        batch: list[dict[str, Any]] = []
-        for row in rows:
-            batch.append(row)
-            count += 1
-            if len(batch) == row_group:
-                writer.write_table(pa.Table.from_pylist(batch, schema=schema))
-                batch = []
-        if batch:
-            writer.write_table(pa.Table.from_pylist(batch, schema=schema))
-    return count
+    return write_batches(path, schema, row_batches(rows, schema, row_group))
+
+
+def row_batches(rows: Iterable[dict[str, Any]], schema: pa.Schema, size: int) -> Iterator[pa.RecordBatch]:
+    """The rows in batches of ``size``; the last one may be shorter."""
+    rows = iter(rows)
+    while batch := list(islice(rows, size)):
+        yield pa.RecordBatch.from_pylist(batch, schema=schema)
+
+
+class PartWriter:
+    """Writes tables to ``part-00.parquet``, ``part-01.parquet``... as a context manager.
+
+    Args:
+        folder: where the parts go; made if there is none.
+        rows_per_part: rows of every part but the last.
+        row_group: rows a group, as for ``write_rows``.
+    """
+
+    def __init__(self, folder: Path, schema: pa.Schema, rows_per_part: int, *, row_group: int = 16) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.rows = 0
+        self._folder, self._schema = folder, schema
+        self._rows_per_part, self._row_group = rows_per_part, row_group
+        self._pending = schema.empty_table()
+        self._writer: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> PartWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if error[0] is None and self._pending.num_rows:
+            self._write_group()
+        if self._writer:
+            self._writer.close()
+
+    def write(self, table: pa.Table) -> None:
+        self._pending = pa.concat_tables([self._pending, table])
+        while self._pending.num_rows >= self._row_group:
+            self._write_group()
+
+    def _write_group(self) -> None:
+        """Write one row group of the pending rows, in a new part where the last one is full."""
+        filled = self.rows % self._rows_per_part
+        if self._writer is None or not filled:
+            if self._writer:
+                self._writer.close()
+            name = f"part-{self.rows // self._rows_per_part:02d}.parquet"
+            self._writer = open_writer(self._folder / name, self._schema)
+        group = self._pending.slice(0, min(self._row_group, self._rows_per_part - filled))
+        self._pending = self._pending.slice(group.num_rows)
+        self._writer.write_table(group.combine_chunks())
+        self.rows += group.num_rows
 
 
 def iterate_rows(paths: Iterable[Path], columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
@@ -111,7 +167,7 @@ def clean_parts(folder: Path, split: str) -> list[Path]:
     Raises:
         UserError: the split has no file.
     """
-    parts = sorted((folder / split).glob("part-*.parquet"))
+    parts = sorted((folder / split).glob("part-*.parquet"), key=lambda part: (len(part.name), part.name))
     if not parts:
         raise UserError(f"{folder / split} holds no part-*.parquet: run `dvc repro clean-to-parquet`")
     return parts
@@ -134,7 +190,7 @@ class Pictures:
     """Random reads of the encoded pictures of one clean split.
 
     A message row says where its picture lies: ``read(row["part"], row["row"])``. One row group's image column
-    is read, never a whole file. It travels to worker processes (pickled or forked), which open their own files.
+    is read, never a whole file. It travels to worker processes, pickled or forked, which open their files.
 
     Args:
         folder: the folder of the clean splits, ``data/clean``.

@@ -1,0 +1,117 @@
+"""``python -m stages.clean_to_parquet``: keep the usable rows of data/raw and split them by group.
+
+Settings are ``clean`` of params.yaml. Writes ``data/clean/{train,validation,test}/part-NN.parquet``, rows in
+the order of data/raw, and ``metrics/clean.json``: how many rows were kept, why the others were dropped, what
+is missing in the source, and the size of each split.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from stages.config import Clean, load_params
+from stages.store.clean_metrics import summarize
+from stages.store.errors import UserError, run, takes_no_arguments
+from stages.store.examine import REASONS, Found, RowGroup, examine_group, mark_duplicates, row_groups
+from stages.store.files import replacing_folder, write_json
+from stages.store.groups import Place, assign_splits
+from stages.store.parallel import cores, ordered_map
+from stages.store.raw import raw_shards
+from stages.store.tables import CLEAN, SPLITS, PartWriter
+
+RAW_FOLDER = Path("data/raw")
+FOLDER = Path("data/clean")
+METRICS = Path("metrics/clean.json")
+
+
+def main() -> None:
+    """Run the stage in the current folder."""
+    takes_no_arguments(__doc__)
+    metrics = clean_to_parquet(RAW_FOLDER, FOLDER, load_params().clean, workers=cores())
+    write_json(METRICS, metrics)
+    splits = ", ".join(f"{name} {count}" for name, count in metrics["splits"].items())
+    dropped = ", ".join(f"{reason} {count}" for reason, count in metrics["dropped"].items() if count)
+    print(f"{FOLDER}: kept {metrics['rows_kept']} of {metrics['rows_read']} rows ({splits})")
+    print(f"dropped: {dropped or 'none'}")
+
+
+def clean_to_parquet(raw: Path, folder: Path, params: Clean, *, workers: int) -> dict[str, Any]:
+    """Clean the rows of ``raw`` into ``folder`` and return what ``metrics/clean.json`` says.
+
+    Two passes over the raw shards, a row group at a time: one examines the rows, in ``workers`` processes,
+    one writes what is kept. Between them only digests, names and components are in memory.
+
+    Raises:
+        UserError: ``raw`` is incomplete, no row is usable or a split gets none; ``folder`` is as it was.
+    """
+    groups = row_groups(raw_shards(raw))
+    examine = partial(examine_group, max_pixels=params.max_pixels, max_text_chars=params.max_text_chars)
+    results = ordered_map(examine, groups, workers=workers)
+    sizes, rows = [], []
+    for found in tqdm(results, total=len(groups), desc="examine", unit="group"):
+        sizes.append(len(found))
+        rows += found
+    rows = list(mark_duplicates(rows))
+    linked = [(row.repository, row.digests) for row in rows if row.reason in ("", "duplicate")]
+    if not linked:
+        reasons = Counter(row.reason for row in rows)
+        counts = ", ".join(f"{reason} {reasons[reason]}" for reason in REASONS if reasons[reason])
+        raise UserError(f"none of {len(rows)} rows is usable ({counts or 'no rows'}): check profiles.*.data")
+    places = assign_splits(linked, validation=params.validation, test=params.test)
+    with replacing_folder(folder) as part:
+        write_splits(part, list(zip(groups, batched(rows, sizes), strict=True)), places, params.rows_per_part)
+    return summarize(rows, places)
+
+
+def batched(rows: Iterable[Found], sizes: Iterable[int]) -> Iterator[list[Found]]:
+    """Cut ``rows`` into lists of the given sizes."""
+    remaining = iter(rows)
+    return (list(islice(remaining, size)) for size in sizes)
+
+
+def write_splits(
+    folder: Path,
+    groups: Sequence[tuple[RowGroup, Sequence[Found]]],
+    places: Mapping[str, Place],
+    rows_per_part: int,
+) -> None:
+    """Write the usable rows of each row group to the parts of their splits."""
+    with ExitStack() as stack:
+        writers = {
+            split: stack.enter_context(PartWriter(folder / split, CLEAN, rows_per_part)) for split in SPLITS
+        }
+        for (path, group), found in tqdm(groups, desc="write", unit="group", total=len(groups)):
+            kept = [index for index, row in enumerate(found) if not row.reason]
+            if not kept:
+                continue
+            with pq.ParquetFile(path) as file:
+                table = clean_table(file.read_row_group(group).take(kept), [found[index] for index in kept])
+            splits = [places[found[index].repository].split for index in kept]
+            for split, writer in writers.items():
+                writer.write(table.filter([other == split for other in splits]))
+
+
+def clean_table(raw: pa.Table, found: Sequence[Found]) -> pa.Table:
+    """The clean rows of the raw rows that ``found`` tells of."""
+    columns: dict[str, Any] = {name: raw.column(name) for name in CLEAN.names if name in raw.column_names}
+    columns["image"] = pc.struct_field(raw.column("image"), "bytes")
+    for name in ("id", "width", "height", "components"):
+        columns[name] = pa.array([getattr(row, name) for row in found], CLEAN.field(name).type)
+    return pa.table([columns[name] for name in CLEAN.names], schema=CLEAN)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    run(main)

@@ -1,0 +1,63 @@
+"""The folder of raw shards: its manifest is written last, so where there is one, the rows are complete."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from stages.store.errors import UserError
+from stages.store.files import read_json, write_json
+
+MANIFEST = "manifest.json"
+
+
+def shard_name(number: int) -> str:
+    """The file name of shard ``number``, from 0."""
+    return f"shard-{number:05d}.parquet"
+
+
+def write_manifest(folder: Path, origins: Iterable[str], about: Mapping[str, Any]) -> dict[str, Any]:
+    """Write and return the manifest of the shards in ``folder``.
+
+    Args:
+        origins: of each shard in order, where its rows came from.
+        about: what the manifest says first: source, id, revision, columns.
+    """
+    shards = []
+    for number, origin in enumerate(origins):
+        path = folder / shard_name(number)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        rows = pq.read_metadata(path).num_rows
+        shards.append(
+            {
+                "file": path.name,
+                "origin": origin,
+                "rows": rows,
+                "bytes": path.stat().st_size,
+                "sha256": digest,
+            }
+        )
+    manifest = {**about, "rows": sum(shard["rows"] for shard in shards), "shards": shards}
+    write_json(folder / MANIFEST, manifest)
+    return manifest
+
+
+def raw_shards(folder: Path) -> list[Path]:
+    """The shards that the manifest of ``folder`` lists, in order.
+
+    Raises:
+        UserError: the manifest is missing, or a shard is missing or not as long as the manifest says.
+    """
+    manifest = read_json(folder / MANIFEST, "fetch")
+    paths = []
+    for shard in manifest["shards"]:
+        path = folder / shard["file"]
+        if not path.is_file() or path.stat().st_size != shard["bytes"]:
+            raise UserError(f"{path} is missing or cut short: run `dvc repro --force fetch`")
+        paths.append(path)
+    return paths
