@@ -24,12 +24,12 @@ from tqdm import tqdm
 from stages.config import Clean, load_params
 from stages.store.clean_metrics import summarize
 from stages.store.errors import UserError, run, takes_no_arguments
-from stages.store.examine import REASONS, Found, RowGroup, examine_group, mark_duplicates, row_groups
+from stages.store.examine import REASONS, Found, examine_group, mark_duplicates
 from stages.store.files import replacing_folder, write_json
 from stages.store.groups import Place, assign_splits
 from stages.store.parallel import cores, ordered_map
 from stages.store.raw import raw_shards
-from stages.store.tables import CLEAN, SPLITS, PartWriter
+from stages.store.tables import CLEAN, SPLITS, PartWriter, RowGroup, row_groups
 
 RAW_FOLDER = Path("data/raw")
 FOLDER = Path("data/clean")

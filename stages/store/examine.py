@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stages.store.picture import PictureError, decode_picture
+from stages.store.tables import RowGroup
 
 REASONS = (
     "no_components",  # null, empty, or nothing but blanks and nulls
@@ -61,15 +61,6 @@ class Found:
     def digests(self) -> list[bytes]:
         """What ties the row to others beside its repository."""
         return [digest for digest in (self.text_digest, self.picture_digest) if digest]
-
-
-RowGroup = tuple[Path, int]
-"""A parquet file and the number of a row group in it."""
-
-
-def row_groups(paths: Iterable[Path]) -> list[RowGroup]:
-    """All row groups of the files, in order."""
-    return [(path, group) for path in paths for group in range(pq.read_metadata(path).num_row_groups)]
 
 
 def examine_group(place: RowGroup, *, max_pixels: int, max_text_chars: int) -> list[Found]:

@@ -161,6 +161,15 @@ def iterate_rows(paths: Iterable[Path], columns: list[str] | None = None) -> Ite
                 yield from file.read_row_group(group, columns=columns).to_pylist()
 
 
+RowGroup = tuple[Path, int]
+"""A parquet file and the number of a row group in it."""
+
+
+def row_groups(paths: Iterable[Path]) -> list[RowGroup]:
+    """All row groups of the files, in order."""
+    return [(path, group) for path in paths for group in range(pq.read_metadata(path).num_row_groups)]
+
+
 def clean_parts(folder: Path, split: str) -> list[Path]:
     """The parquet files of one clean split, in order.
 
