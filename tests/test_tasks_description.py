@@ -37,7 +37,7 @@ DOCUMENT = {
 }
 SCHEMATIC = """(kicad_sch (version 20231120) (lib_symbols (symbol "Device:R" (property "Reference" "R")))
   (symbol (lib_name "R_1") (lib_id "Device:R") (at 60 30 0)
-    (property "Reference" "R1" (at 0 0 0)) (property private "Note" "x") (property "Value" "4.70"))
+    (property "Reference" "R1" (at 0 0 0)) (property private "Value" "4.70"))
   (symbol (lib_id "power:GND") (at 20 45 0) (property "Reference" "#PWR012") (property "Value" "GND"))
   (symbol (lib_id "power:GND") (at 10 80 0) (property "Reference" "#PWR013") (property "Value" "GND"))
   (wire (pts (xy 1 1) (xy 2 2)))
@@ -124,13 +124,13 @@ def test_numbers_stay_as_they_are_written(name: str, answer: str) -> None:
 def test_kiutils_layout_with_properties_and_capital_coordinates() -> None:
     document = {
         "schematicSymbols": [
-            {**placed("", "R", "R2", "1k", 0, 0), "libraryNickname": None, "position": {"X": 50, "Y": 0}},
-            {**placed("", "R", "R1", "1k", 0, 0), "libraryNickname": None, "position": {"X": 20, "Y": 0}},
+            {**placed("", "R", "R1", "1k", 0, 0), "libraryNickname": None, "position": {"X": 50, "Y": 0}},
+            {**placed("", "R", "R2", "1k", 0, 0), "libraryNickname": None, "position": {"X": 20, "Y": 0}},
         ],
         "sheets": [{"sheetName": {"key": "Sheet name", "value": "MCU"}, "position": {"X": 0, "Y": 0}}],
     }
     target = task("json").target({"json": json.dumps(document)}, form="compact")
-    assert target == '{"symbols":[["R1","R","1k"],["R2","R","1k"]],"sheets":["MCU"]}'
+    assert target == '{"symbols":[["R2","R","1k"],["R1","R","1k"]],"sheets":["MCU"]}'
 
 
 @pytest.mark.parametrize(

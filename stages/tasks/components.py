@@ -25,7 +25,7 @@ _QUESTION = (
 )
 
 # One item and the separator after it: an optional bullet or number, then a quoted name or a bare one. The
-# possessive quantifier keeps an unclosed quote from being tried again at every length.
+# possessive quantifier keeps no trail to go back over in a quote that never closes.
 _NAME = re.compile(
     r"""[ \t]*(?:(?:[-*•]|\d{1,4}[.)])[ \t]+)?
         (?:"(?P<quoted>(?:[^"\n]|"")*+)"[ \t]*\.?[ \t]*(?=[,\n]|\Z)|(?P<bare>[^,\n]*))

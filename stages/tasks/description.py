@@ -228,7 +228,7 @@ class DescriptionTask:
             return Answer(valid=False, reason=error.reason)
 
     def judged(self, items: Counter[Item], *, loose: bool) -> Counter[Item]:
-        """The items as a multiset; ``loose`` folds every text but the kinds."""
+        """The items as a multiset; ``loose`` folds their texts."""
         judged: Counter[Item] = Counter()
         for item, count in items.items():
             judged[_folded(item) if loose else item] += count
@@ -247,5 +247,5 @@ class DescriptionTask:
 
 
 def _folded(item: Item) -> Item:
-    kept = 2 if item[0] == "label" else 1
-    return (*item[:kept], *(fold(text) for text in item[kept:]))
+    # A label's kind, lower case and without separators, folds to itself.
+    return (item[0], *(fold(text) for text in item[1:]))

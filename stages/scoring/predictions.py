@@ -1,0 +1,67 @@
+"""One prediction: what a model answered about one sheet, and how far it is right."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from stages.scoring.precision_recall import count
+from stages.store.errors import UserError
+from stages.tasks.contract import Answer, Item, Task
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionRow:
+    """A row of data/predictions; ``tokens`` were generated, ``finish`` is ``stop`` or ``length``.
+
+    ``precision``, ``recall`` and ``f1`` are the sheet's own, strict.
+    """
+
+    id: str
+    name: str
+    prompt: str
+    target: str
+    prediction: str
+    tokens: int
+    finish: str
+    precision: float
+    recall: float
+    f1: float
+
+
+def prediction_row(
+    task: Task, *, id: str, name: str, prompt: str, target: str, prediction: str, tokens: int, finish: str
+) -> PredictionRow:
+    """The row with its measures. Raises UserError where the target cannot be judged against."""
+    counts = count(
+        task.judged(task.parse(prediction).items, loose=False),
+        task.judged(target_answer(task, target, id).items, loose=False),
+    )
+    return PredictionRow(
+        id=id,
+        name=name,
+        prompt=prompt,
+        target=target,
+        prediction=prediction,
+        tokens=tokens,
+        finish=finish,
+        precision=round(counts.precision, 6),
+        recall=round(counts.recall, 6),
+        f1=round(counts.f1, 6),
+    )
+
+
+def target_answer(task: Task, target: str, id: str) -> Answer:
+    """What the target says. Raises UserError where it does not parse, as after cutting it short."""
+    answer = task.parse(target)
+    if not answer.valid:
+        raise UserError(
+            f"the {task.name} target of row {id} cannot be judged against ({answer.reason}): "
+            "set messages.overlong to drop and run `dvc repro`"
+        )
+    return answer
+
+
+def target_items(task: Task, targets: list[str]) -> list[Counter[Item]]:
+    """The items of each target as they are judged strictly; none where a target does not parse."""
+    return [task.judged(task.parse(target).items, loose=False) for target in targets]

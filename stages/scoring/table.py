@@ -1,0 +1,45 @@
+"""The result as a table for the terminal: the prior, the model before and after, and the gain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_HEADER = ("", "precision", "recall", "F1", "95 % interval", "loose F1", "exact")
+
+
+def result_table(baseline: Mapping[str, Any], tuned: Mapping[str, Any]) -> str:
+    """The table of a ``baseline.json`` and an ``evaluate.json``, without a final newline."""
+    prior = baseline.get("prior")
+    rows: list[tuple[str, ...]] = [_HEADER]
+    if prior:
+        rows.append(_row(f"prior (k = {prior['k']:.0f})", prior))
+    if "ocr" in baseline:
+        rows.append(_row("OCR", baseline["ocr"]))
+    rows += [_row("baseline", baseline), _row("tuned", tuned)]
+    if "gain" in tuned:
+        gain = tuned["gain"]
+        interval = f"{gain['f1_low']:+.3f} to {gain['f1_high']:+.3f}"
+        rows.append(("gain", "", "", f"{gain['f1']:+.3f}", interval, "", ""))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if column else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    note = f"{tuned['sheets']:.0f} test sheets; intervals by resampling repositories"
+    return "\n".join([*lines, note])
+
+
+def _row(name: str, metrics: Mapping[str, Any]) -> tuple[str, ...]:
+    """One line; a group such as ``prior`` has no interval, loose reading or exact match."""
+    whole = "f1_low" in metrics
+    return (
+        name,
+        *(f"{metrics[key]:.3f}" for key in ("precision", "recall", "f1")),
+        f"{metrics['f1_low']:.3f} to {metrics['f1_high']:.3f}" if whole else "",
+        f"{metrics['loose']['f1']:.3f}" if whole else "",
+        f"{metrics['exact_match']:.3f}" if whole else "",
+    )

@@ -1,0 +1,56 @@
+"""The rows behind the plots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stages.scoring.plots import write_plots
+from stages.scoring.predictions import PredictionRow, prediction_row
+from stages.tasks import task
+
+
+def row(id: str, target: str, prediction: str) -> PredictionRow:
+    return prediction_row(
+        task("components"),
+        id=id,
+        name="o/r",
+        prompt="",
+        target=target,
+        prediction=prediction,
+        tokens=1,
+        finish="stop",
+    )
+
+
+MANY = ", ".join(f"N{i}" for i in range(70))
+BASELINE = [row("1", "R, C", "X"), row("2", "R, C, GND, L", "R"), row("3", MANY, "R")]
+TUNED = [row("1", "R, C", "R, X"), row("2", "R, C, GND, L", "R, C, X, A"), row("3", MANY, MANY)]
+
+
+def test_plots_by_hand(tmp_path: Path) -> None:
+    write_plots(tmp_path, BASELINE, TUNED, task("components"))
+    # 1 to 4 components: before 1 found of 2 said and 6 there; after 3 of 6 and 6.
+    assert (tmp_path / "components.tsv").read_text() == (
+        "components\tsheets\tbaseline\ttuned\n01-04\t2\t0.250000\t0.500000\n65+\t1\t0.000000\t1.000000\n"
+    )
+    assert (tmp_path / "names.tsv").read_text() == (
+        "kind\tname\ttimes\ttrue\n"
+        "missed\tC\t1\t2\nmissed\tGND\t1\t1\nmissed\tL\t1\t1\n"
+        "invented\tX\t2\t0\ninvented\tA\t1\t0\n"
+    )
+    assert (tmp_path / "sheets.tsv").read_text() == (
+        "model\tid\trecall\tprecision\tf1\n"
+        "baseline\t1\t0.000000\t0.000000\t0.000000\n"
+        "baseline\t2\t0.250000\t1.000000\t0.400000\n"
+        "baseline\t3\t0.000000\t0.000000\t0.000000\n"
+        "tuned\t1\t0.500000\t0.500000\t0.500000\n"
+        "tuned\t2\t0.500000\t0.500000\t0.500000\n"
+        "tuned\t3\t1.000000\t1.000000\t1.000000\n"
+    )
+
+
+def test_only_the_top_names_are_listed(tmp_path: Path) -> None:
+    write_plots(tmp_path, BASELINE, BASELINE, task("components"))
+    lines = (tmp_path / "names.tsv").read_text().splitlines()
+    assert [line.split("\t")[1] for line in lines if line.startswith("missed")][:3] == ["C", "GND", "L"]
+    assert sum(line.startswith("missed") for line in lines) == 20
