@@ -1,0 +1,111 @@
+"""KiCad 9's default colours, and the 256 colours that a drawn sheet is made of."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from functools import lru_cache
+
+import numpy as np
+
+Color = tuple[int, int, int]
+
+PAPER: Color = (245, 244, 239)
+
+
+class Ink(IntEnum):
+    """What is drawn, in painting order: later inks cover earlier ones."""
+
+    BODY = 0  # fill of symbol bodies
+    DIMMED_BODY = 1  # of symbols that are not populated
+    FRAME = 2  # drawing sheet and title block
+    NOTE = 3  # free text and graphics
+    DIMMED = 4  # symbols that are not populated
+    SYMBOL = 5  # symbol outlines, pins
+    PIN_NUMBER = 6
+    FIELD = 7
+    TEXT = 8  # references, values, pin names
+    SHEET = 9
+    SHEET_TEXT = 10
+    SHEET_FILE = 11
+    SHEET_LABEL = 20
+    WIRE = 12
+    BUS = 13
+    NO_CONNECT = 14
+    LABEL = 15
+    GLOBAL_LABEL = 16
+    HIERARCHICAL_LABEL = 17
+    JUNCTION = 18
+    DNP = 19
+
+
+COLORS: dict[Ink, Color] = {
+    Ink.BODY: (255, 255, 194),
+    Ink.DIMMED_BODY: (235, 234, 231),
+    Ink.FRAME: (132, 0, 0),
+    Ink.NOTE: (0, 0, 194),
+    Ink.DIMMED: (151, 151, 148),
+    Ink.SYMBOL: (132, 0, 0),
+    Ink.PIN_NUMBER: (169, 0, 0),
+    Ink.FIELD: (132, 0, 132),
+    Ink.TEXT: (0, 100, 100),
+    Ink.SHEET: (132, 0, 0),
+    Ink.SHEET_TEXT: (0, 100, 100),
+    Ink.SHEET_FILE: (114, 86, 0),
+    Ink.SHEET_LABEL: (0, 100, 100),
+    Ink.WIRE: (0, 150, 0),
+    Ink.BUS: (0, 0, 132),
+    Ink.NO_CONNECT: (0, 0, 132),
+    Ink.LABEL: (15, 15, 15),
+    Ink.GLOBAL_LABEL: (132, 0, 0),
+    Ink.HIERARCHICAL_LABEL: (114, 86, 0),
+    Ink.JUNCTION: (0, 150, 0),
+    Ink.DNP: (220, 9, 13),
+}
+
+_STEPS_ON_PAPER = 15
+_STEPS_ON_BODY = 8
+_CELL_BITS = 5
+
+
+def _mix(a: Color, b: Color, part: int, whole: int) -> Color:
+    """``a`` covered by ``part`` of ``whole`` of ``b``, rounded to the nearest."""
+    red, green, blue = (
+        (x * (whole - part) + y * part + whole // 2) // whole for x, y in zip(a, b, strict=True)
+    )
+    return red, green, blue
+
+
+@lru_cache(maxsize=1)
+def palette() -> tuple[Color, ...]:
+    """At most 256 colours, no two in one cell: ramps from the paper and from body fill to each ink."""
+    body = COLORS[Ink.BODY]
+    inks = sorted(set(COLORS.values()) - {body})
+    colors = [PAPER, *inks, body]
+    colors += [_mix(PAPER, body, i, 4) for i in (1, 2, 3)]
+    for ground, steps in ((PAPER, _STEPS_ON_PAPER), (body, _STEPS_ON_BODY)):
+        colors += [_mix(ground, color, i, steps) for color in inks for i in range(1, steps)]
+    cells: dict[int, Color] = {}
+    for color in colors:
+        cells.setdefault(int(cell(np.array(color, dtype=np.uint8))), color)
+    return tuple(cells.values())
+
+
+@lru_cache(maxsize=1)
+def nearest_table() -> np.ndarray:
+    """Palette index for each 15-bit colour (5 bits a channel, red highest): uint8, shape (32768,)."""
+    levels = (np.arange(1 << _CELL_BITS, dtype=np.int64) * 255) // ((1 << _CELL_BITS) - 1)
+    cells = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 1, 3)
+    colors = np.array(palette(), dtype=np.int64)[None]
+    table = np.empty(len(cells), dtype=np.uint8)
+    for start in range(0, len(cells), 4096):
+        distance = ((cells[start : start + 4096] - colors) ** 2).sum(axis=2)
+        table[start : start + 4096] = distance.argmin(axis=1)
+    for index, color in enumerate(palette()):  # a colour of the palette always stays itself
+        table[cell(np.array([color], dtype=np.uint8))] = index
+    return table
+
+
+def cell(rgb: np.ndarray) -> np.ndarray:
+    """The 15-bit cell of uint8 colours, shape (..., 3) to (...)."""
+    wide = (rgb >> (8 - _CELL_BITS)).astype(np.int32)
+    return (wide[..., 0] << (2 * _CELL_BITS)) | (wide[..., 1] << _CELL_BITS) | wide[..., 2]
