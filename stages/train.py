@@ -10,7 +10,7 @@ import logging
 from pathlib import Path
 
 from stages.config import load_params
-from stages.store.errors import UserError, run
+from stages.store.errors import UserError, run, takes_no_arguments
 from stages.store.files import replacing_folder, write_json, write_text
 from stages.store.tables import read_messages
 
@@ -21,8 +21,9 @@ METRICS = Path("metrics/train.json")
 PLOTS = Path("metrics/plots")
 
 
-def train() -> None:
+def main() -> None:
     """Run the stage in the current folder."""
+    takes_no_arguments(__doc__)
     from stages.vlm.device import prepare_device
     from stages.vlm.encode import Encoder
     from stages.vlm.finetune import answer_tokens, choose_examples, finetune
@@ -83,4 +84,4 @@ def train() -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    run(train)
+    run(main)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
             path = folder / name if Path(name).suffix else folder / name / "file"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"made by {stage}")
-    with Repo(str(folder)) as repo:
+    with chdir(folder), Repo() as repo:
         repo.commit(force=True)
     return folder
 
@@ -64,7 +65,7 @@ def params(reproduced: Path) -> Iterator[Path]:
 
 
 def to_run(folder: Path) -> set[str]:
-    with Repo(str(folder)) as repo:
+    with chdir(folder), Repo() as repo:
         return with_downstream(set(repo.status()))
 
 

@@ -1,0 +1,64 @@
+"""``python -m stages.baseline``: ask the base model, untuned, about the test sheets and judge its answers.
+
+Writes ``data/predictions/baseline.parquet`` and ``metrics/baseline.json``. Beside the model stands the prior:
+the names most frequent in training, answered for every sheet without looking.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from pathlib import Path
+
+from stages.config import load_params
+from stages.scoring.examination import items_of, judge, test_sheets
+from stages.scoring.predictions import target_items
+from stages.scoring.prior import prior
+from stages.store.errors import run, takes_no_arguments
+from stages.store.files import write_json
+from stages.store.tables import PREDICTIONS, write_rows
+from stages.tasks import task as task_named
+
+CLEAN = Path("data/clean")
+MESSAGES = Path("data/messages")
+OUT = Path("data/predictions/baseline.parquet")
+METRICS = Path("metrics/baseline.json")
+
+
+def main() -> None:
+    """Run the stage in the current folder."""
+    takes_no_arguments(__doc__)
+    from stages.vlm.device import prepare_device
+    from stages.vlm.encode import Encoder
+    from stages.vlm.generate import answer_sheets
+    from stages.vlm.load import load_base, load_processor
+    from stages.vlm.sheets import Sheets
+
+    params = load_params()
+    model, judged = params.active.model, params.evaluate
+    task = task_named(params.task)
+    rows = test_sheets(MESSAGES, judged.max_sheets)
+    device = prepare_device(model, params.seed)
+    answers = answer_sheets(
+        load_base(model, device),
+        Encoder(load_processor(model.base, model.revision)),
+        Sheets(CLEAN, "test", params.image),
+        rows,
+        batch_size=model.batch_size,
+        max_new_tokens=judged.max_new_tokens,
+    )
+    predictions, metrics = judge(
+        rows, answers, task=task, messages=MESSAGES, clean=CLEAN, draws=judged.draws, seed=params.seed
+    )
+    metrics["prior"] = prior(
+        items_of(MESSAGES, "train", task),
+        items_of(MESSAGES, "validation", task),
+        target_items(task, [row["target"] for row in rows]),
+    )
+    write_rows(OUT, PREDICTIONS, map(asdict, predictions))
+    write_json(METRICS, metrics)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    run(main)

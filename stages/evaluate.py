@@ -1,0 +1,66 @@
+"""``python -m stages.evaluate``: ask the tuned model about the same test sheets and judge its answers.
+
+The model is loaded anew from what ``stages.train`` exported: the base, the adapter and the processor in
+models/adapter. Writes ``data/predictions/tuned.parquet``, ``metrics/evaluate.json`` (with the gain over the
+baseline) and the tables behind ``dvc plots show`` in ``metrics/plots/``.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from pathlib import Path
+
+from stages.config import load_params
+from stages.scoring.examination import judge, read_predictions, test_sheets
+from stages.scoring.plots import write_plots
+from stages.scoring.report import gain
+from stages.store.errors import run, takes_no_arguments
+from stages.store.files import write_json
+from stages.store.tables import PREDICTIONS, write_rows
+from stages.tasks import task as task_named
+
+ADAPTER = Path("models/adapter")
+BASELINE = Path("data/predictions/baseline.parquet")
+CLEAN = Path("data/clean")
+MESSAGES = Path("data/messages")
+OUT = Path("data/predictions/tuned.parquet")
+METRICS = Path("metrics/evaluate.json")
+PLOTS = Path("metrics/plots")
+
+
+def main() -> None:
+    """Run the stage in the current folder."""
+    takes_no_arguments(__doc__)
+    from stages.vlm.device import prepare_device
+    from stages.vlm.encode import Encoder
+    from stages.vlm.generate import answer_sheets
+    from stages.vlm.load import load_processor, load_tuned
+    from stages.vlm.sheets import Sheets
+
+    params = load_params()
+    model, judged = params.active.model, params.evaluate
+    task = task_named(params.task)
+    baseline = read_predictions(BASELINE, "baseline")
+    rows = test_sheets(MESSAGES, judged.max_sheets)
+    device = prepare_device(model, params.seed)
+    answers = answer_sheets(
+        load_tuned(model, device, ADAPTER),
+        Encoder(load_processor(str(ADAPTER), None)),
+        Sheets(CLEAN, "test", params.image),
+        rows,
+        batch_size=model.batch_size,
+        max_new_tokens=judged.max_new_tokens,
+    )
+    predictions, metrics = judge(
+        rows, answers, task=task, messages=MESSAGES, clean=CLEAN, draws=judged.draws, seed=params.seed
+    )
+    metrics["gain"] = gain(predictions, baseline, task=task, draws=judged.draws, seed=params.seed)
+    write_rows(OUT, PREDICTIONS, map(asdict, predictions))
+    write_plots(PLOTS, baseline, predictions, task)
+    write_json(METRICS, metrics)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    run(main)
