@@ -1,8 +1,8 @@
 """``python -m stages.build_messages``: turn the clean rows into chats of question and answer.
 
 Settings are ``task`` and ``messages`` of params.yaml. Writes ``data/messages/SPLIT.parquet``, whose rows say
-where each picture lies in data/clean instead of copying it, and ``metrics/messages.json``: rows of each split,
-what was dropped or cut and why, and how long the targets are. Prints one chat.
+where each picture lies in data/clean instead of copying it, and ``metrics/messages.json``: rows of each
+split, what was dropped or cut and why, and how long the targets are. Prints one chat.
 """
 
 from __future__ import annotations
@@ -81,9 +81,9 @@ def build_messages(
             write_rows(part / f"{split}.parquet", MESSAGES, noting_first(rows, example), row_group=ROW_GROUP)
             if not counts.rows:
                 raise UserError(
-                    f"no {split} row is left: {counts.no_target} without a {name} target, {counts.too_long} "
-                    f"over messages.max_target_chars {params.max_target_chars} (median {counts.median_chars}): "
-                    "raise it, set messages.form to compact or messages.overlong to cut"
+                    f"no {split} row is left: {counts.no_target} have no {name} target, {counts.too_long} "
+                    f"are over messages.max_target_chars {params.max_target_chars} (median "
+                    f"{counts.median_chars}): raise it, or set messages.form to compact or overlong to cut"
                 )
             metrics[split] = asdict(counts)
     return metrics, example

@@ -137,6 +137,8 @@ class Data:
     dirty: float | None
 
     def check(self, where: str) -> None:
+        if self.rows is not None:
+            _positive(self, "rows", where)
         if self.source == "local":
             _require(bool(self.path), f"{where}.path is null: source local needs a folder of parquet files")
         if self.source == "hub":

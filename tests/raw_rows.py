@@ -1,0 +1,54 @@
+"""Small raw rows with real pictures, and raw folders made of them, for the tests of the data stages."""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from stages.store.raw import shard_name, write_manifest
+from stages.store.tables import RAW, write_rows
+
+
+def png(seed: int, size: tuple[int, int] = (24, 16), mode: str = "RGBA") -> bytes:
+    """A PNG of noise that depends on ``seed``."""
+    channels = len(Image.new(mode, (1, 1)).getbands())
+    data = random.Random(seed).randbytes(size[0] * size[1] * channels)
+    file = io.BytesIO()
+    Image.frombytes(mode, size, data).save(file, "PNG")
+    return file.getvalue()
+
+
+def raw_row(number: int, **changed: Any) -> dict[str, Any]:
+    """A good row, unlike that of any other number, of the repository ``owner/board-NUMBER``.
+
+    ``changed`` replaces columns; ``image`` may be bytes.
+    """
+    row: dict[str, Any] = {
+        "schematic": f"(kicad_sch (version 20231120) (generator number-{number}))",
+        "image": png(number),
+        "components_used": ["R", f"U{number}", "GND"],
+        "json": '{"a": 1}',
+        "yaml": "a: 1",
+        "name": f"owner/board-{number}",
+        "description": "",
+        "type": ".kicad_sch",
+        **changed,
+    }
+    if isinstance(row["image"], bytes):
+        row["image"] = {"bytes": row["image"], "path": f"{number}.png"}
+    return row
+
+
+def write_raw(folder: Path, shards: Iterable[Iterable[Mapping[str, Any]]], row_group: int = 32) -> Path:
+    """Write a raw folder with its manifest, as the fetch stage does, and return it."""
+    origins = []
+    for number, rows in enumerate(shards):
+        write_rows(folder / shard_name(number), RAW, map(dict, rows), row_group=row_group)
+        origins.append(f"{number}.parquet")
+    write_manifest(folder, origins, {"source": "local", "id": None, "revision": None, "columns": {}})
+    return folder
