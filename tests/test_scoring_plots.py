@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stages.scoring.plots import write_plots
+from stages.scoring.plots import names, write_plots
 from stages.scoring.predictions import PredictionRow, prediction_row
 from stages.tasks import task
 
@@ -47,6 +47,16 @@ def test_plots_by_hand(tmp_path: Path) -> None:
         "tuned\t2\t0.500000\t0.500000\t0.500000\n"
         "tuned\t3\t1.000000\t1.000000\t1.000000\n"
     )
+
+
+def test_a_name_with_line_breaks_stays_on_its_line() -> None:
+    target = '{"labels":["two\\n\\tlines"]}'
+    rows = [
+        prediction_row(
+            task("json"), id="1", name="o/r", prompt="", target=target, prediction="", tokens=0, finish="stop"
+        )
+    ]
+    assert names(rows, task("json")) == "kind\tname\ttimes\ttrue\nmissed\ttwo lines\t1\t1\n"
 
 
 def test_only_the_top_names_are_listed(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def sheets(*texts: str) -> list[Counter]:
 
 
 def test_ranking_is_by_sheets_then_name() -> None:
-    assert ranked(sheets("R GND", "GND C", "GND C R", "A A A")) == ["GND", "C", "R", "A"]
+    assert ranked(sheets("R GND", "GND C", "GND C R", "B", "A A A")) == ["GND", "C", "R", "A", "B"]
 
 
 def test_structured_items_rank_too() -> None:

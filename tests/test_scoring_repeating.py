@@ -36,6 +36,12 @@ def test_what_the_sheet_repeats_is_no_fault() -> None:
     assert repeating(*answer(11), target, actual)
 
 
+def test_a_common_symbol_of_another_sheet_is_no_fault() -> None:
+    said = Counter({("symbol", "", "GND", "GND"): 5, ("label", "local", "SDA"): 1})
+    assert not repeating("", said, "", Counter({("symbol", "", "+5V", "+5V"): 3}))
+    assert repeating("", said, "", Counter({("symbol", "", "+5V", "+5V"): 2}))
+
+
 def test_invalid_answers_are_caught_by_their_tail() -> None:
     loop = '{"symbols":[' + '["R1","Device:R","10k"],' * 20
     target = '{"symbols":[["R1","Device:R","10k"]]}'

@@ -124,7 +124,11 @@ def test_collapsed_answers_are_not_distinct() -> None:
 
 def test_structured_answers_are_judged_by_items() -> None:
     target = '{"symbols":[["R1","Device:R","10k"],["power:GND","GND"],["power:GND","GND"]],"labels":["SDA"]}'
-    answers = ['{"symbols":[["R1","Device:R","10k"],["power:GND","GND"]]}', '{"symbols":[["R1","Dev']
+    # GND is said three times: found twice, as often as it is there. The second answer is cut off.
+    answers = [
+        '{"symbols":[' + '["power:GND","GND"],' * 2 + '["power:GND","GND"]]}',
+        '{"symbols":[["R1","Dev',
+    ]
     rows = [
         prediction_row(
             task("json"),
@@ -140,7 +144,7 @@ def test_structured_answers_are_judged_by_items() -> None:
     ]
     train = target_items(task("json"), ['{"symbols":[["R9","Device:R","1k"],["power:GND","GND"]]}', "{cut"])
     found = score(rows, task=task("json"), train_items=train, printed={}, draws=10, seed=5)
-    assert (found["precision"], found["recall"]) == (1.0, 0.25)
+    assert (found["precision"], found["recall"]) == (round(2 / 3, 6), 0.25)
     assert found["names"] == {
         "recall_seen": round(2 / 6, 6),
         "recall_unseen": 0.0,

@@ -15,10 +15,10 @@ _SHORTEST_TAIL = 64
 def repeating(prediction: str, said: Counter[Item], target: str, actual: Counter[Item]) -> bool:
     """Whether ``prediction`` repeats itself and ``target`` gives no cause for it.
 
-    Either an item is said more than twice and more than twice as often as it stands on the sheet, or the
-    answer's tail cycles and the target's does not.
+    Either it says an item more than twice as often as the target says any (in a list that names each once:
+    more than twice), or its tail cycles and the target's does not.
     """
-    if any(times > _TIMES * max(1, actual[item]) for item, times in said.items()):
+    if max(said.values(), default=0) > _TIMES * max(actual.values(), default=1):
         return True
     return tail_cycles(prediction) and not tail_cycles(target)
 
