@@ -129,7 +129,7 @@ class PartWriter:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if error[0] is None and self._pending.num_rows:
+        while error[0] is None and self._pending.num_rows:
             self._write_group()
         if self._writer:
             self._writer.close()
