@@ -129,6 +129,7 @@ def finetune(
             tf32=True if on_cuda else None,
             use_cpu=not on_cuda,
             logging_steps=settings.logging_steps,
+            logging_first_step=True,
             eval_strategy="steps",
             eval_steps=max(1, steps // 4),
             eval_on_start=True,
