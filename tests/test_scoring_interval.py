@@ -31,6 +31,18 @@ def test_interval_is_that_of_all_resamples() -> None:
     assert interval == pytest.approx(enumerated(every_f1(AFTER)), abs=2e-3)
 
 
+def test_interval_is_that_of_a_plain_loop_over_the_same_draws() -> None:
+    """The draws go by the names' order, so that neither row order nor hashing of strings has a say."""
+    rng = np.random.default_rng(9)
+    values = []
+    for _ in range(300):
+        times = dict(zip("abcd", rng.multinomial(4, [0.25] * 4), strict=True))
+        drawn = [s for s, r in zip(AFTER, REPOSITORIES, strict=True) for _ in range(times[r])]
+        values.append(total(drawn).f1)
+    expected = np.percentile(values, [2.5, 97.5])
+    assert f1_interval(AFTER, REPOSITORIES, draws=300, seed=9) == pytest.approx(expected, abs=1e-12)
+
+
 def test_gain_is_paired() -> None:
     interval = gain_interval(AFTER, BEFORE, REPOSITORIES, draws=200_000, seed=1)
     assert interval == pytest.approx(enumerated(every_f1(AFTER) - every_f1(BEFORE)), abs=2e-3)

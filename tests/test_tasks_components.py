@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.tasks import task
-from stages.tasks.untrusted import MAX_CHARS
 
 COMPONENTS = task("components")
 ROW = {"name": "owner/board", "type": ".kicad_sch", "components": ["R", "C_Small", "PCA9517DP,118", "-12V"]}
@@ -39,7 +38,7 @@ def test_no_target_without_usable_names(components: list[str] | None) -> None:
         "R,C_Small,GND",
         "R\nC_Small\nGND\n",
         "R, C_Small, GND.",
-        "- R\n- C_Small\n* GND",
+        "- R\n• C_Small\n* GND",
         "1. R\n2) C_Small\n10. GND",
         "```\nR, C_Small, GND\n```",
         "Here they are:\n```text\nR, C_Small,\nGND\n```\nAnything else?",
@@ -100,8 +99,8 @@ def test_unusable_answers_have_a_reason(answer: str, reason: str) -> None:
 
 @pytest.mark.parametrize("piece", ['"', '""",', "[", "- ", "1. ", ",", '" ', "`", "```\n", "  "])
 def test_hostile_lists_are_read_in_linear_time(piece: str) -> None:
-    # A quadratic reader would need hours for these two million characters.
-    COMPONENTS.parse("R, " + piece * ((MAX_CHARS - 10) // len(piece)))
+    # A quadratic reader would need hours for these 400,000 characters.
+    COMPONENTS.parse("R, " + piece * (400_000 // len(piece)))
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)
