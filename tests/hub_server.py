@@ -1,0 +1,143 @@
+"""A small Hub on loopback: the part of its API that reading a data set's files needs, over real HTTP."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+
+class Hub(ThreadingHTTPServer):
+    """Serves the files of ``folder`` as one data set at one commit, to those who show ``token``.
+
+    Attributes:
+        refuse: answers by file name, or by ``info`` for the data set itself: (status, X-Error-Code, times);
+            the status 0 closes the connection without an answer.
+        sent: bytes sent of each file.
+        requests: how often each file was asked for.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, folder: Path, repository: str, revision: str, token: str | None) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.folder, self.repository, self.revision, self.token = folder, repository, revision, token
+        self.refuse: dict[str, tuple[int, str, int]] = {}
+        self.sent: Counter[str] = Counter()
+        self.requests: Counter[str] = Counter()
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+@contextmanager
+def running_hub(folder: Path, repository: str, revision: str, token: str | None = None) -> Iterator[Hub]:
+    """A hub that answers while the block runs."""
+    with Hub(folder, repository, revision, token) as hub:
+        thread = threading.Thread(target=hub.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield hub
+        finally:
+            hub.shutdown()
+            thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Hub
+
+    def do_GET(self) -> None:
+        hub = self.server
+        path = unquote(urlsplit(self.path).path).strip("/")
+        info = f"api/datasets/{hub.repository}"
+        files = f"datasets/{hub.repository}/resolve/{hub.revision}/"
+        if path.startswith("storage/"):  # where the Hub keeps large files: behind a redirect, without a token
+            return self.file(path.removeprefix("storage/"))
+        if hub.token and self.headers.get("Authorization") != f"Bearer {hub.token}":
+            return self.answer(401, b'{"error": "Invalid username or password."}', code="RepoNotFound")
+        if not path.startswith((info, f"datasets/{hub.repository}/resolve/")):
+            return self.answer(404, b"{}", code="RepoNotFound")
+        if hub.revision not in path:
+            return self.answer(404, b"{}", code="RevisionNotFound")
+        if path == f"{info}/revision/{hub.revision}":
+            return self.refused("info") or self.answer_json(self.info())
+        if path.startswith(f"{info}/tree/{hub.revision}"):
+            return self.answer_json(self.tree(path.removeprefix(f"{info}/tree/{hub.revision}").strip("/")))
+        name = path.removeprefix(files)
+        if not path.startswith(files) or not (hub.folder / name).is_file():
+            return self.answer(404, b"{}", code="EntryNotFound")
+        hub.requests[name] += 1
+        return self.refused(name) or self.redirect(f"{hub.endpoint}/storage/{name}")
+
+    def info(self) -> object:
+        hub = self.server
+        siblings = [{"rfilename": name} for name in self.names()]
+        return {"id": hub.repository, "sha": hub.revision, "siblings": siblings, "private": False}
+
+    def tree(self, folder: str) -> object:
+        root = self.server.folder
+        return [
+            {
+                "type": "directory" if path.is_dir() else "file",
+                "path": path.relative_to(root).as_posix(),
+                "size": 0 if path.is_dir() else path.stat().st_size,
+                "oid": "0" * 40,
+            }
+            for path in sorted((root / folder).iterdir())
+        ]
+
+    def names(self) -> list[str]:
+        root = self.server.folder
+        return [
+            path.relative_to(root).as_posix()
+            for path in sorted(root.rglob("*"), reverse=True)
+            if path.is_file()
+        ]
+
+    def refused(self, name: str) -> bool:
+        """Send the refusal that is set for ``name`` and say whether there was one."""
+        if name not in self.server.refuse:
+            return False
+        status, code, times = self.server.refuse.pop(name)
+        if times > 1:
+            self.server.refuse[name] = (status, code, times - 1)
+        if status:
+            self.answer(status, b"{}", code=code)
+        else:
+            self.close_connection = True
+        return True
+
+    def file(self, name: str) -> None:
+        data = (self.server.folder / name).read_bytes()
+        first, last = self.headers["Range"].removeprefix("bytes=").split("-")
+        piece = data[int(first) : int(last) + 1]
+        self.server.sent[name] += len(piece)
+        self.answer(206, piece, kind="application/octet-stream")
+
+    def redirect(self, url: str) -> None:
+        self.send_response(302)
+        self.send_header("Location", url)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def answer_json(self, value: object) -> None:
+        self.answer(200, json.dumps(value).encode())
+
+    def answer(self, status: int, body: bytes, *, code: str = "", kind: str = "application/json") -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        if code:
+            self.send_header("X-Error-Code", code)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep the test's output free of a line for each request."""

@@ -1,0 +1,189 @@
+"""The fetch stage: one raw layout from every source, the manifest last."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from conftest import ROOT
+from raw_rows import raw_row
+
+from stages.config import Data, load_params
+from stages.fetch import SAMPLE_SHARD_ROWS, fetch
+from stages.store.errors import UserError
+from stages.store.raw import raw_shards
+from stages.store.tables import RAW, iterate_rows
+
+ROWS = [raw_row(number) for number in range(90)]
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Data:
+    """A local source of 90 rows in two files."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    table = pa.Table.from_pylist(ROWS, schema=RAW)
+    pq.write_table(table.slice(0, 50), folder / "a.parquet")
+    pq.write_table(table.slice(50), folder / "b.parquet")
+    return Data("local", str(folder), None, None, None, None, None, None)
+
+
+def test_the_manifest_describes_the_shards(local: Data, tmp_path: Path) -> None:
+    manifest = fetch(local, 42, tmp_path / "raw")
+    assert json.loads((tmp_path / "raw" / "manifest.json").read_text()) == manifest
+    paths = [tmp_path / "raw" / shard["file"] for shard in manifest["shards"]]
+    assert manifest == {
+        "source": "local",
+        "id": None,
+        "revision": None,
+        "columns": {name: name for name in RAW.names},
+        "rows": 90,
+        "shards": [
+            {
+                "file": path.name,
+                "origin": origin,
+                "rows": rows,
+                "bytes": len(path.read_bytes()),
+                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            }
+            for path, origin, rows in zip(paths, ["a.parquet", "b.parquet"], [50, 40], strict=True)
+        ],
+    }
+    assert raw_shards(tmp_path / "raw") == paths
+    assert list(iterate_rows(paths)) == ROWS
+    assert all(pq.read_schema(path).equals(RAW) for path in paths)
+    assert pq.read_metadata(paths[0]).row_group(0).num_rows == 32
+
+
+def test_the_same_rows_give_the_same_bytes_whatever_the_row_groups(local: Data, tmp_path: Path) -> None:
+    fetch(local, 42, tmp_path / "one")
+    fetch(local, 43, tmp_path / "two")
+    for path in raw_shards(tmp_path / "one"):
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+
+@pytest.mark.parametrize(("rows", "shards"), [(1, 1), (50, 1), (51, 2), (500, 2)])
+def test_at_most_the_rows_asked_for_are_read(local: Data, tmp_path: Path, rows: int, shards: int) -> None:
+    manifest = fetch(replace(local, rows=rows), 42, tmp_path / "raw")
+    assert (manifest["rows"], len(manifest["shards"])) == (min(rows, 90), shards)
+    assert list(iterate_rows(raw_shards(tmp_path / "raw"))) == ROWS[:rows]
+
+
+def test_a_bad_file_leaves_what_was_there(local: Data, tmp_path: Path) -> None:
+    fetch(local, 42, tmp_path / "raw")
+    before = (tmp_path / "raw" / "manifest.json").read_bytes()
+    damaged = bytearray((tmp_path / "source" / "b.parquet").read_bytes())
+    damaged[4:3000] = b"\xa5" * 2996
+    (tmp_path / "source" / "b.parquet").write_bytes(damaged)
+    with pytest.raises(UserError, match=r"(?s)b\.parquet is damaged"):
+        fetch(local, 42, tmp_path / "raw")
+    assert (tmp_path / "raw" / "manifest.json").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["raw", "source"]
+
+
+def test_the_sample_is_cut_into_shards_and_drawn_by_its_seed(tmp_path: Path) -> None:
+    pytest.importorskip("stages.sources.sample")
+    data = replace(load_params(ROOT / "params.yaml").profiles["sample"].data, rows=SAMPLE_SHARD_ROWS + 10)
+    manifest = fetch(data, 42, tmp_path / "raw")
+    assert [shard["rows"] for shard in manifest["shards"]] == [SAMPLE_SHARD_ROWS, 10]
+    assert manifest["source"] == "sample"
+    digests = [shard["sha256"] for shard in manifest["shards"]]
+    assert digests == [shard["sha256"] for shard in fetch(data, 42, tmp_path / "raw")["shards"]]
+    assert digests != [shard["sha256"] for shard in fetch(data, 43, tmp_path / "raw")["shards"]]
+
+
+def run_stage(folder: Path, data: Data, code: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the stage in ``folder`` as a user does, or ``code`` in its place, on the source ``data``."""
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["profiles"]["sample"]["data"].update(source=data.source, path=data.path)
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    command = ["-c", code] if code else ["-m", "stages.fetch"]
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_prints_what_there_is(local: Data, tmp_path: Path) -> None:
+    done = run_stage(tmp_path, replace(local, path="source"))
+    assert (done.returncode, done.stdout) == (0, "data/raw: 90 rows in 2 shards\n"), done.stderr
+
+
+def test_the_command_without_its_folder_is_one_line(local: Data, tmp_path: Path) -> None:
+    done = run_stage(tmp_path, replace(local, path="none"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: profiles.*.data.path is none, which is no folder")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "data" / "raw").exists()
+
+
+def test_a_stage_that_is_killed_leaves_no_manifest_and_can_be_run_again(local: Data, tmp_path: Path) -> None:
+    code = (
+        "import os, signal, stages.fetch as stage\n"
+        "write, calls = stage.write_batches, []\n"
+        "def killed(*arguments):\n"
+        "    calls.append(1)\n"
+        "    return write(*arguments) if len(calls) < 2 else os.kill(os.getpid(), signal.SIGKILL)\n"
+        "stage.write_batches = killed\n"
+        "stage.main()\n"
+    )
+    assert run_stage(tmp_path, local, code).returncode == -signal.SIGKILL
+    assert [path.name for path in (tmp_path / "data").rglob("*.parquet")] == ["shard-00000.parquet"]
+    assert not list((tmp_path / "data").rglob("manifest.json"))
+    assert not (tmp_path / "data" / "raw").exists()
+    assert run_stage(tmp_path, local).returncode == 0
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["raw"]
+    assert list(iterate_rows(raw_shards(tmp_path / "data" / "raw"))) == ROWS
+
+
+@pytest.mark.parametrize("stage", ["fetch", "clean_to_parquet", "build_messages"])
+def test_a_data_stage_starts_without_the_model_libraries(stage: str, tmp_path: Path) -> None:
+    code = (
+        f"import sys, stages.{stage}\n"
+        "import stages.sources.hub, stages.sources.local\n"
+        "heavy = {'torch', 'transformers', 'datasets', 'peft', 'trl', 'sklearn'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("stage", ["fetch", "clean_to_parquet", "build_messages"])
+def test_help_is_the_docstring_and_other_arguments_are_refused(stage: str, tmp_path: Path) -> None:
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", f"stages.{stage}", *words],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    helped = run("--help")
+    assert helped.returncode == 0
+    assert f"python -m stages.{stage}" in helped.stdout
+    assert "params.yaml" in helped.stdout
+    refused = run("--rows", "5")
+    assert refused.returncode == 2
+    assert "unrecognized arguments: --rows 5" in refused.stderr
