@@ -11,14 +11,13 @@ import math
 from PIL import Image
 
 from .draw_label import draw_label, draw_sheet_box
-from .draw_symbol import draw_shape, draw_symbol, shape_points
+from .draw_note import draw_graphic
+from .draw_symbol import draw_symbols
 from .frame import draw_frame
-from .geometry import quarter_turn
-from .model import Graphic, Point, Sheet, Text, TextBox
+from .model import Point, Sheet
 from .palette import Ink
-from .plotter import DEFAULT_PEN, Plotter, text_pen
+from .plotter import DEFAULT_PEN, Plotter
 from .png import encode_png
-from .strokes import text_width
 
 __all__ = ["draw_sheet", "encode_png"]
 
@@ -36,24 +35,14 @@ def draw_sheet(sheet: Sheet, *, width: int | None = None, height: int | None = N
     pixels wide, others in proportion, at most 1600. Where both are given the paper is fitted into the
     picture's upper left corner.
     """
-    paper_width, paper_height = sheet.size
-    if width is None and height is None:
-        scale = min(PIXELS_PER_MM, _MOST_PIXELS / max(paper_width, paper_height))
-        width = round(paper_width * scale)
-    if width is None:
-        assert height is not None
-        width = max(round(height * paper_width / paper_height), 1)
-    if height is None:
-        height = max(math.ceil(paper_height * width / paper_width - 1e-6), 1)
-    scale = min(width / paper_width, height / paper_height)
-    plotter = Plotter(width, height, scale)
+    width, height = _pixels(sheet.size, width, height)
+    plotter = Plotter(width, height, min(width / sheet.size[0], height / sheet.size[1]))
 
     if sheet.frame:
         draw_frame(plotter, sheet)
     for item in sheet.graphics:
-        _draw_graphic(plotter, item)
-    for symbol in sheet.symbols:
-        draw_symbol(plotter, symbol, sheet.lib_symbols.get(symbol.lib_name or symbol.lib_id))
+        draw_graphic(plotter, item)
+    draw_symbols(plotter, sheet)
     for box in sheet.sheets:
         draw_sheet_box(plotter, box)
     for line in sheet.lines:
@@ -75,68 +64,13 @@ def draw_sheet(sheet: Sheet, *, width: int | None = None, height: int | None = N
     return plotter.image()
 
 
-def _draw_graphic(plotter: Plotter, item: Graphic) -> None:
-    """Free text and graphics of the sheet."""
-    if isinstance(item, TextBox):
-        _draw_text_box(plotter, item)
-        return
-    if not isinstance(item, Text):
-        draw_shape(plotter, item, shape_points(item), Ink.NOTE)
-        return
-    style = item.style
-    plotter.text(
-        Ink.NOTE,
-        item.text,
-        item.at,
-        style.size,
-        vertical=quarter_turn(item.angle) % 180 == 90,
-        h_align=style.h_align,
-        v_align=style.v_align,
-        pen=text_pen(style.size, bold=style.bold, thickness=style.thickness),
-        italic=style.italic,
-    )
-
-
-def _draw_text_box(plotter: Plotter, box: TextBox) -> None:
-    (x, y), (width, height), style = box.at, box.size, box.style
-    if box.width >= 0:
-        corners = [(x, y), (x + width, y), (x + width, y + height), (x, y + height), (x, y)]
-        plotter.polyline(Ink.NOTE, corners, box.width or DEFAULT_PEN, box.dash)
-    margin = max(box.width, 0.0) / 2 + 0.75 * style.size
-    vertical = quarter_turn(box.angle) % 180 == 90
-    room = (height if vertical else width) - 2 * margin
-    text = _wrapped(box.text, room / style.size)
-    across = {"left": margin, "center": width / 2, "right": width - margin}[style.h_align]
-    down = {"top": margin, "center": height / 2, "bottom": height - margin}[style.v_align]
-    at: Point = (x + across, y + down)
-    if vertical:
-        along = {"left": height - margin, "center": height / 2, "right": margin}[style.h_align]
-        aside = {"top": margin, "center": width / 2, "bottom": width - margin}[style.v_align]
-        at = (x + aside, y + along)
-    plotter.text(
-        Ink.NOTE,
-        text,
-        at,
-        style.size,
-        vertical=vertical,
-        h_align=style.h_align,
-        v_align=style.v_align,
-        pen=text_pen(style.size, bold=style.bold, thickness=style.thickness),
-        italic=style.italic,
-    )
-
-
-def _wrapped(text: str, room: float) -> str:
-    """Break lines at spaces so that each is at most ``room`` em wide, where it can be."""
-    lines: list[str] = []
-    for line in text.split("\n"):
-        current = ""
-        for word in line.split(" "):
-            longer = f"{current} {word}" if current else word
-            if current and text_width(longer) > room:
-                lines.append(current)
-                current = word
-            else:
-                current = longer
-        lines.append(current)
-    return "\n".join(lines)
+def _pixels(paper: Point, width: int | None, height: int | None) -> tuple[int, int]:
+    """The picture's size, where a missing width or height follows from the paper."""
+    if width is None:
+        longest = max(paper)
+        scale = min(PIXELS_PER_MM, _MOST_PIXELS / longest) if height is None else height / paper[1]
+        width = max(round(paper[0] * scale), 1)
+    if height is None:
+        # A hair less, for papers whose height comes out whole but for rounding.
+        height = min(max(math.ceil(paper[1] * width / paper[0] - 1e-6), 1), _MOST_PIXELS)
+    return width, height

@@ -7,7 +7,7 @@ drawing is the same everywhere; sines and cosines are not.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .model import Point
 
@@ -16,19 +16,13 @@ _TOLERANCE = 0.025
 _MAX_DEPTH = 7
 
 
-@dataclass(frozen=True, slots=True)
-class Orientation:
+class Orientation(NamedTuple):
     """Maps a symbol's coordinates (y upward) to offsets on the sheet (y downward): (ax+by, cx+dy)."""
 
     a: int
     b: int
     c: int
     d: int
-
-    def apply(self, point: Point) -> Point:
-        """The offset of a point of the symbol from the symbol's place on the sheet."""
-        x, y = point
-        return self.a * x + self.b * y, self.c * x + self.d * y
 
     @property
     def upright(self) -> bool:
@@ -52,6 +46,13 @@ def orientation(angle: float, mirror: str) -> Orientation:
     if "y" in mirror:
         a, b = -a, -b
     return Orientation(a, b, c, d)
+
+
+def place(point: Point, at: Point, turn: Orientation) -> Point:
+    """A point of a symbol on the sheet, for a symbol placed at ``at``."""
+    x, y = point
+    a, b, c, d = turn
+    return at[0] + a * x + b * y, at[1] + c * x + d * y
 
 
 def quarter_turn(angle: float) -> int:

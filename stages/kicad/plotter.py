@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from PIL import Image
@@ -40,15 +41,16 @@ class Plotter:
 
     def __init__(self, width: int, height: int, scale: float) -> None:
         self.scale = scale
+        self.twice = False  # whether strokes are laid over themselves; see Canvas.strokes
         self._canvas = Canvas(width, height)
-        # Corner coordinates in mm of all segments of one ink and pen: x0, y0, x1, y1, ...
-        self._segments: dict[tuple[Ink, float], list[float]] = {}
+        # Coordinates in mm of all segments of one ink, pen and ``twice``: x0, y0, x1, y1, ...
+        self._segments: dict[tuple[Ink, float, bool], list[float]] = {}
 
     def image(self) -> Image.Image:
         """The drawing, a palette image."""
-        for (ink, pen), flat in self._segments.items():
+        for (ink, pen, twice), flat in self._segments.items():
             segments = np.array(flat, dtype=np.float64).reshape(-1, 4) * self.scale
-            self._canvas.strokes(ink, segments, pen * self.scale)
+            self._canvas.strokes(ink, segments, pen * self.scale, twice=twice)
         self._segments.clear()
         return self._canvas.image()
 
@@ -56,8 +58,8 @@ class Plotter:
         self, ink: Ink, points: Sequence[Point], pen: float = DEFAULT_PEN, dash: str = "default"
     ) -> None:
         """Straight segments through the points, with a pen ``pen`` mm wide."""
-        flat = self._segments.setdefault((ink, pen), [])
-        for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+        flat = self._segments.setdefault((ink, pen, self.twice), [])
+        for (x0, y0), (x1, y1) in pairwise(points):
             if dash in _DASHES:
                 _dashed(flat, x0, y0, x1, y1, [pen * length for length in _DASHES[dash]])
             else:
@@ -65,7 +67,7 @@ class Plotter:
 
     def dot(self, ink: Ink, center: Point, diameter: float) -> None:
         """A filled circle."""
-        self._segments.setdefault((ink, diameter), []).extend((*center, *center))
+        self._segments.setdefault((ink, diameter, self.twice), []).extend((*center, *center))
 
     def circle(self, ink: Ink, center: Point, radius: float, pen: float = DEFAULT_PEN) -> None:
         """The outline of a circle."""
@@ -101,7 +103,7 @@ class Plotter:
         else:
             segments[:, 0::2] = x + em[:, 0::2] * unit
             segments[:, 1::2] = y + em[:, 1::2] * unit
-        self._canvas.strokes(ink, segments, pen * self.scale)
+        self._canvas.strokes(ink, segments, pen * self.scale, twice=self.twice)
 
 
 def _dashed(flat: list[float], x0: float, y0: float, x1: float, y1: float, pattern: list[float]) -> None:

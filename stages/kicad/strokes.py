@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def _glyph(char: str) -> tuple[Segments, float]:
     for line in STROKES[char].split(";") if STROKES[char] else ():
         corners = [tuple(float(v) * _GRID for v in pair.split(",")) for pair in line.split()]
         right = max(right, *(x for x, _ in corners))
-        points += [(a[0], -a[1], b[0], -b[1]) for a, b in zip(corners, corners[1:], strict=False)]
+        points += [(a[0], -a[1], b[0], -b[1]) for a, b in pairwise(corners)]
     segments = np.array(points, dtype=np.float64).reshape(-1, 4)
     segments[:, 0::2] += (advance - right) / 2
     segments[:, 1::2] += _BASELINE
