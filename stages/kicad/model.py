@@ -156,6 +156,9 @@ class LibSymbol:
     pin_names_hidden: bool = False
     pin_name_offset: float = 0.508
     extends: str = ""
+    # From KiCad 10 on: pins that the part joins inside, by groups of numbers or wherever numbers repeat.
+    jumper_pin_groups: tuple[tuple[str, ...], ...] = ()
+    duplicate_pins_are_jumpers: bool = False
 
     @property
     def name(self) -> str:
@@ -177,6 +180,7 @@ class PlacedSymbol:
     uuid: str = ""
     lib_name: str = ""  # the sheet's own copy in lib_symbols, where it differs from lib_id
     dnp: bool = False
+    instance_reference: str = ""  # the sheet's own or first use, where it differs from the property's
 
     def value_of(self, key: str) -> str:
         """The value of the property ``key``, or "" where there is none."""
@@ -185,6 +189,11 @@ class PlacedSymbol:
     @property
     def reference(self) -> str:
         return self.value_of("Reference")
+
+    @property
+    def designator(self) -> str:
+        """The reference on the sheet's own or first use, which KiCad's netlists and plots of it show."""
+        return self.instance_reference or self.reference
 
     @property
     def value(self) -> str:
@@ -246,6 +255,11 @@ class SheetBox:
     def name(self) -> str:
         return next((p.value for p in self.properties if p.key in ("Sheetname", "Sheet name")), "")
 
+    @property
+    def file_name(self) -> str:
+        """The file of the sub-sheet, as the box names it."""
+        return next((p.value for p in self.properties if p.key in ("Sheetfile", "Sheet file")), "")
+
 
 @dataclass(frozen=True, slots=True)
 class TitleBlock:
@@ -282,6 +296,7 @@ class Sheet:
     labels: tuple[Label, ...] = ()
     graphics: tuple[Graphic, ...] = ()
     sheets: tuple[SheetBox, ...] = ()
+    bus_aliases: tuple[tuple[str, tuple[str, ...]], ...] = ()  # name and members
     sheet_instances: tuple[tuple[str, str], ...] = (("/", "1"),)  # path and page number
     graphical_order: str = ""
     frame: bool = True
