@@ -1,0 +1,16 @@
+"""Sub-circuits of the built-in generator, and how they are put on a sheet."""
+
+from __future__ import annotations
+
+from stages.sources.circuits import analog, digital, human, interface, power
+from stages.sources.circuits.recipe import Circuit
+
+__all__ = ["CATALOGUE", "Circuit"]
+
+CATALOGUE: tuple[Circuit, ...] = (
+    *power.CIRCUITS,
+    *analog.CIRCUITS,
+    *digital.CIRCUITS,
+    *interface.CIRCUITS,
+    *human.CIRCUITS,
+)
