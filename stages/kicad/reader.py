@@ -95,7 +95,7 @@ def read_sheet(text: str) -> Sheet:
         uuid=_string(root, "uuid"),
         title_block=_title_block(_child(root, "title_block")),
         lib_symbols=_lib_symbols(_child(root, "lib_symbols")),
-        symbols=tuple(_placed(node) for node in sections.get("symbol", [])),
+        symbols=tuple(_placed(node, _string(root, "uuid")) for node in sections.get("symbol", [])),
         lines=tuple(lines),
         bus_entries=tuple(
             BusEntry(_point(n, "at"), _point(n, "size")) for n in sections.get("bus_entry", [])
@@ -106,6 +106,9 @@ def read_sheet(text: str) -> Sheet:
         labels=tuple(_label(n) for n in _lists(root) if n[0] in _LABEL_KINDS),
         graphics=tuple(graphics),
         sheets=tuple(_sheet_box(n) for n in sections.get("sheet", [])),
+        bus_aliases=tuple(
+            (_text(n, 1), _strings(_child(n, "members")[1:])) for n in sections.get("bus_alias", [])
+        ),
         sheet_instances=tuple(
             (_text(n, 1), _string(n, "page"))
             for n in _lists(_child(root, "sheet_instances"))
@@ -188,6 +191,10 @@ def _text(node: Node, index: int) -> str:
 def _string(node: Node, keyword: str, default: str = "") -> str:
     child = _child(node, keyword)
     return _text(child, 1) if len(child) > 1 else default
+
+
+def _strings(items: Node) -> tuple[str, ...]:
+    return tuple(str(item) for item in items if isinstance(item, str))
 
 
 def _float(value: object, where: str) -> float:
@@ -357,6 +364,10 @@ def _lib_symbol(node: Node) -> LibSymbol:
         pin_names_hidden=_flag(pin_names, "hide"),
         pin_name_offset=_number(pin_names, "offset", 0.508),
         extends=_string(node, "extends"),
+        jumper_pin_groups=tuple(
+            _strings(group) for group in _child(node, "jumper_pin_groups")[1:] if isinstance(group, list)
+        ),
+        duplicate_pins_are_jumpers=_flag(node, "duplicate_pin_numbers_are_jumpers"),
     )
 
 
@@ -375,20 +386,36 @@ def _unit(node: Node) -> SymbolUnit:
     )
 
 
-def _placed(node: Node) -> PlacedSymbol:
+def _placed(node: Node, sheet_uuid: str) -> PlacedSymbol:
     mirror = _child(node, "mirror")
+    properties = _properties(node)
+    reference = next((prop.value for prop in properties if prop.key == "Reference"), "")
+    instance = _instance(node, sheet_uuid)
+    used_as = _string(instance, "reference")
     return PlacedSymbol(
         lib_id=_string(node, "lib_id"),
         at=_point(node, "at"),
         angle=_angle(node),
         mirror=_text(mirror, 1) if len(mirror) > 1 else "",
-        unit=int(_number(node, "unit", 1)),
+        unit=int(_number(instance, "unit", _number(node, "unit", 1))),
         style=int(_number(node, "convert", _number(node, "body_style", 1))),
-        properties=_properties(node),
+        properties=properties,
         uuid=_string(node, "uuid"),
         lib_name=_string(node, "lib_name"),
         dnp=_flag(node, "dnp"),
+        instance_reference=used_as if used_as != reference else "",
     )
+
+
+def _instance(node: Node, sheet_uuid: str) -> Node:
+    """What the symbol is where the sheet is a root, else on the sheet's first use; may be empty."""
+    paths = [
+        path
+        for project in _lists(_child(node, "instances"))
+        for path in _lists(project)
+        if project[0] == "project" and path[0] == "path"
+    ]
+    return next((path for path in paths if path[1:2] == [f"/{sheet_uuid}"]), paths[0] if paths else [])
 
 
 def _label(node: Node) -> Label:

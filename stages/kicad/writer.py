@@ -226,6 +226,7 @@ class _SheetNodes:
         if sheet.title_block != TitleBlock():
             root.append(_title_block(sheet.title_block))
         root.append(_node("lib_symbols", *(_lib_symbol(k, v) for k, v in sheet.lib_symbols.items())))
+        root += [_node("bus_alias", name, _node("members", *members)) for name, members in sheet.bus_aliases]
         root += self._junctions()
         root += [_node("no_connect", _at(point), self._uuid()) for point in sheet.no_connects]
         root += [self._bus_entry(entry) for entry in sheet.bus_entries]
@@ -299,7 +300,7 @@ class _SheetNodes:
             if unit.unit in (0, symbol.unit) and unit.style in (0, symbol.style):
                 node += [_node("pin", pin.number, self._uuid()) for pin in unit.pins]
         path = _node(
-            "path", f"/{self.uuid}", _node("reference", symbol.reference), _node("unit", symbol.unit)
+            "path", f"/{self.uuid}", _node("reference", symbol.designator), _node("unit", symbol.unit)
         )
         node.append(_node("instances", _node("project", "", path)))
         return node
