@@ -1,0 +1,74 @@
+"""What a bus label stands for: ``D[0..7]`` a range of nets, ``USB{DP DM}`` a group of them.
+
+After KiCad's NET_SETTINGS::ParseBusVector and ParseBusGroup and SCH_CONNECTION::ConfigureFromLabel.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# A bus with more members than this is cut there: the text may come from anywhere.
+_MAX_MEMBERS = 4096
+_MAX_DEPTH = 8  # of aliases within aliases
+
+# "~{CS}", "D_{1}" and "X^{2}" are markup (overbar, subscript, superscript), not groups.
+_VECTOR = re.compile(r"((?:[~_^]\{|[^ {\[\]])*+)\[(\d{0,9})\.\.(\d{0,9})\]([}+\-PN]*)", re.ASCII)
+_GROUP = re.compile(r"((?:[~_^]\{[^{}]*\}|[^ {}\[\]])*+)\{((?:[~_^]\{[^{}]*\}|[^{}])*+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Bus:
+    """A bus label's nets.
+
+    ``members`` pairs a key with the net's name. Where one bus carries two labels of a kind, the nets
+    with equal keys are one: in a vector the key is the place in the range, in a group the member's own
+    name without the group's prefix.
+    """
+
+    vector: bool
+    members: tuple[tuple[str, str], ...]
+
+
+def parse_bus(text: str, aliases: Mapping[str, tuple[str, ...]]) -> Bus | None:
+    """The bus that a label's text names, or None for the name of a single net."""
+    names = _vector(text)
+    if names is not None:
+        return Bus(vector=True, members=tuple((str(i), name) for i, name in enumerate(names)))
+    match = _GROUP.match(text)
+    if match is None:
+        return None
+    names = _group(match, aliases, 1)[:_MAX_MEMBERS]
+    return Bus(vector=False, members=tuple((name, _prefix(match) + name) for name in names))
+
+
+def _vector(text: str) -> list[str] | None:
+    """The names of ``PREFIX[first..last]SUFFIX`` in ascending order."""
+    match = _VECTOR.fullmatch(text)
+    if match is None or text.count("{") != text.count("}"):
+        return None
+    prefix, first, last, suffix = match.groups()
+    low, high = sorted((int(first or 0), int(last or 0)))
+    if low == high:
+        return None
+    return [f"{prefix}{i}{suffix}" for i in range(low, min(high + 1, low + _MAX_MEMBERS))]
+
+
+def _prefix(group: re.Match[str]) -> str:
+    return f"{group[1]}." if group[1] else ""
+
+
+def _group(group: re.Match[str], aliases: Mapping[str, tuple[str, ...]], depth: int) -> list[str]:
+    """The names of a group's nets without its own prefix."""
+    names: list[str] = []
+    for member in re.split(r"[ ,]+", group[2].strip(" ,")):
+        for text in aliases.get(member, (member,)):
+            inner = _GROUP.match(text)
+            if inner is None:
+                names += _vector(text) or [text]
+            elif depth < _MAX_DEPTH:
+                names += [_prefix(inner) + name for name in _group(inner, aliases, depth + 1)]
+            if len(names) >= _MAX_MEMBERS:
+                return names
+    return names
