@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT
-from raw_rows import png, raw_row, write_raw
+from raw_rows import bomb, png, raw_row, write_raw
 
 from stages.clean_to_parquet import clean_to_parquet
 from stages.config import Clean, Data
@@ -60,6 +60,7 @@ GOOD = [raw_row(number) for number in range(30)]
         ({"image": b""}, "image_missing"),
         ({"image": {"bytes": None, "path": "sheet.png"}}, "image_missing"),
         ({"image": png(99, (101, 100))}, "too_large"),
+        ({"image": bomb(60_000, 60_000)}, "too_large"),
         ({"schematic": "x" * 1001}, "too_large"),
         ({"json": "x" * 1001}, "too_large"),
         ({"yaml": "x" * 1001, "image": b"no picture"}, "too_large"),

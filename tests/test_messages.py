@@ -22,12 +22,12 @@ from stages.store.tables import MESSAGES, SPLITS, Pictures, clean_parts, iterate
 from stages.tasks import task
 
 PARAMS = Messages(form="verbatim", max_target_chars=5000, overlong="drop", with_name=True)
-SPLIT = Clean(max_pixels=10_000, max_text_chars=100_000, validation=0.3, test=0.3, rows_per_part=11)
+SPLIT = Clean(max_pixels=10_000, max_text_chars=100_000, validation=0.3, test=0.3, rows_per_part=25)
 
 
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """100 clean rows in parts of 11; row n has a yaml of 17 + 10 n characters, one row in ten has none."""
+    """100 clean rows in parts of 25; row n has a yaml of 17 + 10 n characters, one row in ten has none."""
     folder = tmp_path_factory.mktemp("clean")
     rows = [
         raw_row(

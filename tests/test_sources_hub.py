@@ -153,6 +153,16 @@ def test_a_private_data_set_is_read_with_the_token_of_the_environment(
     assert b"hf_secret" not in written
 
 
+def test_a_token_that_a_login_left_behind_is_not_used(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.token = "hf_secret"
+    (tmp_path / "token").write_text("hf_secret")
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "token"))
+    with pytest.raises(UserError, match="HF_TOKEN is not set"):
+        fetch(DATA, 42, tmp_path / "raw")
+
+
 def test_another_commit_or_data_set_is_not_found(hub: Hub, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"has no commit .*data\.revision"):
         fetch(replace(DATA, revision="0" * 40), 42, tmp_path / "raw")

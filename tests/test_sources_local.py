@@ -78,6 +78,7 @@ def test_kin_of_the_types_are_converted(
     found = [row[column] for row in read(tmp_path)]
     if column == "image":
         found = [picture and picture["bytes"] for picture in found]
+        assert [row[column] is None for row in read(tmp_path)] == [data is None for data in expected]
     assert found == expected
 
 

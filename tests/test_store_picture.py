@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import io
 import random
-import struct
-import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
-from raw_rows import png
+from raw_rows import bomb, png
 
 from stages.store.picture import PictureError, decode_picture, fit_within, fitted_size, open_picture
 
@@ -19,17 +17,6 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
     file = io.BytesIO()
     image.save(file, kind, **options)
     return file.getvalue()
-
-
-def bomb(width: int, height: int) -> bytes:
-    """A PNG of a few hundred bytes whose header promises ``width`` x ``height`` pixels."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    rows = zlib.compress(b"\0" * 100_000)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 def test_transparency_is_laid_on_white_as_float64_arithmetic_has_it() -> None:
