@@ -122,7 +122,7 @@ def comparator(d: Draft) -> None:
     at = d.go(u["2"], LEFT, 3)
     at = d.wire(at, (at[0], at[1] - 2))
     d.power(d.style.main, d.resistor(at, UP, "10k", "47k"))
-    left = d.go(at, LEFT, 8)
+    left = d.go(at, LEFT, 13)
     d.ground(d.resistor(left, DOWN, "10k", "22k", "4.7k", side=LEFT))
     out = d.go(u["1"], RIGHT, 2)
     d.power(d.choose(d.style.main, d.style.logic), d.resistor(d.go(out, UP, 1), UP, "10k", "4.7k"))
@@ -267,7 +267,7 @@ def antenna(d: Draft) -> None:
     """An antenna behind its matching network."""
     ae = d.part("Antenna", 0, 0, value=d.choose("Antenna", "2.4GHz", "868MHz"))
     at = d.go(ae["1"], DOWN, 2)
-    d.to_ground(at, "1p", "1.5p", "DNP")
+    d.to_ground(at, "1p", "1.5p", "2.2p")
     at = d.go(at, LEFT, 3)
     end = d.chain(d.style.inductor, at, LEFT, d.choose("3.3nH", "2.2nH", "3.9nH"))
     d.tag(d.signal(d.choose("RF", "ANT")), d.go(end, LEFT, 1), LEFT)

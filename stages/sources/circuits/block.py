@@ -148,7 +148,7 @@ def _over_one_sided(texts: tuple[tuple[str, str], ...], body: Box, ways: set[Spo
         return _stack(texts, body[2], y, "right")
     if long and LEFT in ways and RIGHT not in ways:
         return _stack(texts, body[0], y, "left")
-    return _stack(texts, (body[0] + body[2]) / 2, y, "center")
+    return _stack(texts, (body[0] + body[2]) / 2, y - 0.8 * long, "center")
 
 
 def _over(text: tuple[str, str], body: Box, tops: list[int]) -> FieldText:

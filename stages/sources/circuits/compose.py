@@ -20,6 +20,7 @@ from stages.kicad.model import (
     TextStyle,
     TitleBlock,
 )
+from stages.kicad.strokes import text_width
 from stages.sources.circuits import CATALOGUE
 from stages.sources.circuits.block import Block, FieldText, Placed, finish
 from stages.sources.circuits.draft import Draft, NetLabel, Nets
@@ -55,7 +56,7 @@ _NOTE = TextStyle(size=1.8, h_align="left", v_align="bottom")
 
 def target_names(rng: random.Random) -> int:
     """How many distinct names a sheet aims at: as on real sheets, but for the largest ones."""
-    low, high = rng.choices(((1, 3), (4, 6), (7, 10), (11, 14), (15, 20)), (8, 19, 25, 26, 22))[0]
+    low, high = rng.choices(((1, 3), (4, 6), (7, 10), (11, 14), (15, 20)), (11, 19, 22, 24, 24))[0]
     return rng.randint(low, high)
 
 
@@ -68,30 +69,35 @@ def compose(
 
 
 def _arrange(rng: random.Random, style: HouseStyle, paper: Point) -> tuple[list[Block], list[Spot]]:
-    """Draw circuits at random until the sheet has its names or no more room."""
+    """Draw circuits at random until the sheet has its names or no more room, then repeat a few."""
     target = target_names(rng)
+    repeats = rng.choice((0, 0, 1, 2, 3))
     page, origin = _page(style, paper)
     pad = (1, _TITLE + 1) if style.section == "box" else (0, _TITLE if style.section == "title" else 0)
     nets = Nets()
     blocks: list[Block] = []
     names: set[str] = set()
-    built: Counter[str] = Counter()
+    built: list[Circuit] = []
     for attempt in range(_MOST_TRIES):
-        if len(names) >= target:
+        enough = len(names) >= target
+        if enough and not repeats:
             break
         circuit = _choose(rng, large=attempt == 0 and target >= 6 and rng.random() < 0.5)
-        if built[circuit.title] and rng.random() < 0.8:
+        if enough:
+            circuit = rng.choice(built)
+            repeats -= 1
+        elif circuit in built and rng.random() < 0.8:
             continue
         draft = Draft(style, rng, nets)
         circuit.build(draft)
         block = finish(draft, circuit.title, rng.choice(circuit.turns))
-        if len(names | block.names) > target + 2 and blocks:
+        if len(names | block.names) > max(len(names), target + 2) and blocks:
             continue
-        width, height = _extent(block)
+        width, height = _extent(block, style)
         if page.place(width + 2 * pad[0] + _GAP, height + pad[0] + pad[1] + _GAP):
             blocks.append(block)
             names |= block.names
-            built[circuit.title] += 1
+            built.append(circuit)
     corners = [
         (origin[0] + x + pad[0] + _GAP // 2, origin[1] + y + pad[1] + _GAP // 2) for x, y in page.spread(rng)
     ]
@@ -115,9 +121,13 @@ def _page(style: HouseStyle, paper: Point) -> tuple[Page, Spot]:
     return Page(*inner, taken), (edge, edge)
 
 
-def _extent(block: Block) -> Spot:
+def _extent(block: Block, style: HouseStyle) -> Spot:
+    """Width and height of a block in grid steps; it is at least as wide as its title."""
     x0, y0, x1, y1 = block.box
-    return math.ceil(x1) - math.floor(x0), math.ceil(y1) - math.floor(y0)
+    width = math.ceil(x1) - math.floor(x0)
+    if style.section:
+        width = max(width, math.ceil(text_width(block.title) * _NOTE.size / GRID))
+    return width, math.ceil(y1) - math.floor(y0)
 
 
 def _sheet(
@@ -245,7 +255,8 @@ def _section(style: HouseStyle, block: Block, dx: int, dy: int) -> list[Polyline
     if not style.section:
         return []
     x0, y0 = math.floor(block.box[0]) + dx, math.floor(block.box[1]) + dy
-    x1, y1 = math.ceil(block.box[2]) + dx, math.ceil(block.box[3]) + dy
+    width, height = _extent(block, style)
+    x1, y1 = x0 + width, y0 + height
     if style.section == "title":
         return [Text(block.title, (mm(x0), mm(y0 - 0.6)), style=_NOTE)]
     x0, y0, x1, y1 = x0 - 1, y0 - _TITLE - 1, x1 + 1, y1 + 1

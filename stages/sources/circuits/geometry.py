@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stages.kicad.geometry import orientation
-from stages.kicad.model import Arc, Circle, Graphic, Polyline, Rectangle
+from stages.kicad.model import Arc, Circle, Graphic, Polyline, Rectangle, Text
 from stages.sources.symbols import GRID, KINDS, Kind
 
 Spot = tuple[int, int]
@@ -81,6 +81,9 @@ def _points(graphic: Graphic) -> list[tuple[float, float]]:
         return [(x - r, y - r), (x + r, y + r)]
     if isinstance(graphic, Arc):
         return [graphic.start, graphic.mid, graphic.end]
+    if isinstance(graphic, Text):  # of one or two letters
+        (x, y), size = graphic.at, graphic.style.size
+        return [(x - size, y - size / 2), (x + size, y + size / 2)]
     return []
 
 

@@ -114,7 +114,7 @@ def test_points(d: Draft) -> None:
         ("TX", "RX", "SDA", "SCL", "SWDIO", "SWCLK", "CLK", "D+", "D-", "INT"), d.rng.randint(2, 5)
     )
     for i, net in enumerate(nets):
-        tp = d.part(name, 0, 3 * i, (0, 1, -1, 0), side=LEFT, value=d.choose(net, "TestPoint"))
+        tp = d.part(name, 0, 5 * i, (0, 1, -1, 0), side=LEFT, value=d.choose(net, "TestPoint"))
         d.tag(net, tp["1"], RIGHT, kind="local" if d.style.label_kind == "hierarchical" else "")
 
 
@@ -134,7 +134,7 @@ def holes(d: Draft) -> None:
     name = d.choose("MountingHole", "MountingHole", "MountingHole_Pad")
     count = d.choose("2", "4", "4")
     for i in range(int(count)):
-        x, y = (i % 2) * (len(name) + 8), (i // 2) * 8
+        x, y = (i % 2) * (len(name) + 8), (i // 2) * 10
         h = d.part(name, x, y, value=d.choose("M3", "M2.5") if d.chance(0.2) else name)
         if name == "MountingHole_Pad":
             d.ground(h["1"])

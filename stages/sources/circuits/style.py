@@ -54,7 +54,7 @@ class HouseStyle:
     def farads(self, value: str) -> str:
         if self.farad_unit == "uF" and value == "100n":
             return "0.1uF"
-        return self.number(value) + ("F" if self.farad_unit else "")
+        return value + "F" if self.farad_unit else self.number(value)
 
     def connector(self, count: int) -> str:
         return f"Conn_01x{count:02d}" + (f"_{self.header}" if self.header else "")

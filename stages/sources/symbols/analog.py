@@ -166,7 +166,7 @@ ANALOG: tuple[Kind, ...] = (
     chip(
         "Amplifier_Audio",
         "LM386",
-        left="3 +IN i, 2 -IN i, 1 GAIN",
+        left="3 +IN i, 1 GAIN, 2 -IN i",
         right="5 OUT o, 7 BYP, 8 GAIN",
         top="6 VS p",
         bottom="4 GND p",

@@ -273,7 +273,7 @@ CONNECTORS: tuple[Kind, ...] = (
         right="A4 VBUS p, -, A5 CC1, B5 CC2, -, A7 D-, B7 D-, A6 D+, B6 D+, -, A8 SBU1, B8 SBU2",
         bottom="S1 SHIELD x, A1 GND p",
         prefix="J",
-        width=12,
+        width=16,
     ),
     chip(
         "Connector",
@@ -286,7 +286,7 @@ CONNECTORS: tuple[Kind, ...] = (
     chip(
         "Connector",
         "USB_B_Micro",
-        right="1 VBUS p, -, 2 D-, 3 D+, 4 ID",
+        right="1 VBUS p, -, -, 2 D-, 3 D+, 4 ID",
         bottom="6 Shield x, 5 GND p",
         prefix="J",
         width=10,
@@ -294,7 +294,7 @@ CONNECTORS: tuple[Kind, ...] = (
     chip(
         "Connector",
         "USB_A",
-        right="1 VBUS p, -, 2 D-, 3 D+",
+        right="1 VBUS p, -, -, 2 D-, 3 D+",
         bottom="5 Shield x, 4 GND p",
         prefix="J",
         width=10,
