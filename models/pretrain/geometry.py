@@ -1,7 +1,8 @@
 """The shape of the small base model and of its processor.
 
 The class is the one of Qwen3-VL-8B, with the same parts: patches of 16 px, two frames a patch, 2 x 2 patches
-merged to one token, vision features added into the first decoder layer (deepstack), three-axis rotary positions.
+merged to one token, vision features added after the first decoder layer (deepstack), three-axis rotary
+positions.
 
 Costs at 640 x 448 px (1,120 patches, 280 merged tokens), by counting multiply-adds as two operations: the
 vision tower 24 GFLOP, the language model 0.0115 GFLOP a token and pass.
@@ -9,6 +10,7 @@ vision tower 24 GFLOP, the language model 0.0115 GFLOP a token and pass.
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +26,18 @@ from transformers import (
     Qwen3VLVideoProcessor,
 )
 
-# The ids of the special tokens are their places in this list.
-SPECIAL_TOKENS = (
-    "<|endoftext|>",
-    "<|im_start|>",
-    "<|im_end|>",
-    "<|vision_start|>",
-    "<|vision_end|>",
-    "<|image_pad|>",
-    "<|video_pad|>",
+from models.pretrain.tokens import (
+    IMAGE,
+    MERGE,
+    PAD,
+    PATCH,
+    SPECIAL_TOKENS,
+    TURN_END,
+    VIDEO,
+    VISION_END,
+    VISION_START,
+    VOCABULARY,
 )
-PAD, TURN_START, TURN_END, VISION_START, VISION_END, IMAGE, VIDEO = range(len(SPECIAL_TOKENS))
-
-VOCABULARY = 4096
-PATCH = 16  # px
-MERGE = 2  # patches a side of a merged token
 
 _VISION: dict[str, Any] = {
     "depth": 8,
@@ -165,9 +164,8 @@ def make_processor(tokenizer: Tokenizer) -> Qwen3VLProcessor:
 
 def save(model: Qwen3VLForConditionalGeneration, folder: Path) -> None:
     """Writes the weights as bfloat16 safetensors in shards of at most 14 MB, and the configuration."""
-    kept = model.dtype
-    model.to(torch.bfloat16).save_pretrained(folder, max_shard_size=_SHARD)
-    model.to(kept)
+    # A copy, since casting works in place and would round the weights in training.
+    copy.deepcopy(model).to("cpu", torch.bfloat16).save_pretrained(folder, max_shard_size=_SHARD)
 
 
 def parameters(model: Qwen3VLForConditionalGeneration) -> int:

@@ -4,13 +4,34 @@ from __future__ import annotations
 
 import argparse
 import logging
+import random
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from models.pretrain import corpus, tokenizer
 from models.pretrain.geometry import make_config, make_model, make_processor, parameters, save
+from models.pretrain.questions import ask, view
+from models.pretrain.settings import load
+from models.pretrain.sheets import SheetMaker
+from stages.kicad.layout import lay_out
 
 LOG = logging.getLogger("models.pretrain")
-CORPUS_LINES = 20_000
+MADE_UP_LINES = 12_000
+SHEETS = 4_000
+
+
+def lines(seed: int) -> Iterator[str]:
+    """What the tokenizer is trained on: made-up text, and questions and answers about generated sheets."""
+    yield from corpus.lines(MADE_UP_LINES, seed)
+    settings = load(Path(__file__).parent / "config.yaml")
+    maker = SheetMaker(replace(settings, library_share=0.0), Path())
+    for number in range(SHEETS):
+        rng = random.Random(f"{seed} tokenizer {number}")
+        sheet = maker.sheet(rng)
+        for asked in ask(view(sheet, lay_out(sheet, settings.width, settings.height)), 4, rng):
+            yield asked.prompt
+            yield asked.answer
 
 
 def main() -> None:
@@ -19,11 +40,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    processor = make_processor(tokenizer.train(corpus.lines(CORPUS_LINES, args.seed)))
+    processor = make_processor(tokenizer.train(lines(args.seed)))
     processor.save_pretrained(args.out)
     model = make_model(make_config(), args.seed)
     save(model, args.out)
-    LOG.info("%s: %.2f million parameters, untrained", args.out, parameters(model) / 1e6)
+    LOG.info(
+        "%s: %.2f million parameters, untrained; %d tokens",
+        args.out,
+        parameters(model) / 1e6,
+        len(processor.tokenizer),
+    )
 
 
 if __name__ == "__main__":

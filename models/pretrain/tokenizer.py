@@ -8,7 +8,7 @@ from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
 
-from models.pretrain.geometry import SPECIAL_TOKENS, VOCABULARY
+from models.pretrain.tokens import SPECIAL_TOKENS, VOCABULARY
 
 # Digits stand alone, so that a value such as 4k7 or 100n is always read the same way; a word may carry one
 # blank or sign before it; line breaks stand apart.

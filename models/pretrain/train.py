@@ -1,0 +1,282 @@
+"""The training loop: steps, validation, checkpoints and the curve.
+
+Every step depends on its number, the seed and the sheets before it alone, so a run that is taken up from a
+checkpoint goes on exactly as if it had not been interrupted (bit for bit on the CPU).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerBase, Qwen3VLForConditionalGeneration
+
+from models.pretrain import geometry
+from models.pretrain.fast import Grid, Reader
+from models.pretrain.feed import Chunk, Feed
+from models.pretrain.objective import Losses, Objective, unpack
+from models.pretrain.pool import Batch, Pool
+from models.pretrain.settings import Settings
+
+LOG = logging.getLogger("models.pretrain")
+_LOG_EVERY = 25
+# Chunks of this number and above are never trained on.
+VALIDATION_CHUNK = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where sheets come from, and what their labels and colours are."""
+
+    make: Callable[[int], Chunk]
+    labels: int
+    questions: tuple[str, ...]  # names for ``Chunk.asked``
+    colors: np.ndarray  # float32 (themes, 256, 3) in -1..1
+    theme_shares: tuple[float, ...]
+
+
+def prefix_of(tokenizer: PreTrainedTokenizerBase, grid: Grid) -> torch.Tensor:
+    """Ids of a chat up to the end of its picture."""
+    opening = "<|im_start|>user\n<|vision_start|>" + "<|image_pad|>" * grid.tokens + "<|vision_end|>"
+    return torch.tensor(tokenizer(opening, add_special_tokens=False)["input_ids"])
+
+
+class Run:
+    """A model in training.
+
+    Args:
+        model: float32 weights; trained in place.
+        folder: checkpoint, curve and exported weights go here.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        model: Qwen3VLForConditionalGeneration,
+        tokenizer: PreTrainedTokenizerBase,
+        source: Source,
+        folder: Path,
+        device: torch.device,
+    ) -> None:
+        self.settings = settings
+        self.source = source
+        self.folder = folder
+        self.device = device
+        self.step = 0
+        grid = Grid.of(settings.width, settings.height)
+        reader = Reader(model, grid, prefix_of(tokenizer, grid), settings.slots)
+        torch.manual_seed(settings.seed)
+        self.objective = Objective(
+            reader,
+            torch.from_numpy(source.colors),
+            settings.slots,
+            source.labels,
+            settings.cells_weight,
+            settings.cells_positive,
+        ).to(device)
+        self.model = model
+        self.optimizer = _optimizer(self.objective, settings, device)
+        self._forward = torch.compile(self._losses) if device.type == "cuda" else self._losses
+
+    def load(self) -> bool:
+        """Take up the folder's checkpoint; False where there is none."""
+        path = self.folder / "checkpoint.pt"
+        if not path.exists():
+            return False
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.objective.load_state_dict(state["objective"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+        return True
+
+    def save(self) -> None:
+        """Write the checkpoint, and the weights as they would be shipped."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / "checkpoint.pt"
+        state = {
+            "objective": self.objective.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+        }
+        torch.save(state, path.with_suffix(".part"))
+        path.with_suffix(".part").replace(path)
+        geometry.save(self.model, self.folder / "weights")
+
+    def train(self, workers: int, until: int | None = None) -> None:
+        """Train up to step ``until``, or to the end."""
+        settings = self.settings
+        last = min(until or settings.steps, settings.steps)
+        # The pool as an uninterrupted run would have it.
+        kept = min(self.step * settings.fresh, settings.pool)
+        first = (self.step * settings.fresh - kept) // settings.fresh
+        validation = self._validation(workers)
+        feed = Feed(self.source.make, workers, first)
+        try:
+            chunks = iter(feed)
+            pool: Pool | None = None
+            for _ in range(first, self.step):
+                pool = self._add(pool, next(chunks))
+            themes = torch.tensor(self.source.theme_shares)
+            meter = _Meter(settings)
+            while self.step < last:
+                began = time.perf_counter()
+                chunk = next(chunks)
+                meter.waited += time.perf_counter() - began
+                pool = self._add(pool, chunk)
+                generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + self.step)
+                losses = self._step(pool.draw(settings.batch, settings.fresh, themes, generator))
+                self.step += 1
+                meter.add(losses)
+                if self.step % _LOG_EVERY == 0:
+                    meter.log(self.step, self.optimizer.param_groups[0]["lr"])
+                if self.step % settings.validation_every == 0 or self.step == last:
+                    self._validate(validation, meter)
+                if self.step % settings.checkpoint_every == 0 or self.step == last:
+                    self.save()
+        finally:
+            feed.close()
+
+    def _add(self, pool: Pool | None, chunk: Chunk) -> Pool:
+        if pool is None:
+            # A whole number of chunks, so that places repeat.
+            size = -(-self.settings.pool // self.settings.fresh) * self.settings.fresh
+            pool = Pool(chunk, size, self.device)
+        pool.add(chunk)
+        return pool
+
+    def _losses(self, batch: Batch) -> Losses:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            return self.objective(batch)
+
+    def _step(self, batch: Batch) -> Losses:
+        settings = self.settings
+        rate = settings.learning_rate * min(
+            (self.step + 1) / settings.warmup,
+            (settings.steps - self.step) / (settings.steps - settings.warmup),
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        losses = self._forward(batch)
+        losses.total.backward()
+        torch.nn.utils.clip_grad_norm_(self.objective.parameters(), settings.max_grad_norm, foreach=True)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return Losses(losses.total.detach(), losses.answers.detach(), losses.cells.detach())
+
+    def _validation(self, workers: int) -> list[tuple[Chunk, Batch]]:
+        """Sheets that are never trained on, with the first set of questions of each."""
+        settings = self.settings
+        feed = Feed(
+            self.source.make, min(workers, settings.validation_sheets // settings.fresh), VALIDATION_CHUNK
+        )
+        kept = []
+        chunks = iter(feed)
+        for _ in range(max(1, settings.validation_sheets // settings.fresh)):
+            view = next(chunks)
+            chunk = Chunk.empty(view, bytearray(view.nbytes))
+            chunk.copy_from(view)
+            pool = Pool(chunk, len(chunk.pictures), self.device)
+            pool.add(chunk)
+            generator = torch.Generator().manual_seed(settings.seed)
+            drawn = pool.draw(settings.fresh, settings.fresh, torch.tensor([1.0]), generator)
+            first = torch.from_numpy(chunk.tokens[:, 0].astype(np.int64)).to(self.device)
+            answers = torch.from_numpy(chunk.answers[:, 0].astype(bool)).to(self.device)
+            kept.append((chunk, Batch(drawn.pictures, drawn.themes, first, answers, drawn.cells)))
+        feed.close()
+        return kept
+
+    @torch.no_grad()
+    def _validate(self, validation: list[tuple[Chunk, Batch]], meter: _Meter) -> None:
+        """Append a line to the curve: losses, and for each question the share of answers that are all right.
+
+        Given the true answer so far, every next token must be the likeliest one: exactly then greedy decoding
+        gives the true answer.
+        """
+        exact: dict[int, list[float]] = {}
+        tokens, cells_right, cells_said, cells_true = [], 0, 0, 0
+        losses = []
+        for chunk, batch in validation:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+                logits, cells = self.objective.predict(batch)
+            target, weight = self.objective.targets(batch)
+            right = logits.argmax(-1) == target
+            counted = weight > 0
+            loss = torch.nn.functional.cross_entropy(
+                logits.flatten(0, 1).float(), target.flatten(), reduction="none"
+            ).view_as(weight)
+            losses.append(float((loss * weight).sum() / weight.sum()))
+            tokens.append(float(right[counted].float().mean()))
+            truth, said = unpack(batch.cells, self.source.labels), cells > 2.0  # positives weigh e**2 more
+            cells_right += int((truth & said).sum())
+            cells_said += int(said.sum())
+            cells_true += int(truth.sum())
+            parts = zip(
+                right.split(self.settings.slots, 1), counted.split(self.settings.slots, 1), strict=True
+            )
+            for slot, (good, used) in enumerate(parts):
+                whole = (good | ~used).all(1).tolist()
+                for ok, asked in zip(whole, chunk.asked[:, 0, slot], strict=True):
+                    exact.setdefault(int(asked), []).append(float(ok))
+        f1 = 2 * cells_right / max(1, cells_said + cells_true)
+        row = {
+            "step": self.step,
+            "sheets": self.step * self.settings.batch,
+            "train_loss": meter.recent,
+            "loss": float(np.mean(losses)),
+            "token_accuracy": float(np.mean(tokens)),
+            "cells_f1": f1,
+        }
+        row |= {name: float(np.mean(exact.get(i, [0.0]))) for i, name in enumerate(self.source.questions)}
+        LOG.info("validation: %s", " ".join(f"{k}={v:.4g}" for k, v in row.items()))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        curve = self.folder / "curve.tsv"
+        head = "" if curve.exists() else "\t".join(row) + "\n"
+        with curve.open("a", encoding="utf-8") as file:
+            file.write(head + "\t".join(f"{v:.5g}" for v in row.values()) + "\n")
+
+
+def _optimizer(objective: Objective, settings: Settings, device: torch.device) -> torch.optim.AdamW:
+    named = dict(objective.named_parameters())
+    plain = [n for n, p in named.items() if p.ndim < 2 or "embed" in n]
+    groups = [
+        {"params": [p for n, p in named.items() if n not in plain], "weight_decay": settings.weight_decay},
+        {"params": [named[n] for n in plain], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(
+        groups, lr=settings.learning_rate, betas=(0.9, 0.95), fused=True if device.type == "cuda" else None
+    )
+
+
+class _Meter:
+    """Sums of the losses since the last log line."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.batch = settings.batch
+        self.recent = float("nan")
+        self.waited = 0.0
+        self._losses: list[Losses] = []
+        self._began = time.perf_counter()
+
+    def add(self, losses: Losses) -> None:
+        self._losses.append(losses)
+
+    def log(self, step: int, rate: float) -> None:
+        answers = float(torch.stack([loss.answers for loss in self._losses]).mean())
+        cells = float(torch.stack([loss.cells for loss in self._losses]).mean())
+        seconds = time.perf_counter() - self._began
+        LOG.info(
+            "step %d answers %.4f cells %.4f lr %.2e %.0f sheets/s, %.0f %% of the time waiting for sheets",
+            step,
+            answers,
+            cells,
+            rate,
+            len(self._losses) * self.batch / seconds,
+            100 * self.waited / seconds,
+        )
+        self.recent, self.waited, self._losses = answers, 0.0, []
+        self._began = time.perf_counter()
