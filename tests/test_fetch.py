@@ -18,7 +18,7 @@ from conftest import ROOT
 from raw_rows import raw_row
 
 from stages.config import Data, load_params
-from stages.fetch import SAMPLE_SHARD_ROWS, fetch
+from stages.fetch import fetch
 from stages.store.errors import UserError
 from stages.store.raw import raw_shards
 from stages.store.tables import RAW, iterate_rows
@@ -90,15 +90,17 @@ def test_a_bad_file_leaves_what_was_there(local: Data, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["raw", "source"]
 
 
-def test_the_sample_is_cut_into_shards_and_drawn_by_its_seed(tmp_path: Path) -> None:
-    pytest.importorskip("stages.sources.sample")
-    data = replace(load_params(ROOT / "params.yaml").profiles["sample"].data, rows=SAMPLE_SHARD_ROWS + 10)
+def test_the_sample_is_cut_into_shards_and_drawn_by_its_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stages.fetch.SAMPLE_SHARD_ROWS", 4)
+    data = replace(load_params(ROOT / "params.yaml").profiles["sample"].data, rows=6)
     manifest = fetch(data, 42, tmp_path / "raw")
-    assert [shard["rows"] for shard in manifest["shards"]] == [SAMPLE_SHARD_ROWS, 10]
+    assert [shard["rows"] for shard in manifest["shards"]] == [4, 2]
     assert manifest["source"] == "sample"
     digests = [shard["sha256"] for shard in manifest["shards"]]
-    assert digests == [shard["sha256"] for shard in fetch(data, 42, tmp_path / "raw")["shards"]]
-    assert digests != [shard["sha256"] for shard in fetch(data, 43, tmp_path / "raw")["shards"]]
+    assert digests == [shard["sha256"] for shard in fetch(data, 42, tmp_path / "again")["shards"]]
+    assert digests != [shard["sha256"] for shard in fetch(data, 43, tmp_path / "other")["shards"]]
 
 
 def run_stage(folder: Path, data: Data, code: str = "") -> subprocess.CompletedProcess[str]:
