@@ -77,7 +77,8 @@ def build_messages(
     with replacing_folder(folder) as part:
         for split in SPLITS:
             counts = Counts()
-            rows = chats(islice(asked, len(groups[split])), counts, params)
+            cut = params.overlong == "cut" and split == "train"
+            rows = chats(islice(asked, len(groups[split])), counts, params.max_target_chars, cut=cut)
             write_rows(part / f"{split}.parquet", MESSAGES, noting_first(rows, example), row_group=ROW_GROUP)
             if not counts.rows:
                 raise UserError(
@@ -98,21 +99,25 @@ def noting_first(rows: Iterator[dict[str, Any]], first: dict[str, Any]) -> Itera
 
 
 def chats(
-    asked: Iterable[list[dict[str, Any]]], counts: Counts, params: Messages
+    asked: Iterable[list[dict[str, Any]]], counts: Counts, max_chars: int, *, cut: bool
 ) -> Iterator[dict[str, Any]]:
-    """Yield the message rows of one split from what ``ask`` returned, and fill in ``counts``."""
+    """Yield the message rows of one split from what ``ask`` returned, and fill in ``counts``.
+
+    A target over ``max_chars`` is dropped, or cut: only ever in training, since nothing can be judged against
+    the beginning of an answer.
+    """
     lengths: list[int] = []
     for row in chain.from_iterable(asked):
         if row["target"] is None:
             counts.no_target += 1
             continue
         lengths.append(len(row["target"]))
-        if lengths[-1] > params.max_target_chars:
-            if params.overlong == "drop":
+        if lengths[-1] > max_chars:
+            if not cut:
                 counts.too_long += 1
                 continue
             counts.cut += 1
-            row["target"] = row["target"][: params.max_target_chars]
+            row["target"] = row["target"][:max_chars]
         counts.rows += 1
         yield {**row, "messages": chat(row["prompt"], row["target"])}
     if lengths:
@@ -127,9 +132,8 @@ def ask(place: RowGroup, *, name: str, params: Messages) -> list[dict[str, Any]]
     asked = task(name)
     with pq.ParquetFile(path) as file:
         start = sum(file.metadata.row_group(i).num_rows for i in range(group))
-        texts = (
-            [name] if name in file.schema_arrow.names else []
-        )  # json, yaml and schematic: a task's own text
+        # json, yaml and schematic are columns too: the task's own text
+        texts = [name] if name in file.schema_arrow.names else []
         columns = ["id", "name", "description", "type", "components", *texts]
         rows = file.read_row_group(group, columns=columns, use_threads=False).to_pylist()
     return [
