@@ -13,18 +13,16 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-import yaml
-
 from stages.kicad.description import component_names, describe
 from stages.kicad.draw import draw_sheet, encode_png
 from stages.kicad.model import Sheet
 from stages.kicad.writer import write_sheet
 from stages.sources.circuits.compose import compose, new_uuid
 from stages.sources.project import Project, invented_name, project_of
+from stages.sources.yaml_text import dump_yaml
+from stages.store.errors import UserError
 from stages.store.parallel import ordered_map
 
-# libyaml writes these documents as yaml.safe_dump does, five times as fast (a test holds the two together)
-_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _CHUNK = 16  # rows a task of a worker
 _DIRT = ("components_none", "components_empty", "image_none", "image_truncated", "duplicate")
 
@@ -95,6 +93,11 @@ def make_sheet(row: int, seed: int, *, width: int, height: int) -> tuple[Sheet, 
     uuid = new_uuid(rng)
     title = project.title(project.repository)
     sheet, titles = compose(rng, project.style, project.paper(width, height), title, uuid)
+    if not sheet.symbols:
+        raise UserError(
+            f"a picture of {width} x {height} pixels has no room for a circuit: "
+            "make width and height of the sample's data larger"
+        )
     return sheet, project, project.describe(titles, rng)
 
 
@@ -110,7 +113,7 @@ def _clean_row(row: int, seed: int, width: int, height: int) -> dict[str, Any]:
         },
         "components_used": component_names(sheet),
         "json": json.dumps(content, indent=2),
-        "yaml": yaml.dump(content, Dumper=_DUMPER),
+        "yaml": dump_yaml(content),
         "name": project.name,
         "description": description,
         "type": ".kicad_sch",

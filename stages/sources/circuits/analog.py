@@ -26,7 +26,7 @@ def _pins(u: Part) -> tuple[str, str, str]:
         "LMV321": ("1", "3", "4"),
         "OPA340NA": ("3", "4", "1"),
         "MCP6001R": ("3", "4", "1"),
-    }.get(u.kind.symbol.name, ("3", "2", "1"))
+    }.get(u.name, ("3", "2", "1"))
 
 
 def _amplifier(d: Draft, flipped: bool) -> tuple[Part, Spot, Spot, Spot]:
@@ -46,7 +46,7 @@ def _amplifier(d: Draft, flipped: bool) -> tuple[Part, Spot, Spot, Spot]:
 
 def _supply_unit(d: Draft, u: Part, at: Spot) -> None:
     """The supply pins of a two- or four-fold amplifier, with or without its capacitor."""
-    name = u.kind.symbol.name
+    name = u.name
     if name in _SINGLE:
         return
     quad = name in _QUAD
@@ -84,7 +84,7 @@ def non_inverting(d: Draft) -> None:
     d.tag(d.signal(d.choose("AIN#", "SENSOR", "SIG_IN", "V_SENSE")), plus, LEFT, shape="input")
     node = d.go(minus, LEFT, 2)
     right = d.go(out, RIGHT, 2)
-    low = 14 if u.kind.symbol.name in _SINGLE else 8
+    low = 14 if u.name in _SINGLE else 8
     d.wire(node, (node[0], low))
     d.across(d.style.resistor, (right[0], low), (node[0], low), d.ohms("10k", "47k", "100k", "22k"))
     d.wire((right[0], low), right)
@@ -98,7 +98,7 @@ def follower(d: Draft) -> None:
     u, plus, minus, out = _amplifier(d, False)
     node = d.go(minus, LEFT, 2)
     right = d.go(out, RIGHT, 2)
-    low = 11 if u.kind.symbol.name in _SINGLE else 6
+    low = 11 if u.name in _SINGLE else 6
     d.wire(node, (node[0], low), (right[0], low), right)
     if d.chance(0.5):
         at = d.go(plus, LEFT, 4)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from stages.kicad.strokes import text_width
 from stages.sources.circuits.draft import Draft, NetLabel, Part
 from stages.sources.circuits.geometry import (
     DOWN,
@@ -21,6 +20,7 @@ from stages.sources.circuits.geometry import (
     turned_box,
 )
 from stages.sources.symbols import GROUNDS
+from stages.sources.symbols.shapes import text_steps
 
 _LINE = 1.9  # grid steps from one line of text to the next
 
@@ -37,7 +37,7 @@ class FieldText:
 
     @property
     def box(self) -> Box:
-        width = text_width(self.text)
+        width = text_steps(self.text)
         left = {"left": 0.0, "center": -width / 2, "right": -width}[self.align]
         return (self.x + left, self.y - 0.6, self.x + left + width, self.y + 0.6)
 
@@ -63,10 +63,6 @@ class Block:
     junctions: tuple[Spot, ...]
     no_connects: tuple[Spot, ...]
     box: Box
-
-    @property
-    def names(self) -> set[str]:
-        return {p.part.kind.symbol.name for p in self.placed}
 
 
 def _stack(texts: tuple[tuple[str, str], ...], x: float, y: float, align: str) -> tuple[FieldText, ...]:
@@ -142,7 +138,7 @@ def _field_texts(part: Part, at: Spot, m: Matrix, turn: Matrix, draft: Draft) ->
 
 def _over_one_sided(texts: tuple[tuple[str, str], ...], body: Box, ways: set[Spot]) -> tuple[FieldText, ...]:
     """Two lines over the body; a long one runs away from the side on which the pins are."""
-    long = max(text_width(text) for _, text in texts) > body[2] - body[0]
+    long = max(text_steps(text) for _, text in texts) > body[2] - body[0]
     y = body[1] - _LINE / 2 - 1.1
     if long and RIGHT in ways and LEFT not in ways:
         return _stack(texts, body[2], y, "right")
@@ -154,7 +150,7 @@ def _over_one_sided(texts: tuple[tuple[str, str], ...], body: Box, ways: set[Spo
 def _over(text: tuple[str, str], body: Box, tops: list[int]) -> FieldText:
     """On the body's upper edge, left of the pins there."""
     key, shown = text
-    if body[0] + text_width(shown) < tops[0] - 0.6:
+    if body[0] + text_steps(shown) < tops[0] - 0.6:
         return FieldText(key, shown, body[0], body[1] - 1.0, "left")
     return FieldText(key, shown, tops[0] - 0.7, body[1] - 1.0, "right")
 
@@ -163,7 +159,7 @@ def label_box(label: NetLabel) -> Box:
     """What a label covers: over its wire if it is local, beyond the wire's end if it has a frame."""
     x, y = label.at
     dx, dy = label.out
-    width = text_width(label.text)
+    width = text_steps(label.text)
     if label.kind == "local":
         if dy == 0:
             far = x - dx * width

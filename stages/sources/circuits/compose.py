@@ -20,7 +20,6 @@ from stages.kicad.model import (
     TextStyle,
     TitleBlock,
 )
-from stages.kicad.strokes import text_width
 from stages.sources.circuits import CATALOGUE
 from stages.sources.circuits.block import Block, FieldText, Placed, finish
 from stages.sources.circuits.draft import Draft, NetLabel, Nets
@@ -29,14 +28,15 @@ from stages.sources.circuits.packing import Page, Rect
 from stages.sources.circuits.recipe import Circuit
 from stages.sources.circuits.style import HouseStyle
 from stages.sources.symbols import GRID, KINDS
-from stages.sources.symbols.shapes import mm
+from stages.sources.symbols.shapes import mm, text_steps
 
 _EDGE = 2  # grid steps that stay free along the paper's edge
 _GAP = 2  # between two blocks
 _TITLE = 3  # height of a block's title
 _FRAME_EDGE = 11  # the frame's border, 10 mm from the edge and 2 mm wide, and a little room
 _BLOCK_WIDTH, _BLOCK_HEIGHT = 90, 28  # of the frame's title block
-_MOST_TRIES = 40
+_MOST_TRIES = 40  # circuits drawn for a sheet
+_MOST_MISSES = 14  # of them that found no room
 _LARGE = tuple(c for c in CATALOGUE if c.large)
 _OTHERS = tuple(c for c in CATALOGUE if not c.large)
 _LARGE_WEIGHTS = tuple(c.weight for c in _LARGE)
@@ -55,8 +55,9 @@ _NOTE = TextStyle(size=1.8, h_align="left", v_align="bottom")
 
 
 def target_names(rng: random.Random) -> int:
-    """How many distinct names a sheet aims at: as on real sheets, but for the largest ones."""
-    low, high = rng.choices(((1, 3), (4, 6), (7, 10), (11, 14), (15, 20)), (11, 19, 22, 24, 24))[0]
+    """How many distinct names a sheet aims at, as on real sheets; where it ends, the paper decides."""
+    spans = ((1, 3), (4, 6), (7, 10), (11, 14), (15, 20), (21, 40))
+    low, high = rng.choices(spans, (11, 18, 21, 22, 17, 11))[0]
     return rng.randint(low, high)
 
 
@@ -78,9 +79,10 @@ def _arrange(rng: random.Random, style: HouseStyle, paper: Point) -> tuple[list[
     blocks: list[Block] = []
     names: set[str] = set()
     built: list[Circuit] = []
+    misses = 0
     for attempt in range(_MOST_TRIES):
         enough = len(names) >= target
-        if enough and not repeats:
+        if (enough and not repeats) or misses > _MOST_MISSES:
             break
         circuit = _choose(rng, large=attempt == 0 and target >= 6 and rng.random() < 0.5)
         if enough:
@@ -90,14 +92,17 @@ def _arrange(rng: random.Random, style: HouseStyle, paper: Point) -> tuple[list[
             continue
         draft = Draft(style, rng, nets)
         circuit.build(draft)
-        block = finish(draft, circuit.title, rng.choice(circuit.turns))
-        if len(names | block.names) > max(len(names), target + 2) and blocks:
+        together = names | draft.names
+        if blocks and len(together) > max(len(names), target + 2):
             continue
+        block = finish(draft, circuit.title, rng.choice(circuit.turns))
         width, height = _extent(block, style)
         if page.place(width + 2 * pad[0] + _GAP, height + pad[0] + pad[1] + _GAP):
             blocks.append(block)
-            names |= block.names
+            names = together
             built.append(circuit)
+        else:
+            misses += 1
     corners = [
         (origin[0] + x + pad[0] + _GAP // 2, origin[1] + y + pad[1] + _GAP // 2) for x, y in page.spread(rng)
     ]
@@ -126,7 +131,7 @@ def _extent(block: Block, style: HouseStyle) -> Spot:
     x0, y0, x1, y1 = block.box
     width = math.ceil(x1) - math.floor(x0)
     if style.section:
-        width = max(width, math.ceil(text_width(block.title) * _NOTE.size / GRID))
+        width = max(width, math.ceil(text_steps(block.title) * _NOTE.size / GRID))
     return width, math.ceil(y1) - math.floor(y0)
 
 

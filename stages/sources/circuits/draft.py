@@ -49,10 +49,11 @@ class Part:
     group: int
     side: Spot | None  # where its texts go, if not where the kind says
     fields: str
+    outline: Outline
 
     @property
-    def outline(self) -> Outline:
-        return OUTLINES[self.kind.symbol.name, self.unit]
+    def name(self) -> str:
+        return self.kind.symbol.name
 
     def __getitem__(self, key: str) -> Spot:
         """Where the pin with this number or name ends."""
@@ -114,6 +115,11 @@ class Draft:
     no_connects: list[Spot] = field(default_factory=list)
 
     @property
+    def names(self) -> set[str]:
+        """The library symbols in use."""
+        return {part.name for part in self.parts}
+
+    @property
     def pitch(self) -> int:
         """Grid steps between upright capacitors whose values stand beside them."""
         return 10 if self.style.farad_unit else 8
@@ -168,6 +174,7 @@ class Draft:
             same_as.group if same_as else len(self.parts),
             side,
             fields or kind.fields,
+            OUTLINES[name, unit],
         )
         self.parts.append(placed)
         return placed

@@ -62,7 +62,7 @@ class HouseStyle:
 
 def draw_style(rng: random.Random, *, frame: float) -> HouseStyle:
     """A project's style; ``frame`` is the share of projects with a drawing frame."""
-    small = rng.random() < 0.45
+    small = rng.random() < 0.35
     american = rng.random() < 0.15
 
     def pick(large: str, little: str) -> str:
