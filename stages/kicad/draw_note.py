@@ -9,6 +9,7 @@ from .palette import Ink
 from .plotter import DEFAULT_PEN, Plotter, text_pen
 from .strokes import text_width
 
+_TEXT_RISE = 0.2  # of the text size: free text stands that much above its place
 _BOX_MARGIN = 0.75  # of the text size: between a text box and its text
 
 
@@ -21,15 +22,17 @@ def draw_graphic(plotter: Plotter, item: Graphic) -> None:
         draw_shape(plotter, item, shape_points(item), Ink.NOTE)
         return
     style = item.style
+    pen = text_pen(style.size, bold=style.bold, thickness=style.thickness)
+    x, y = item.at
     plotter.text(
         Ink.NOTE,
         item.text,
-        item.at,
+        (x, y - _TEXT_RISE * style.size),
         style.size,
         vertical=quarter_turn(item.angle) % 180 == 90,
         h_align=style.h_align,
         v_align=style.v_align,
-        pen=text_pen(style.size, bold=style.bold, thickness=style.thickness),
+        pen=pen,
         italic=style.italic,
     )
 

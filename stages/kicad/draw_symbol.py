@@ -39,8 +39,6 @@ from .plotter import DEFAULT_PEN, Plotter, text_pen
 from .strokes import text_height, text_width
 
 _DNP_PEN = 3 * DEFAULT_PEN
-_BOX_INFLATION = 2.5  # pen widths by which KiCad's box around a text is larger than the text
-_BOX_FUDGE = 0.17  # of the box height: what KiCad adds below a text
 _NEIGHBOUR_GAP = 0.32  # mm; KiCad's boxes around symbols are that much larger than what is measured here
 
 
@@ -112,32 +110,46 @@ def draw_shape(
 
 
 class _PlacedText(NamedTuple):
-    """A text that KiCad centres in its box, so that it stays readable however the symbol lies."""
+    """A text of a symbol as it stands on the sheet: always readable from below or from the right."""
 
     text: str
-    center: Point
+    at: Point
+    style: TextStyle
     vertical: bool
-    pen: float
-    width: float  # of the box on the sheet, in mm
-    height: float
+    h_align: str
+    v_align: str
+
+    def box(self) -> tuple[Point, Point]:
+        """Two opposite corners of the text's box, in mm."""
+        width = text_width(self.text) * self.style.size
+        height = text_height(self.text) * self.style.size
+        left = {"left": 0.0, "center": -width / 2, "right": -width}[self.h_align]
+        top = {"top": 0.0, "center": -height / 2, "bottom": -height}[self.v_align]
+        (x, y), right, bottom = self.at, left + width, top + height
+        if self.vertical:
+            return (x + top, y - left), (x + bottom, y - right)
+        return (x + left, y + top), (x + right, y + bottom)
+
+
+_OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top", "center": "center"}
 
 
 def _placed_text(text: str, at: Point, angle: float, style: TextStyle, turn: Orientation) -> _PlacedText:
-    """Turn the box around a text with its symbol; ``at`` is the anchor on the sheet."""
-    pen = text_pen(style.size, bold=style.bold, thickness=style.thickness)
-    width = text_width(text) * style.size + _BOX_INFLATION * pen
-    inner = (text_height(text) - _BOX_FUDGE) * style.size + _BOX_INFLATION * pen
-    height = inner * (1 + _BOX_FUDGE)
-    # From the anchor to the middle of the box, for a horizontal text and y downward.
-    dx = {"left": width / 2, "center": 0.0, "right": -width / 2}[style.h_align]
-    dy = {"top": 0.5, "center": 0.0, "bottom": -0.5}[style.v_align] * (height - 2 * _BOX_FUDGE * inner)
+    """Turn a text with its symbol; ``at`` is the anchor on the sheet.
+
+    Where the turn would leave it upside down or mirrored, its alignment changes sides instead.
+    """
     turned = quarter_turn(angle) % 180 == 90
-    if turned:
-        dx, dy = dy, -dx
-    vertical = turned == turn.upright
-    if vertical:
-        width, height = height, width
-    return _PlacedText(text, place((dx, -dy), at, turn), vertical, pen, width, height)
+    # The directions of the text's line and of its top, on the sheet (y downward).
+    along = (turn.b, turn.d) if turned else (turn.a, turn.c)
+    top = (-turn.a, -turn.c) if turned else (turn.b, turn.d)
+    vertical = along[0] == 0
+    h_align, v_align = style.h_align, style.v_align
+    if along != ((0, -1) if vertical else (1, 0)):
+        h_align = _OPPOSITE[h_align]
+    if top != ((-1, 0) if vertical else (0, -1)):
+        v_align = _OPPOSITE[v_align]
+    return _PlacedText(text, at, style, vertical, h_align, v_align)
 
 
 class _Drawing:
@@ -181,8 +193,7 @@ class _Drawing:
         for ends in self.pins:
             points += ends
         for _, text in self.fields:
-            (x, y), dx, dy = text.center, text.width / 2, text.height / 2
-            points += ((x - dx, y - dy), (x + dx, y + dy))
+            points += text.box()
         return _bounds(points)
 
     def draw_body(self, plotter: Plotter) -> None:
@@ -191,7 +202,7 @@ class _Drawing:
             if isinstance(graphic, Text):
                 anchor = place(graphic.at, self.symbol.at, self.turn)
                 text = _placed_text(graphic.text, anchor, graphic.angle, graphic.style, self.turn)
-                _draw_text(plotter, ink, text, graphic.style)
+                _draw_text(plotter, ink, text)
             else:
                 draw_shape(plotter, graphic, points, ink, body)
         outline = [point for _, points in self.graphics for point in points]
@@ -207,7 +218,7 @@ class _Drawing:
                         draw_pin(plotter, pin, self.library, symbol.at, self.turn, dimmed=symbol.dnp)
         for prop, text in self.fields:
             ink = Ink.TEXT if prop.key in ("Reference", "Value") else Ink.FIELD
-            _draw_text(plotter, Ink.DIMMED if symbol.dnp else ink, text, prop.style)
+            _draw_text(plotter, Ink.DIMMED if symbol.dnp else ink, text)
 
     def _draw_cross(self, plotter: Plotter, outline: list[Point]) -> None:
         """The cross over a symbol that is not populated, a little larger than its body."""
@@ -221,15 +232,17 @@ class _Drawing:
         plotter.polyline(Ink.DNP, [(x1, y0), (x0, y1)], _DNP_PEN)
 
 
-def _draw_text(plotter: Plotter, ink: Ink, text: _PlacedText, style: TextStyle) -> None:
+def _draw_text(plotter: Plotter, ink: Ink, text: _PlacedText) -> None:
+    style = text.style
     plotter.text(
         ink,
         text.text,
-        text.center,
+        text.at,
         style.size,
         vertical=text.vertical,
-        h_align="center",
-        pen=text.pen,
+        h_align=text.h_align,
+        v_align=text.v_align,
+        pen=text_pen(style.size, bold=style.bold, thickness=style.thickness),
         italic=style.italic,
     )
 

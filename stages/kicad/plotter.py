@@ -90,7 +90,9 @@ class Plotter:
         pen: float = DEFAULT_PEN,
         italic: bool = False,
     ) -> None:
-        """A text around its anchor; vertical text reads upward."""
+        """A text around its anchor; vertical text reads upward. A text without size is not drawn."""
+        if size <= 0:
+            return
         em = layout(text, h_align, v_align, pen / size, italic=italic)
         if not len(em):
             return

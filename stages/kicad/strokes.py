@@ -13,13 +13,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from .glyphs import ADVANCES, STROKES
+from .glyphs import METRICS, STROKES
 
 Segments = np.ndarray  # float64, shape (n, 4): x0, y0, x1, y1
 
 _CAP_HEIGHT = 1.0  # em, on a grid of 6
 _GRID = _CAP_HEIGHT / 6
-_BASELINE = -1 / 21  # KiCad's glyphs sit a little above the baseline
+_UNITS = 21  # of the font's metrics in one em
+_BASELINE = 1 / 21  # KiCad's glyphs sit a little below the baseline
 _LINE_PITCH = 1.68
 _FIRST_LINE = 1.17  # height that KiCad counts for the first line when it centres a text
 _ITALIC_SLANT = 1 / 8
@@ -59,15 +60,13 @@ def _glyph(char: str) -> tuple[Segments, float]:
     """Segments and advance width of one character."""
     if char not in STROKES:
         char = _UNKNOWN
-    advance = ADVANCES[char] / 21
+    advance, left = (value / _UNITS for value in METRICS[char])
     points: list[tuple[float, float, float, float]] = []
-    right = 0.0
     for line in STROKES[char].split(";") if STROKES[char] else ():
         corners = [tuple(float(v) * _GRID for v in pair.split(",")) for pair in line.split()]
-        right = max(right, *(x for x, _ in corners))
         points += [(a[0], -a[1], b[0], -b[1]) for a, b in pairwise(corners)]
     segments = np.array(points, dtype=np.float64).reshape(-1, 4)
-    segments[:, 0::2] += (advance - right) / 2
+    segments[:, 0::2] += left
     segments[:, 1::2] += _BASELINE
     return segments, advance
 
@@ -132,8 +131,7 @@ def layout(text: str, h_align: str, v_align: str, pen: float, *, italic: bool = 
 
 @lru_cache(maxsize=8192)
 def _layout(text: str, h_align: str, v_align: str, pen: float, italic: bool) -> Segments:
-    # KiCad shifts stroke text by half a pen so that its left edge, not its axis, meets the anchor.
-    left = pen / 2
+    left = pen / 1.52  # so that the edge of the first stroke, not its axis, meets the anchor
     top = 1.0 - 0.052 * pen - {"top": 0.0, "center": 0.5, "bottom": 1.0}[v_align] * text_height(text)
     parts: list[Segments] = []
     for number, line in enumerate(text.split("\n")):
