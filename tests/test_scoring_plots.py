@@ -31,7 +31,8 @@ def test_plots_by_hand(tmp_path: Path) -> None:
     write_plots(tmp_path, BASELINE, TUNED, task("components"))
     # 1 to 4 components: before 1 found of 2 said and 6 there; after 3 of 6 and 6.
     assert (tmp_path / "components.tsv").read_text() == (
-        "components\tsheets\tbaseline\ttuned\n01-04\t2\t0.250000\t0.500000\n65+\t1\t0.000000\t1.000000\n"
+        "components\titems\tsheets\tbaseline\ttuned\n"
+        "01-04\t3.00\t2\t0.250000\t0.500000\n65+\t70.00\t1\t0.000000\t1.000000\n"
     )
     assert (tmp_path / "names.tsv").read_text() == (
         "kind\tname\ttimes\ttrue\n"

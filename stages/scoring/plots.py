@@ -29,9 +29,9 @@ def write_plots(
 
 
 def components(baseline: Sequence[PredictionRow], tuned: Sequence[PredictionRow], task: Task) -> str:
-    """Micro F1 before and after by how many items the sheet has: components, sheets, baseline, tuned.
+    """Micro F1 before and after by how many items the sheet has: components, items, sheets, baseline, tuned.
 
-    Both must be of the same sheets in the same order. A bin without sheets is left out.
+    ``items`` is the mean number of items on the sheets of the bin, a place on the axis. Both must be of the same sheets in the same order. A bin without sheets is left out.
     """
     found: dict[str, list[tuple[PredictionRow, PredictionRow]]] = {}
     for before, after in zip(baseline, tuned, strict=True):
@@ -43,8 +43,9 @@ def components(baseline: Sequence[PredictionRow], tuned: Sequence[PredictionRow]
             total(count(_predicted(row, task), _actual(row, task)) for row in side).f1
             for side in zip(*pairs, strict=True)
         ]
-        rows.append([label, len(pairs), *(f"{value:.6f}" for value in f1)])
-    return _tsv(["components", "sheets", "baseline", "tuned"], rows)
+        items = sum(_actual(after, task).total() for _, after in pairs) / len(pairs)
+        rows.append([label, f"{items:.2f}", len(pairs), *(f"{value:.6f}" for value in f1)])
+    return _tsv(["components", "items", "sheets", "baseline", "tuned"], rows)
 
 
 def names(tuned: Sequence[PredictionRow], task: Task) -> str:
