@@ -246,6 +246,7 @@ def test_a_hidden_power_input_joins_by_its_name_and_a_visible_one_does_not() -> 
 def test_a_no_connect_joins_nothing_but_what_touches() -> None:
     sheet = sheet_of(*ENDS, lines=(ACROSS,), no_connects=((0, 10), (10, 10), (10, 0)))
     assert joined(sheet) == ["A B", "C", "D"]
+    assert [net.name for net in nets(sheet)] == [f"unconnected-({pin}-Pad1)" for pin in "ACD"]
 
 
 def test_pins_of_the_type_no_connect_join_nothing() -> None:
@@ -389,6 +390,23 @@ def test_a_bus_joins_the_wires_whose_labels_agree() -> None:
     assert joined(sheet) == ["A D", "B C"]
 
 
+def test_labels_on_separate_buses_join_nothing() -> None:
+    buses = (bus((50, 10), (60, 10)), bus((50, 30), (60, 30)))
+    labels = (
+        Label("X[0..1]", (55, 10)),
+        Label("Y[0..1]", (55, 30)),
+        Label("X0", (0, 10)),
+        Label("Y0", (20, 10)),
+    )
+    assert joined(sheet_of(*ENDS, lines=buses, labels=labels)) == ["A", "B", "C", "D"]
+    # One bus: both drawn ends carry the same label.
+    assert joined(sheet_of(*ENDS, lines=buses, labels=(*labels, Label("X[0..1]", (50, 30))))) == [
+        "A B",
+        "C",
+        "D",
+    ]
+
+
 def test_a_bus_entry_carries_its_net_and_joins_nothing_on_the_bus() -> None:
     # Two entries meet on the bus, on a pin and a wire that do not belong there.
     entries = (BusEntry((10, 10), (-10, 0)), BusEntry((10, 10), (0, 10)))
@@ -436,7 +454,7 @@ def test_bus_labels() -> None:
 
     def names(text: str) -> list[str] | None:
         parsed = parse_bus(text, aliases)
-        return None if parsed is None else [name for _, name in parsed.members]
+        return None if parsed is None else [name for _, name in parsed]
 
     assert names("D[0..2]") == ["D0", "D1", "D2"]
     assert names("D[2..0]") == ["D0", "D1", "D2"]
@@ -451,6 +469,7 @@ def test_bus_labels() -> None:
     for text in (
         "D",
         "D[3]",
+        "~{BE[0..1]",
         "D[3..3]",
         "D[0..1]x",
         "ui_in[5]/mio[13]",
@@ -466,12 +485,12 @@ def test_bus_labels() -> None:
 
 
 def test_pins_of_sub_sheets_join_by_wire_and_not_by_name() -> None:
-    pins = [SheetPin("CLK", "input", at, 0) for at in ((0, 10), (10, 0))]
+    pins = (SheetPin("CLK", "input", (0, 10), 0), SheetPin("CLK", "input", (10, 0), 0))
     boxes = tuple(SheetBox((0, 0), (1, 1), pins=(p,)) for p in pins)
-    sheet = sheet_of(*ENDS, sheets=boxes, labels=(Label("CLK", (20, 10)),))
-    assert joined(sheet) == ["A", "B", "C", "D"]
-    assert joined(replace(sheet, lines=(wire((0, 10), (10, 0)),))) == ["A C", "B", "D"]
-    assert nets(sheet)[0].name == "/CLK"
+    labelled = sheet_of(*ENDS, sheets=boxes, labels=(Label("CLK", (20, 10)),))
+    assert joined(labelled) == ["A", "B", "C", "D"]
+    wired = sheet_of(*ENDS, sheets=boxes, lines=(wire((0, 10), (20, 10)),))
+    assert [(net.name, len(net.pins)) for net in nets(wired)][:2] == [("/CLK", 2), ("/CLK", 1)]
 
 
 # --- look-up ----------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 # A bus with more members than this is cut there: the text may come from anywhere.
 _MAX_MEMBERS = 4096
@@ -18,29 +17,20 @@ _VECTOR = re.compile(r"((?:[~_^]\{|[^ {\[\]])*+)\[(\d{0,9})\.\.(\d{0,9})\]([}+\-
 _GROUP = re.compile(r"((?:[~_^]\{[^{}]*\}|[^ {}\[\]])*+)\{((?:[~_^]\{[^{}]*\}|[^{}])*+)\}")
 
 
-@dataclass(frozen=True, slots=True)
-class Bus:
-    """A bus label's nets.
-
-    ``members`` pairs a key with the net's name. Where one bus carries two labels of a kind, the nets
-    with equal keys are one: in a vector the key is the place in the range, in a group the member's own
-    name without the group's prefix.
-    """
-
-    vector: bool
-    members: tuple[tuple[str, str], ...]
+# A bus's nets, each as what it is on the bus and its name. Where one bus carries two labels, the nets that
+# are the same on it are one: of ranges those in the same place, of groups those with the same own name.
+Members = tuple[tuple[int | str, str], ...]
 
 
-def parse_bus(text: str, aliases: Mapping[str, tuple[str, ...]]) -> Bus | None:
-    """The bus that a label's text names, or None for the name of a single net."""
+def parse_bus(text: str, aliases: Mapping[str, tuple[str, ...]]) -> Members | None:
+    """The nets of the bus that a label's text names, or None for the name of a single net."""
     names = _vector(text)
     if names is not None:
-        return Bus(vector=True, members=tuple((str(i), name) for i, name in enumerate(names)))
+        return tuple(enumerate(names))
     match = _GROUP.match(text)
     if match is None:
         return None
-    names = _group(match, aliases, 1)[:_MAX_MEMBERS]
-    return Bus(vector=False, members=tuple((name, _prefix(match) + name) for name in names))
+    return tuple((name, _prefix(match) + name) for name in _group(match, aliases, 1)[:_MAX_MEMBERS])
 
 
 def _vector(text: str) -> list[str] | None:

@@ -1,6 +1,6 @@
 """Which pins of a sheet are joined: its nets, as KiCad's netlist of the sheet alone gives them.
 
-The rules are those of KiCad 9 (eeschema/connection_graph.cpp and sch_label.cpp):
+The rules are KiCad's (eeschema/connection_graph.cpp and sch_label.cpp):
 
 - What shares a point is joined: pins, ends of wires, junctions, labels, sheet pins, no-connects. A wire
   has no points but its ends: what ends on its middle, crosses it or lies under it is not joined to it.
@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from .buses import Bus, parse_bus
+from .buses import Members, parse_bus
 from .geometry import orientation
 from .model import LibSymbol, Pin, PlacedSymbol, Point, Sheet
 from .segments import GridPoint, Segments
@@ -93,7 +93,7 @@ class _Connections:
         self.parent: list[int] = []
         self.pins: list[tuple[int, PinId]] = []
         self.names: list[_Name] = []
-        self.bus_labels: list[tuple[int, Bus]] = []
+        self.bus_labels: list[tuple[int, Members]] = []
         self.no_connects: list[int] = []
         self.occupied: set[GridPoint] = set()  # where a label does not take the middle of a wire
         # What lies at a point: ends of wires and of buses do not join each other by themselves.
@@ -200,9 +200,9 @@ class _Connections:
                 # KiCad writes a slash within a label's text as {slash}.
                 text = label.text.replace("{slash}", "/")
                 self.names.append(_Name(item, _LABEL_RANKS[label.kind], text))
-                bus = parse_bus(text, aliases)
-                if bus is not None:
-                    self.bus_labels.append((item, bus))
+                members = parse_bus(text, aliases)
+                if members is not None:
+                    self.bus_labels.append((item, members))
         for point, items in labels.items():
             lines = len(self.wires.through(point)) + len(self.buses.through(point))
             if lines > 1 or (lines == 1 and len(items) == 1 and point not in self.occupied):
@@ -243,12 +243,12 @@ class _Connections:
             if name.rank > _SHEET_PIN and name.text not in ("", "~"):
                 self._join((named.setdefault(name.text, name.item), name.item))
         # Two labels on one bus make one net of the nets that correspond.
-        same: defaultdict[tuple[int, bool, str], list[int]] = defaultdict(list)
-        for item, bus in self.bus_labels:
+        same: defaultdict[tuple[int, int | str], list[int]] = defaultdict(list)
+        for item, members in self.bus_labels:
             root = self._find(item)
-            for key, member in bus.members:
+            for key, member in members:
                 if member in named:
-                    same[root, bus.vector, key].append(named[member])
+                    same[root, key].append(named[member])
         for items in same.values():
             self._join(items)
 
