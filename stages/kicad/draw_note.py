@@ -9,7 +9,7 @@ from .palette import Ink
 from .plotter import DEFAULT_PEN, Plotter, text_pen
 from .strokes import text_width
 
-_TEXT_RISE = 0.2  # of the text size: free text stands that much above its place
+_TEXT_RISE = 0.254  # mm: free text stands that much above its place
 _BOX_MARGIN = 0.75  # of the text size: between a text box and its text
 
 
@@ -27,7 +27,7 @@ def draw_graphic(plotter: Plotter, item: Graphic) -> None:
     plotter.text(
         Ink.NOTE,
         item.text,
-        (x, y - _TEXT_RISE * style.size),
+        (x, y - _TEXT_RISE),
         style.size,
         vertical=quarter_turn(item.angle) % 180 == 90,
         h_align=style.h_align,

@@ -176,6 +176,8 @@ class _Drawing:
     def _shown_value(self, prop: Property) -> str:
         """What KiCad prints for a field: the reference of one unit of several gets its letter."""
         text = prop.value
+        if prop.key == "Value":
+            text = self.symbol.instance_value or text
         if text in ("", "~"):
             return ""
         if prop.key == "Reference":

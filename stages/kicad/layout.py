@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from .draw_label import draw_label, draw_sheet_box
 from .draw_note import draw_graphic
-from .draw_note import draw_graphic
 from .draw_symbol import draw_symbol
 from .frame import draw_frame
 from .model import PlacedSymbol, Point, Sheet

@@ -181,6 +181,7 @@ class PlacedSymbol:
     lib_name: str = ""  # the sheet's own copy in lib_symbols, where it differs from lib_id
     dnp: bool = False
     instance_reference: str = ""  # the sheet's own or first use, where it differs from the property's
+    instance_value: str = ""  # likewise; KiCad 6 keeps values with the uses
 
     def value_of(self, key: str) -> str:
         """The value of the property ``key``, or "" where there is none."""

@@ -76,6 +76,7 @@ def read_sheet(text: str) -> Sheet:
     root = _root(text, "kicad_sch")
     paper, size = _paper(_child(root, "paper"))
     sections = _sections(root)
+    uses = {_text(n, 1): n for n in _lists(_child(root, "symbol_instances")) if n[0] == "path"}
     lines: list[Line] = []
     graphics: list[Graphic] = []
     order: list[str] = []
@@ -95,7 +96,7 @@ def read_sheet(text: str) -> Sheet:
         uuid=_string(root, "uuid"),
         title_block=_title_block(_child(root, "title_block")),
         lib_symbols=_lib_symbols(_child(root, "lib_symbols")),
-        symbols=tuple(_placed(node, _string(root, "uuid")) for node in sections.get("symbol", [])),
+        symbols=tuple(_placed(node, _string(root, "uuid"), uses) for node in sections.get("symbol", [])),
         lines=tuple(lines),
         bus_entries=tuple(
             BusEntry(_point(n, "at"), _point(n, "size")) for n in sections.get("bus_entry", [])
@@ -386,12 +387,12 @@ def _unit(node: Node) -> SymbolUnit:
     )
 
 
-def _placed(node: Node, sheet_uuid: str) -> PlacedSymbol:
+def _placed(node: Node, sheet_uuid: str, uses: dict[str, Node]) -> PlacedSymbol:
     mirror = _child(node, "mirror")
     properties = _properties(node)
-    reference = next((prop.value for prop in properties if prop.key == "Reference"), "")
-    instance = _instance(node, sheet_uuid)
-    used_as = _string(instance, "reference")
+    values = {prop.key: prop.value for prop in reversed(properties)}
+    instance = uses.get(f"/{_string(node, 'uuid')}") or _instance(node, sheet_uuid)
+    reference, value = _string(instance, "reference"), _string(instance, "value")
     return PlacedSymbol(
         lib_id=_string(node, "lib_id"),
         at=_point(node, "at"),
@@ -403,7 +404,8 @@ def _placed(node: Node, sheet_uuid: str) -> PlacedSymbol:
         uuid=_string(node, "uuid"),
         lib_name=_string(node, "lib_name"),
         dnp=_flag(node, "dnp"),
-        instance_reference=used_as if used_as != reference else "",
+        instance_reference=reference if reference != values.get("Reference") else "",
+        instance_value=value if value != values.get("Value") else "",
     )
 
 

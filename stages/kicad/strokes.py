@@ -28,7 +28,9 @@ _SCRIPT_SCALE = 0.8
 _SUPERSCRIPT_SHIFT = -0.35
 _SUBSCRIPT_SHIFT = 0.15
 _OVERBAR = -1.28
+_TAB = 2.4  # em from one tab stop to the next
 _UNKNOWN = "?"
+_SAME_GLYPH = {"\u03bc": "µ", "\u2126": "Ω", "\u2013": "-", "\u2212": "-"}
 
 _MARKUP = re.compile(r"[~_^]\{")
 _ESCAPES = {
@@ -58,6 +60,7 @@ def unescape(text: str) -> str:
 @lru_cache(maxsize=512)
 def _glyph(char: str) -> tuple[Segments, float]:
     """Segments and advance width of one character."""
+    char = _SAME_GLYPH.get(char, char)
     if char not in STROKES:
         char = _UNKNOWN
     advance, left = (value / _UNITS for value in METRICS[char])
@@ -97,6 +100,9 @@ def line_segments(line: str) -> tuple[Segments, float]:
         shift = {"_": _SUBSCRIPT_SHIFT, "^": _SUPERSCRIPT_SHIFT}.get(style, 0.0)
         start = cursor
         for char in unescape(run):
+            if char == "\t":
+                cursor = (cursor // _TAB + 1) * _TAB
+                continue
             segments, advance = _glyph(char)
             if len(segments):
                 placed = segments * scale
@@ -111,14 +117,19 @@ def line_segments(line: str) -> tuple[Segments, float]:
     return joined, cursor
 
 
+def text_lines(text: str) -> list[str]:
+    """The lines of a text; like KiCad, a newline at the very end opens no further one."""
+    return text.removesuffix("\n").split("\n")
+
+
 def text_width(text: str) -> float:
     """Advance width of the longest line, in em."""
-    return max(line_segments(line)[1] for line in text.split("\n"))
+    return max(line_segments(line)[1] for line in text_lines(text))
 
 
 def text_height(text: str) -> float:
     """Height that KiCad counts for the text when it aligns it, in em."""
-    return _FIRST_LINE + _LINE_PITCH * text.count("\n")
+    return _FIRST_LINE + _LINE_PITCH * (len(text_lines(text)) - 1)
 
 
 def layout(text: str, h_align: str, v_align: str, pen: float, *, italic: bool = False) -> Segments:
@@ -134,7 +145,7 @@ def _layout(text: str, h_align: str, v_align: str, pen: float, italic: bool) -> 
     left = pen / 1.52  # so that the edge of the first stroke, not its axis, meets the anchor
     top = 1.0 - 0.052 * pen - {"top": 0.0, "center": 0.5, "bottom": 1.0}[v_align] * text_height(text)
     parts: list[Segments] = []
-    for number, line in enumerate(text.split("\n")):
+    for number, line in enumerate(text_lines(text)):
         segments, width = line_segments(line)
         if not len(segments):
             continue
