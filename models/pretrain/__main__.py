@@ -15,7 +15,6 @@ from pathlib import Path
 import torch
 from transformers import AutoProcessor, Qwen3VLForConditionalGeneration
 
-from models.pretrain import libraries
 from models.pretrain import settings as settings_module
 from models.pretrain.geometry import make_config, make_model
 from models.pretrain.questions import NAMES
@@ -73,8 +72,7 @@ def prepare(
             "library_share needs --library, a folder of .kicad_sym files such as /usr/share/kicad/symbols of "
             "Debian's package kicad-symbols; set it to 0 to do without"
         )
-    groups = libraries.load(library) if settings.library_share and library else ()
-    maker = SheetMaker(settings, processor_folder / "tokenizer.json", groups)
+    maker = SheetMaker(settings, processor_folder / "tokenizer.json", library)
     source = Source(maker, LABELS, NAMES, colors(), THEME_SHARES)
     return Run(settings, model.to(device), tokenizer, source, folder, device)
 

@@ -1,16 +1,18 @@
 """A stream of chunks of sheets, made by worker processes and delivered in order.
 
-Chunk ``i`` holds the same bytes whatever the number of workers: worker ``w`` makes the chunks ``w``,
-``w + workers`` and so on, each from its own number, into shared memory of its own.
+The stream holds the same bytes whatever the number of workers: worker ``w`` makes the chunks at the places
+``w``, ``w + workers`` and so on, each from its own number, into shared memory of its own.
 """
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
+import queue
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from multiprocessing.shared_memory import SharedMemory
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -46,60 +48,62 @@ class Chunk:
             getattr(self, field.name)[...] = getattr(other, field.name)
 
 
+class Maker(Protocol):
+    """Makes chunks; it is sent to the workers, so it must be small and importable by name."""
+
+    def empty(self) -> Chunk:
+        """A chunk of the right shapes and types."""
+
+    def __call__(self, number: int) -> Chunk:
+        """The chunk of a number, always the same."""
+
+
 class Feed:
-    """Iterates over the chunks ``first``, ``first + 1`` and so on without end.
+    """Iterates over the chunks of the given numbers.
 
     A chunk is valid until the next one is asked for. With no workers, chunks are made on demand.
 
     Args:
-        make: makes the chunk of a number; must be importable by name, as it is sent to the workers.
+        numbers: the number of the chunk at each place of the stream, from place 0 on.
     """
 
-    def __init__(self, make: Callable[[int], Chunk], workers: int, first: int = 0) -> None:
+    def __init__(self, make: Maker, numbers: Callable[[int], int], workers: int) -> None:
         self._make = make
-        self._first = first
+        self._numbers = numbers
         self._workers: list[Any] = []
         self._memory: list[list[SharedMemory]] = []
         if not workers:
             return
         context = multiprocessing.get_context("spawn")
-        model = make(first)
+        model = make.empty()
         self._queues = [(context.Queue(), context.Queue()) for _ in range(workers)]
         self._views = []
-        for number, (free, full) in enumerate(self._queues):
+        for which, (free, full) in enumerate(self._queues):
             memory = [SharedMemory(create=True, size=model.nbytes) for _ in range(_DEPTH)]
             self._memory.append(memory)
             self._views.append([Chunk.empty(model, block.buf) for block in memory])
-            for index in range(_DEPTH):
-                free.put(index)
-            worker = context.Process(
-                target=_work,
-                args=(make, first + number, workers, [block.name for block in memory], free, full),
-                daemon=True,
-            )
+            names = [block.name for block in memory]
+            worker = context.Process(target=_work, args=(make, names, free, full), daemon=True)
             worker.start()
             self._workers.append(worker)
+            for index in range(_DEPTH):
+                free.put((index, numbers(which + index * workers)))
 
     def __iter__(self) -> Iterator[Chunk]:
-        number = self._first
-        while True:
+        for place in itertools.count():
             if not self._workers:
-                yield self._make(number)
-            else:
-                which = (number - self._first) % len(self._workers)
-                free, full = self._queues[which]
-                while True:
-                    try:
-                        index = full.get(timeout=5)
-                        break
-                    except multiprocessing.queues.Empty:
-                        if not self._workers[which].is_alive():
-                            raise RuntimeError(
-                                "a worker that makes sheets has died: see its message above"
-                            ) from None
-                yield self._views[which][index]
-                free.put(index)
-            number += 1
+                yield self._make(self._numbers(place))
+                continue
+            free, full = self._queues[place % len(self._workers)]
+            while True:
+                try:
+                    index = full.get(timeout=5)
+                    break
+                except queue.Empty:
+                    if not self._workers[place % len(self._workers)].is_alive():
+                        raise RuntimeError("a worker that makes sheets has died: see above") from None
+            yield self._views[place % len(self._workers)][index]
+            free.put((index, self._numbers(place + _DEPTH * len(self._workers))))
 
     def close(self) -> None:
         """Ends the workers and frees the shared memory."""
@@ -113,15 +117,11 @@ class Feed:
         self._workers, self._memory = [], []
 
 
-def _work(
-    make: Callable[[int], Chunk], number: int, stride: int, names: list[str], free: Any, full: Any
-) -> None:
-    model = make(number)
+def _work(make: Maker, names: list[str], free: Any, full: Any) -> None:
+    model = make.empty()
     blocks = [SharedMemory(name=name) for name in names]
     views = [Chunk.empty(model, block.buf) for block in blocks]
     while True:
-        index = free.get()
-        views[index].copy_from(model)
+        index, number = free.get()
+        views[index].copy_from(make(number))
         full.put(index)
-        number += stride
-        model = make(number)

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import nn
 from torch.nn import functional
 
 from models.pretrain.fast import Reader
-from models.pretrain.pool import Batch
-
-
-@dataclass(frozen=True)
-class Losses:
-    """Scalars; ``total`` is what is minimised."""
-
-    total: torch.Tensor
-    answers: torch.Tensor
-    cells: torch.Tensor
 
 
 class Objective(nn.Module):
@@ -49,30 +37,43 @@ class Objective(nn.Module):
         nn.init.constant_(self.head.bias, -2.0)  # most labels hold in few cells
         self.register_buffer("colors", colors.flatten(0, 1), persistent=False)
 
-    def forward(self, batch: Batch) -> Losses:
-        logits, cells = self.predict(batch)
-        target, weight = self.targets(batch)
-        answers = functional.cross_entropy(logits.flatten(0, 1).float(), target.flatten(), reduction="none")
-        answers = (answers * weight.flatten()).sum() / weight.sum()
-        truth = unpack(batch.cells, self.labels).to(cells.dtype)
-        positive = torch.full((), self.positive, device=cells.device)
-        drawn = functional.binary_cross_entropy_with_logits(cells.float(), truth.float(), pos_weight=positive)
-        return Losses(answers + self.weight * drawn, answers, drawn)
+    def forward(
+        self,
+        pictures: torch.Tensor,
+        themes: torch.Tensor,
+        tokens: torch.Tensor,
+        answers: torch.Tensor,
+        cells: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """What is minimised, and its two parts: the loss of the answers and that of the cells.
 
-    def predict(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        The arguments are the fields of ``pool.Batch``.
+        """
+        logits, seen = self.predict(pictures, themes, tokens)
+        target, weight = self.targets(tokens, answers)
+        loss = functional.cross_entropy(logits.flatten(0, 1).float(), target.flatten(), reduction="none")
+        loss = (loss * weight.flatten()).sum() / weight.sum()
+        truth = unpack(cells, self.labels).float()
+        positive = torch.full((), self.positive, device=truth.device)
+        drawn = functional.binary_cross_entropy_with_logits(seen.float(), truth, pos_weight=positive)
+        return loss + self.weight * drawn, loss, drawn
+
+    def predict(
+        self, pictures: torch.Tensor, themes: torch.Tensor, tokens: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits of each next token in the slots, and of each label in each cell."""
-        index = batch.pictures.long() + 256 * batch.themes[:, None, None]
+        index = pictures.int() + 256 * themes.int()[:, None, None]
         seen, deep = self.reader.see(functional.embedding(index, self.colors))
-        return self.reader.logits(self.reader.answer(seen, deep, batch.tokens)), self.head(seen)
+        return self.reader.logits(self.reader.answer(seen, deep, tokens)), self.head(seen)
 
-    def targets(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    def targets(self, tokens: torch.Tensor, answers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The next token at each place, int64, and how much it counts, float32; ``(batch, slots)`` both.
 
         An answer counts with the square root of its length, so that transcriptions do not drown the rest.
         A slot begins with its question, so what follows its last token never counts.
         """
-        target = torch.roll(batch.tokens, -1, 1)
-        counts = torch.roll(batch.answers, -1, 1).float()
+        target = torch.roll(tokens, -1, 1)
+        counts = torch.roll(answers, -1, 1).float()
         parts = [
             part * part.sum(1, keepdim=True).clamp(min=1).rsqrt() for part in counts.split(self.slots, 1)
         ]

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
+from models.pretrain import libraries
 from models.pretrain.feed import Chunk
 from models.pretrain.kinds import all_kinds
 from models.pretrain.plain import Candidate, Group, made_up, plain_sheet
@@ -54,20 +55,25 @@ class SheetMaker:
 
     settings: Settings
     tokenizer_file: Path
-    library: tuple[Group, ...] = ()
+    library: Path | None = None
 
-    def __call__(self, number: int) -> Chunk:
+    def empty(self) -> Chunk:
+        """A chunk of the right shapes and types."""
         settings = self.settings
         count, width, height = settings.fresh, settings.width, settings.height
         shape = (count, settings.question_sets)
-        chunk = Chunk(
+        return Chunk(
             np.zeros((count, height, width), np.uint8),
             np.zeros((*shape, sum(settings.slots)), np.int16),
             np.zeros((*shape, sum(settings.slots)), np.uint8),
             np.zeros((count, height // CELL * (width // CELL), (LABELS + 7) // 8), np.uint8),
             np.zeros((*shape, len(settings.slots)), np.uint8),
         )
-        for i in range(count):
+
+    def __call__(self, number: int) -> Chunk:
+        settings, chunk = self.settings, self.empty()
+        width, height = settings.width, settings.height
+        for i in range(settings.fresh):
             rng = random.Random(f"{settings.seed} {number} {i}")
             sheet = self.sheet(rng)
             layout = _inside(lay_out(sheet, width, height), width, height)
@@ -86,7 +92,7 @@ class SheetMaker:
         size = (settings.width / density, settings.height / density)
         choice = rng.random()
         if choice < settings.library_share:
-            return plain_sheet(self.library, size, rng)
+            return plain_sheet(self._library, size, rng)
         if choice < settings.library_share + settings.plain_share:
             return plain_sheet(self._own, size, rng)
         title = TitleBlock(made_up(rng), "", made_up(rng), made_up(rng))
@@ -110,6 +116,12 @@ class SheetMaker:
     @cached_property
     def _tokenizer(self) -> Tokenizer:
         return Tokenizer.from_file(str(self.tokenizer_file))
+
+    @cached_property
+    def _library(self) -> tuple[Group, ...]:
+        if self.library is None:
+            raise ValueError("a share of library sheets needs a library folder")
+        return libraries.load(self.library)
 
     @cached_property
     def _own(self) -> tuple[Group, ...]:

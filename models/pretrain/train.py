@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +17,8 @@ from transformers import PreTrainedTokenizerBase, Qwen3VLForConditionalGeneratio
 
 from models.pretrain import geometry
 from models.pretrain.fast import Grid, Reader
-from models.pretrain.feed import Chunk, Feed
-from models.pretrain.objective import Losses, Objective, unpack
+from models.pretrain.feed import Chunk, Feed, Maker
+from models.pretrain.objective import Objective, unpack
 from models.pretrain.pool import Batch, Pool
 from models.pretrain.settings import Settings
 
@@ -33,7 +32,7 @@ VALIDATION_CHUNK = 1_000_000_000
 class Source:
     """Where sheets come from, and what their labels and colours are."""
 
-    make: Callable[[int], Chunk]
+    make: Maker
     labels: int
     questions: tuple[str, ...]  # names for ``Chunk.asked``
     colors: np.ndarray  # float32 (themes, 256, 3) in -1..1
@@ -111,23 +110,31 @@ class Run:
         """Train up to step ``until``, or to the end."""
         settings = self.settings
         last = min(until or settings.steps, settings.steps)
-        # The pool as an uninterrupted run would have it.
-        kept = min(self.step * settings.fresh, settings.pool)
-        first = (self.step * settings.fresh - kept) // settings.fresh
-        validation = self._validation(workers)
-        feed = Feed(self.source.make, workers, first)
+        # The pool as an uninterrupted run would have it; before its sheets come those of the validation.
+        first = self.step - min(self.step, settings.pool // settings.fresh)
+        held_out = max(1, settings.validation_sheets // settings.fresh)
+        feed = Feed(
+            self.source.make,
+            lambda place: VALIDATION_CHUNK + place if place < held_out else first + place - held_out,
+            workers,
+        )
         try:
+            self._compile()
             chunks = iter(feed)
-            pool: Pool | None = None
+            validation = [self._held_out(next(chunks)) for _ in range(held_out)]
+            pool = Pool(
+                self.source.make.empty(), settings.pool // settings.fresh * settings.fresh, self.device
+            )
             for _ in range(first, self.step):
-                pool = self._add(pool, next(chunks))
+                pool.add(next(chunks))
+            LOG.info("training from step %d", self.step)
             themes = torch.tensor(self.source.theme_shares)
             meter = _Meter(settings)
             while self.step < last:
                 began = time.perf_counter()
                 chunk = next(chunks)
                 meter.waited += time.perf_counter() - began
-                pool = self._add(pool, chunk)
+                pool.add(chunk)
                 generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + self.step)
                 losses = self._step(pool.draw(settings.batch, settings.fresh, themes, generator))
                 self.step += 1
@@ -141,19 +148,27 @@ class Run:
         finally:
             feed.close()
 
-    def _add(self, pool: Pool | None, chunk: Chunk) -> Pool:
-        if pool is None:
-            # A whole number of chunks, so that places repeat.
-            size = -(-self.settings.pool // self.settings.fresh) * self.settings.fresh
-            pool = Pool(chunk, size, self.device)
-        pool.add(chunk)
-        return pool
+    def _compile(self) -> None:
+        """Compile the step while the workers make the first sheets."""
+        if self.device.type == "cuda":
+            began = time.perf_counter()
+            pool = Pool(self.source.make.empty(), self.settings.fresh, self.device)
+            pool.count = self.settings.fresh
+            generator = torch.Generator().manual_seed(0)
+            batch = pool.draw(self.settings.batch, self.settings.fresh, torch.tensor([1.0]), generator)
+            self._forward(batch.pictures, batch.themes, batch.tokens, batch.answers, batch.cells)[
+                0
+            ].backward()
+            self.optimizer.zero_grad(set_to_none=True)
+            torch.cuda.synchronize()
+            LOG.info("compiled in %.0f s", time.perf_counter() - began)
 
-    def _losses(self, batch: Batch) -> Losses:
+    def _losses(self, *batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            return self.objective(batch)
+            return self.objective(*batch)
 
-    def _step(self, batch: Batch) -> Losses:
+    def _step(self, batch: Batch) -> torch.Tensor:
+        """One step; the loss of the answers and that of the cells."""
         settings = self.settings
         rate = settings.learning_rate * min(
             (self.step + 1) / settings.warmup,
@@ -161,34 +176,27 @@ class Run:
         )
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        losses = self._forward(batch)
-        losses.total.backward()
+        total, answers, cells = self._forward(
+            batch.pictures, batch.themes, batch.tokens, batch.answers, batch.cells
+        )
+        total.backward()
         torch.nn.utils.clip_grad_norm_(self.objective.parameters(), settings.max_grad_norm, foreach=True)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return Losses(losses.total.detach(), losses.answers.detach(), losses.cells.detach())
+        return torch.stack([answers.detach(), cells.detach()])
 
-    def _validation(self, workers: int) -> list[tuple[Chunk, Batch]]:
-        """Sheets that are never trained on, with the first set of questions of each."""
-        settings = self.settings
-        feed = Feed(
-            self.source.make, min(workers, settings.validation_sheets // settings.fresh), VALIDATION_CHUNK
+    def _held_out(self, view: Chunk) -> tuple[Chunk, Batch]:
+        """A copy of a chunk, and the batch of its sheets with the first set of questions of each."""
+        chunk = Chunk.empty(view, bytearray(view.nbytes))
+        chunk.copy_from(view)
+        batch = Batch(
+            torch.from_numpy(chunk.pictures).to(self.device),
+            torch.zeros(len(chunk.pictures), dtype=torch.int64, device=self.device),
+            torch.from_numpy(chunk.tokens[:, 0].astype(np.int64)).to(self.device),
+            torch.from_numpy(chunk.answers[:, 0].astype(bool)).to(self.device),
+            torch.from_numpy(chunk.cells).to(self.device),
         )
-        kept = []
-        chunks = iter(feed)
-        for _ in range(max(1, settings.validation_sheets // settings.fresh)):
-            view = next(chunks)
-            chunk = Chunk.empty(view, bytearray(view.nbytes))
-            chunk.copy_from(view)
-            pool = Pool(chunk, len(chunk.pictures), self.device)
-            pool.add(chunk)
-            generator = torch.Generator().manual_seed(settings.seed)
-            drawn = pool.draw(settings.fresh, settings.fresh, torch.tensor([1.0]), generator)
-            first = torch.from_numpy(chunk.tokens[:, 0].astype(np.int64)).to(self.device)
-            answers = torch.from_numpy(chunk.answers[:, 0].astype(bool)).to(self.device)
-            kept.append((chunk, Batch(drawn.pictures, drawn.themes, first, answers, drawn.cells)))
-        feed.close()
-        return kept
+        return chunk, batch
 
     @torch.no_grad()
     def _validate(self, validation: list[tuple[Chunk, Batch]], meter: _Meter) -> None:
@@ -202,8 +210,8 @@ class Run:
         losses = []
         for chunk, batch in validation:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-                logits, cells = self.objective.predict(batch)
-            target, weight = self.objective.targets(batch)
+                logits, cells = self.objective.predict(batch.pictures, batch.themes, batch.tokens)
+            target, weight = self.objective.targets(batch.tokens, batch.answers)
             right = logits.argmax(-1) == target
             counted = weight > 0
             loss = torch.nn.functional.cross_entropy(
@@ -259,15 +267,14 @@ class _Meter:
         self.batch = settings.batch
         self.recent = float("nan")
         self.waited = 0.0
-        self._losses: list[Losses] = []
+        self._losses: list[torch.Tensor] = []
         self._began = time.perf_counter()
 
-    def add(self, losses: Losses) -> None:
+    def add(self, losses: torch.Tensor) -> None:
         self._losses.append(losses)
 
     def log(self, step: int, rate: float) -> None:
-        answers = float(torch.stack([loss.answers for loss in self._losses]).mean())
-        cells = float(torch.stack([loss.cells for loss in self._losses]).mean())
+        answers, cells = torch.stack(self._losses).mean(0).tolist()
         seconds = time.perf_counter() - self._began
         LOG.info(
             "step %d answers %.4f cells %.4f lr %.2e %.0f sheets/s, %.0f %% of the time waiting for sheets",
