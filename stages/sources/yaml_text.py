@@ -16,8 +16,8 @@ _LINE = 80  # columns; PyYAML folds longer lines at blanks
 def dump_yaml(document: dict[str, Any]) -> str:
     """The text of ``yaml.safe_dump(document)``.
 
-    ``document`` is a non-empty tree of dicts with string keys, lists, strings and numbers without
-    repeated lists or dicts. Raises ValueError for a string that PyYAML would break into lines.
+    ``document`` is a non-empty tree of dicts, lists, strings and numbers; keys are short words, and no
+    list or dict occurs twice. Raises ValueError for a string that PyYAML would break into lines.
     """
     out: list[str] = []
     _mapping(document, "", "", out)
@@ -55,11 +55,12 @@ def _sequence(node: list[Any], first: str, indent: str, out: list[str]) -> None:
 def _inline(value: Any) -> str:
     if isinstance(value, dict | list):
         return "{}" if isinstance(value, dict) else "[]"
-    return _scalar(value) if isinstance(value, str) else _number(value)
+    return _scalar(value) if isinstance(value, str) else _number(repr(value), value)
 
 
-@lru_cache(maxsize=4096, typed=True)  # typed: 1, 1.0 and True are equal
-def _number(value: float | bool | None) -> str:
+@lru_cache(maxsize=4096)
+def _number(_: str, value: float | bool | None) -> str:
+    """A number; its repr tells 1, 1.0 and True, or 0.0 and -0.0, apart in the cache."""
     return yaml.safe_dump(value).split("\n", 1)[0]
 
 

@@ -187,6 +187,15 @@ def resistive_sensor(d: Draft) -> None:
     )
 
 
+def photodiode(d: Draft) -> None:
+    """A photodiode in reverse over its load resistor."""
+    d.power(d.choose(d.style.logic, d.style.main), (0, 0))
+    value = d.choose("D_Photo", "BPW34", "SFH206K")
+    node = d.go(d.chain("D_Photo", d.go((0, 0), DOWN, 1), DOWN, value), DOWN, 1)
+    d.ground(d.resistor(d.go(node, DOWN, 1), DOWN, "100k", "10k", "1M"))
+    d.tag(d.signal(d.choose("PHOTO#", "LIGHT#")), d.go(node, RIGHT, 1), RIGHT, shape="output")
+
+
 def astable(d: Draft) -> None:
     """A 555 that oscillates."""
     u = d.part(d.choose("NE555P", "NE555P", "ICM7555xB"), 0, 0)
@@ -328,6 +337,7 @@ CIRCUITS = (
     Circuit(ladder_filter, "LC filter", 0.8),
     Circuit(potentiometer, "Potentiometer", 1.3, MIRRORED),
     Circuit(resistive_sensor, "Sensor divider", 1.4, MIRRORED),
+    Circuit(photodiode, "Light sensor", 0.6, MIRRORED),
     Circuit(astable, "Oscillator", 1.2),
     Circuit(microphone, "Microphone", 0.7),
     Circuit(speaker_amplifier, "Audio amplifier", 0.7),

@@ -42,11 +42,12 @@ _OTHERS = tuple(c for c in CATALOGUE if not c.large)
 _LARGE_WEIGHTS = tuple(c.weight for c in _LARGE)
 _OTHER_WEIGHTS = tuple(c.weight for c in _OTHERS)
 _ANGLES: dict[Spot, float] = {(1, 0): 0.0, (0, -1): 90.0, (-1, 0): 180.0, (0, 1): 270.0}
+_LABEL_ORDER = ("local", "global", "hierarchical")  # of KiCad's files
 _LABEL_STYLES = {
     (kind, left): TextStyle(
         h_align="left" if left else "right", v_align="bottom" if kind == "local" else "center"
     )
-    for kind in ("local", "global", "hierarchical")
+    for kind in _LABEL_ORDER
     for left in (True, False)
 }
 _FIELD_STYLES = {align: TextStyle(h_align=align) for align in ("left", "center", "right")}
@@ -175,9 +176,11 @@ def _sheet(
         symbols=tuple(symbols),
         lines=tuple(lines),
         junctions=tuple(junctions),
+        junction_diameters=(0.0,) * len(junctions),
         no_connects=tuple(crosses),
-        labels=tuple(labels),
+        labels=tuple(sorted(labels, key=lambda label: _LABEL_ORDER.index(label.kind))),
         graphics=tuple(notes),
+        graphical_order="l" * len(lines) + "g" * len(notes),
         frame=style.frame,
     )
 
@@ -252,7 +255,8 @@ def _label(label: NetLabel, dx: int, dy: int) -> Label:
     way = (-ox, -oy) if label.kind == "local" else (ox, oy)
     angle = _ANGLES[way]
     style = _LABEL_STYLES[label.kind, angle in (0.0, 90.0)]
-    return Label(label.text, _at(label.at, dx, dy), label.kind, angle, label.shape, style=style)
+    shape = "input" if label.kind == "local" else label.shape  # local ones have none; the model's default
+    return Label(label.text, _at(label.at, dx, dy), label.kind, angle, shape, style=style)
 
 
 def _section(style: HouseStyle, block: Block, dx: int, dy: int) -> list[Polyline | Text]:

@@ -93,8 +93,9 @@ def attiny(d: Draft) -> None:
 def stm32(d: Draft) -> None:
     if d.chance(0.6):
         u = d.part("STM32F103C8Tx", 0, 0)
-        d.power(d.style.logic, _bridge(d, u, "24", "9"))
-        d.wire(u["VBAT"], d.go(u["VBAT"], UP, 1), d.go(u["VDD"], UP, 1))
+        corner = _bridge(d, u, "24", "9")
+        d.wire(u["VBAT"], (u["VBAT"][0], corner[1]), corner)
+        d.power(d.style.logic, corner)
         d.ground(_low_bridge(d, u, "23", "8"))
         _pulled_up(d, u, "NRST", "NRST")
         d.pin_ground(u, "BOOT0", 11)

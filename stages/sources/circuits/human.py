@@ -178,7 +178,7 @@ _SHARED = {"TX", "RX", "SDA", "SCL", "MOSI", "MISO", "SCK"}
 
 def pin_header(d: Draft) -> None:
     """A header with supply, ground and signals."""
-    count = d.rng.choice((3, 4, 4, 5, 6, 8))
+    count = d.rng.choice((3, 4, 4, 5, 6, 8, 7 if d.style.header == "Pin" else 4))
     name = d.style.connector(count)
     j = d.part(
         name,
@@ -193,6 +193,13 @@ def pin_header(d: Draft) -> None:
     for i, net in enumerate(nets):
         d.port(j, str(i + 2), net)
     d.pin_ground(j, str(count), 2)
+
+
+def single_pins(d: Draft) -> None:
+    """Solder pads that are connectors of one pin."""
+    for i in range(d.rng.randint(1, 3)):
+        j = d.part("Conn_01x01_Pin", 0, 6 * i, value=d.choose("Conn_01x01_Pin", "PAD", "WIRE"))
+        d.port(j, "1", d.signal(d.choose("PAD#", "OUT#", "IN#")))
 
 
 def two_pin_connector(d: Draft) -> None:
@@ -264,6 +271,7 @@ CIRCUITS = (
     Circuit(solder_jumper, "Jumper", 1.8, MIRRORED),
     Circuit(selector, "Mode switch", 0.8, MIRRORED),
     Circuit(pin_header, "Header", 3.2, MIRRORED),
+    Circuit(single_pins, "Pads", 0.6, MIRRORED),
     Circuit(two_pin_connector, "Connector", 2.6, MIRRORED),
     Circuit(terminal_row, "Terminal", 1.0, MIRRORED),
     Circuit(double_header, "Header", 1.4),

@@ -239,6 +239,20 @@ def transistor_switch(d: Draft) -> None:
     d.power(d.choose(d.style.main, d.style.logic), top)
 
 
+def pnp_switch(d: Draft) -> None:
+    """A PNP transistor between a supply and its load."""
+    q = d.part(d.choose("Q_PNP_BCE", "Q_PNP_BCE", "BC557"), 0, 0, (1, 0, 0, -1))
+    d.power(d.choose(d.style.main, d.style.logic, d.style.high), q["E"])
+    at = d.resistor(d.go(q["B"], LEFT, 1), LEFT, "1k", "4.7k", "10k")
+    d.tag(d.signal(d.choose("EN#", "CTRL#", "DRIVE")), at, LEFT, shape="input")
+    if d.chance(0.5):
+        d.ground(d.resistor(d.go(q["C"], DOWN, 1), DOWN, "10k", "1k"))
+        d.tag(d.signal(d.choose("OUT#", "SW_OUT")), q["C"], RIGHT, shape="output")
+    else:
+        low = d.led(d.resistor(q["C"], DOWN, "330", "1k"), DOWN, reverse=True)
+        d.ground(low)
+
+
 def high_side_switch(d: Draft) -> None:
     """A P-channel transistor that switches a supply."""
     q = d.part(d.style.pmos, 0, 0, (1, 0, 0, -1))
@@ -412,6 +426,7 @@ CIRCUITS = (
     Circuit(opto_input, "Isolated input", 0.8),
     Circuit(load_switch, "Load switch", 1.2),
     Circuit(transistor_switch, "Transistor switch", 1.4, MIRRORED),
+    Circuit(pnp_switch, "PNP switch", 0.9, MIRRORED),
     Circuit(high_side_switch, "Supply switch", 0.8),
     Circuit(relay, "Relay", 0.9),
     Circuit(darlington_array, "Driver", 0.7),

@@ -28,11 +28,9 @@ class Page:
             for x in xs:
                 if x + width > self.width:
                     break
-                if not any(
-                    x < rx + rw and rx < x + width and y < ry + rh and ry < y + height
-                    for rx, ry, rw, rh in rects
-                ):
-                    self.placed.append((x, y, width, height))
+                rect = (x, y, width, height)
+                if not any(_overlap(rect, other) for other in rects):
+                    self.placed.append(rect)
                     return True
         return False
 
@@ -40,15 +38,23 @@ class Page:
         """The corners of the placed rectangles, drawn apart to fill the page; their order is kept.
 
         Distances from the upper left are stretched by one factor along each axis. Rectangles that did
-        not overlap do not then either, as a stretched gap only grows. With parts taken, nothing moves.
+        not overlap do not then either, as a stretched gap only grows. Where one would come to lie on a
+        taken part, nothing moves.
         """
-        if self.taken or not self.placed:
-            return [(x, y) for x, y, _, _ in self.placed]
+        if not self.placed:
+            return []
         across = _stretch([(x, w) for x, _, w, _ in self.placed], self.width, rng)
         down = _stretch([(y, h) for _, y, _, h in self.placed], self.height, rng)
         if rng.random() < 0.4:
             across = [self.width - x - w for x, (_, _, w, _) in zip(across, self.placed, strict=True)]
-        return list(zip(across, down, strict=True))
+        spread = [(x, y, w, h) for x, y, (_, _, w, h) in zip(across, down, self.placed, strict=True)]
+        if any(_overlap(rect, taken) for rect in spread for taken in self.taken):
+            spread = self.placed
+        return [(x, y) for x, y, _, _ in spread]
+
+
+def _overlap(a: Rect, b: Rect) -> bool:
+    return a[0] < b[0] + b[2] and b[0] < a[0] + a[2] and a[1] < b[1] + b[3] and b[1] < a[1] + a[3]
 
 
 def _stretch(spans: list[tuple[int, int]], room: int, rng: random.Random) -> list[int]:

@@ -82,7 +82,8 @@ def adjustable_regulator(d: Draft) -> None:
     node = d.wire(node, (node[0], max(node[1], adjust[1] + 1)))
     d.wire(adjust, (adjust[0], node[1]), node)
     d.ground(d.resistor(node, DOWN, "720", "390", "1.5k", "2k"))
-    _output(d, d.go(top, RIGHT, 7), d.style.main, d.choose("10u", "1u", "47u"))
+    rail = d.choose(d.style.main, "+1V8", "+2V5")
+    _output(d, d.go(top, RIGHT, 7), rail, d.choose("10u", "1u", "47u"))
 
 
 def buck(d: Draft) -> None:
@@ -127,9 +128,8 @@ def boost(d: Draft) -> None:
 def jack_input(d: Draft) -> None:
     """Barrel jack, fuse and reverse-polarity diode."""
     j = d.part(d.choose("Barrel_Jack", "Barrel_Jack", "Barrel_Jack_Switch"), 0, 0)
-    if "3" in j.outline.pins:
-        d.wire(j["3"], d.go(j["3"], RIGHT, 1), (j["2"][0] + 1, j["2"][1]))
-    d.pin_ground(j, "2", 1)
+    sleeve = [j[key] for key in ("2", "3") if key in j.outline.pins]
+    d.ground(d.go(d.comb(j["2"][0] + 1, *sleeve), DOWN, 1))
     at = d.stub(j, "1", 3)
     if d.chance(0.6):
         at = d.go(d.chain(d.style.fuse, at, RIGHT, d.choose("1A", "2A", "500mA", "3A")), RIGHT, 3)
@@ -241,7 +241,7 @@ def power_led(d: Draft) -> None:
     d.power(d.choose(d.style.logic, d.style.main, d.style.high), (0, 0))
     at = d.resistor(d.go((0, 0), DOWN, 2), DOWN, "1k", "330", "470", "2.2k")
     at = d.led(d.go(at, DOWN, 1), DOWN, reverse=True)
-    d.ground(d.go(at, DOWN, 2))
+    d.ground(d.go(at, DOWN, 4))
 
 
 def screw_input(d: Draft) -> None:
@@ -306,6 +306,30 @@ def zener_clamp(d: Draft) -> None:
     d.tag(d.signal(d.choose("DIN#", "IN_CLAMP", "GPIN")), d.go(at, RIGHT, 7), RIGHT, shape="output")
 
 
+def chassis_ground(d: Draft) -> None:
+    """Signal ground tied to the case through a resistor and a capacitor."""
+    space = d.pitch + 2
+    left = d.chain(d.style.resistor, (0, 0), DOWN, "1M", side=LEFT)
+    right = d.capacitor((space, 0), DOWN, "4.7n", "10n", "100n")
+    floor = max(left[1], right[1]) + 1
+    d.wire((0, 0), (space, 0))
+    d.wire(left, (0, floor), (space, floor))
+    d.wire(right, (space, floor))
+    d.power(d.choose("Earth", "GNDPWR"), d.wire((0, 0), (-8, 0), (-8, 2)))
+    d.ground((space, floor))
+
+
+def mains_input(d: Draft) -> None:
+    """Terminal, fuse and varistor of an alternating current input."""
+    j = d.part("Screw_Terminal_01x02", 0, 0, MIRROR, value=d.choose("MAINS", "AC_IN", "L/N"))
+    upper = d.chain(d.style.fuse, d.stub(j, "1", 3), RIGHT, d.choose("T1A", "500mA", "F2A"))
+    upper = d.go(upper, RIGHT, 3)
+    low = d.wire(j["2"], (j["2"][0] + 1, j["2"][1]), (j["2"][0] + 1, 10), (upper[0], 10))
+    d.across("Varistor", upper, low, d.choose("S10K275", "14D471K", "07D431K"))
+    d.tag(d.signal("AC_L"), d.go(upper, RIGHT, 7), RIGHT, shape="output")
+    d.tag(d.signal("AC_N"), d.go(low, RIGHT, 7), RIGHT, shape="output")
+
+
 CIRCUITS = (
     Circuit(linear_regulator, "Voltage regulator", 5.0, MIRRORED),
     Circuit(enabled_regulator, "3V3 supply", 1.6),
@@ -324,5 +348,7 @@ CIRCUITS = (
     Circuit(rectifier, "Rectifier", 0.5),
     Circuit(reverse_protection, "Reverse polarity protection", 0.9, MIRRORED),
     Circuit(filtered_supply, "Analog supply", 1.4, MIRRORED),
+    Circuit(chassis_ground, "Shield", 0.8),
+    Circuit(mains_input, "Mains input", 0.5, MIRRORED),
     Circuit(zener_clamp, "Input protection", 0.8, MIRRORED),
 )

@@ -89,7 +89,7 @@ def draw_style(rng: random.Random, *, frame: float) -> HouseStyle:
         nmos=choose(("Q_NMOS_GSD", 0.35), ("BSS138", 0.2), ("2N7002", 0.25), ("AO3400A", 0.2)),
         pmos=choose(("Q_PMOS_GSD", 0.6), ("AO3401A", 0.4)),
         logic=logic,
-        main=choose(("+5V", 0.7), ("VBUS", 0.15), ("VSYS", 0.08), ("+5VA", 0.07)),
+        main=choose(("+5V", 0.75), ("VBUS", 0.15), ("VSYS", 0.1)),
         high=choose(("+12V", 0.6), ("+24V", 0.15), ("+9V", 0.15), ("+15V", 0.1)),
         negative=choose(("-12V", 0.7), ("-15V", 0.3)),
         ground=choose(("GND", 0.9), ("GNDD", 0.06), ("GNDA", 0.04)),

@@ -119,13 +119,6 @@ ANALOG: tuple[Kind, ...] = (
         width=12,
     ),
     chip(
-        "Regulator_Switching",
-        "TPS54331D",
-        left="2 VIN p, 3 EN i, 4 SS, 6 COMP",
-        right="1 BOOT, 8 PH o, -, 5 VSENSE i",
-        bottom="7 GND p",
-    ),
-    chip(
         "Battery_Management",
         "TP4056",
         left="4 VCC p, 8 CE i, 2 PROG, 1 TEMP i",
