@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stages.sources.circuits import analog, digital, human, interface, power
+from stages.sources.circuits import analog, buses, digital, human, interface, power
 from stages.sources.circuits.recipe import Circuit
 
 __all__ = ["CATALOGUE", "Circuit"]
@@ -11,6 +11,7 @@ CATALOGUE: tuple[Circuit, ...] = (
     *power.CIRCUITS,
     *analog.CIRCUITS,
     *digital.CIRCUITS,
+    *buses.CIRCUITS,
     *interface.CIRCUITS,
     *human.CIRCUITS,
 )

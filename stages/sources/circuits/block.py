@@ -131,6 +131,8 @@ def _field_texts(part: Part, at: Spot, m: Matrix, turn: Matrix, draft: Draft) ->
     if rule == "above" or not tops:
         return _over_one_sided(texts, body, {out for _, out in ends})
     reference = _over(texts[0], body, tops)
+    if draft.style.fields_above:
+        return (reference, FieldText("Value", texts[1][1], tops[-1] + 0.7, body[1] - 1.0, "left"))
     if not lows:
         return (reference, FieldText("Value", texts[1][1], body[0], body[3] + 1.0, "left"))
     return (reference, FieldText("Value", texts[1][1], lows[-1] + 0.7, body[3] + 1.0, "left"))
