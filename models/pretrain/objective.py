@@ -8,6 +8,8 @@ from torch.nn import functional
 
 from models.pretrain.fast import Reader
 
+_LABELS_IN_ONE = 256  # the loss of a cell is that of so many labels
+
 
 class Objective(nn.Module):
     """The reader with its temporary head.
@@ -34,7 +36,7 @@ class Objective(nn.Module):
         self.positive = positive
         self.head = nn.Linear(reader.model.config.text_config.hidden_size, labels)
         nn.init.normal_(self.head.weight, std=0.02)
-        nn.init.constant_(self.head.bias, -2.0)  # most labels hold in few cells
+        nn.init.constant_(self.head.bias, -4.0)  # most labels hold in few cells
         self.register_buffer("colors", colors.flatten(0, 1), persistent=False)
 
     def forward(
@@ -55,7 +57,10 @@ class Objective(nn.Module):
         loss = (loss * weight.flatten()).sum() / weight.sum()
         truth = unpack(cells, self.labels).float()
         positive = torch.full((), self.positive, device=truth.device)
-        drawn = functional.binary_cross_entropy_with_logits(seen.float(), truth, pos_weight=positive)
+        drawn = functional.binary_cross_entropy_with_logits(
+            seen.float(), truth, pos_weight=positive, reduction="none"
+        )
+        drawn = drawn.sum(-1).mean() / _LABELS_IN_ONE
         return loss + self.weight * drawn, loss, drawn
 
     def predict(

@@ -28,8 +28,11 @@ from stages.sources.symbols import KINDS, Kind
 
 _CHARACTERS = {char: i for i, char in enumerate([*(chr(code) for code in range(33, 127)), *"Ωµ°±"])}
 _KINDS = {kind: i for i, kind in enumerate(all_kinds())}
-# Characters whose middle lies in a cell, kinds whose middle does, kinds whose body touches it.
-LABELS = len(_CHARACTERS) + 2 * len(_KINDS)
+# A cell has a part for about each character of a line, 4 across and 2 down, of 8 x 16 px.
+_ACROSS, _DOWN = 4, 2
+# Characters whose middle lies in each part of a cell, kinds whose middle or whose body lies in the cell.
+_PLACES = _ACROSS * _DOWN * len(_CHARACTERS)
+LABELS = _PLACES + 2 * len(_KINDS)
 THEME_SHARES = (0.85, 0.1, 0.05)
 # Pixels to a millimetre; letters are 1.27 mm high.
 _USUAL_DENSITIES = (5.55, 5.7, 5.85, 6.0, 6.2)
@@ -156,9 +159,11 @@ def _cells(layout: SheetLayout, seen: View) -> np.ndarray:
     for text in layout.texts:
         for char, (x, y) in character_centers(text):
             if char in _CHARACTERS and 0 <= x < layout.width and 0 <= y < layout.height:
-                cells[int(y) // CELL, int(x) // CELL, _CHARACTERS[char]] = True
+                part = int(y) % CELL * _DOWN // CELL * _ACROSS + int(x) % CELL * _ACROSS // CELL
+                label = part * len(_CHARACTERS) + _CHARACTERS[char]
+                cells[int(y) // CELL, int(x) // CELL, label] = True
     for symbol in seen.symbols:
-        kind = len(_CHARACTERS) + _KINDS[symbol.kind]
+        kind = _PLACES + _KINDS[symbol.kind]
         cells[int(symbol.y) // CELL, int(symbol.x) // CELL, kind] = True
         x0, y0, x1, y1 = (max(0, int(v) // CELL) for v in symbol.body)
         cells[y0 : y1 + 1, x0 : x1 + 1, kind + len(_KINDS)] = True
