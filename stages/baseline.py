@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from stages.config import load_params
-from stages.scoring.examination import items_of, judge, test_sheets
+from stages.scoring.examination import examine, items_of, test_sheets
 from stages.scoring.predictions import target_items
 from stages.scoring.prior import prior
 from stages.store.errors import run, takes_no_arguments
@@ -39,16 +40,16 @@ def main() -> None:
     task = task_named(params.task)
     rows = test_sheets(MESSAGES, judged.max_sheets)
     device = prepare_device(model, params.seed)
-    answers = answer_sheets(
+    ask = partial(
+        answer_sheets,
         load_base(model, device),
         Encoder(load_processor(model.base, model.revision)),
         Sheets(CLEAN, "test", params.image),
-        rows,
         batch_size=model.batch_size,
         max_new_tokens=judged.max_new_tokens,
     )
-    predictions, metrics = judge(
-        rows, answers, task=task, messages=MESSAGES, clean=CLEAN, draws=judged.draws, seed=params.seed
+    predictions, metrics = examine(
+        ask, rows, task=task, settings=judged, messages=MESSAGES, clean=CLEAN, seed=params.seed
     )
     metrics["prior"] = prior(
         items_of(MESSAGES, "train", task),

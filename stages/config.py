@@ -117,10 +117,14 @@ class Evaluate:
     max_sheets: int
     max_new_tokens: int
     draws: int
+    blind_sheets: int
 
     def check(self, where: str) -> None:
         for name in ("max_sheets", "max_new_tokens", "draws"):
             _positive(self, name, where)
+        _require(
+            self.blind_sheets >= 0, f"{where}.blind_sheets is {self.blind_sheets}: it must be 0 (off) or more"
+        )
 
 
 @dataclass(frozen=True)

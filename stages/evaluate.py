@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from stages.config import load_params
-from stages.scoring.examination import judge, read_predictions, test_sheets
+from stages.scoring.examination import examine, read_predictions, test_sheets
 from stages.scoring.plots import write_plots
 from stages.scoring.report import gain
 from stages.store.errors import run, takes_no_arguments
@@ -44,16 +45,16 @@ def main() -> None:
     baseline = read_predictions(BASELINE, "baseline")
     rows = test_sheets(MESSAGES, judged.max_sheets)
     device = prepare_device(model, params.seed)
-    answers = answer_sheets(
+    ask = partial(
+        answer_sheets,
         load_tuned(model, device, ADAPTER),
         Encoder(load_processor(str(ADAPTER), None)),
         Sheets(CLEAN, "test", params.image),
-        rows,
         batch_size=model.batch_size,
         max_new_tokens=judged.max_new_tokens,
     )
-    predictions, metrics = judge(
-        rows, answers, task=task, messages=MESSAGES, clean=CLEAN, draws=judged.draws, seed=params.seed
+    predictions, metrics = examine(
+        ask, rows, task=task, settings=judged, messages=MESSAGES, clean=CLEAN, seed=params.seed
     )
     metrics["gain"] = gain(predictions, baseline, task=task, draws=judged.draws, seed=params.seed)
     write_rows(OUT, PREDICTIONS, map(asdict, predictions))

@@ -26,7 +26,7 @@ def small_params(task: str) -> dict[str, Any]:
     params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["task"] = task
     params["clean"] |= {"validation": 0.25, "test": 0.25}
-    params["evaluate"] |= {"max_sheets": 4, "max_new_tokens": 24, "draws": 50}
+    params["evaluate"] |= {"max_sheets": 4, "max_new_tokens": 24, "draws": 50, "blind_sheets": 2}
     params["train"] |= {"validation_sheets": 2, "warmup_steps": 1}
     params["image"] |= {"max_side": 256}
     sample = params["profiles"]["sample"]

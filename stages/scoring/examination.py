@@ -1,4 +1,4 @@
-"""The examination that both models sit: the same test sheets, judged in the same way."""
+"""The examination that both models sit: the same test sheets, asked and judged in the same way."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import pyarrow.parquet as pq
 
+from stages.config import Evaluate
+from stages.scoring.blind import blind
 from stages.scoring.predictions import PredictionRow, prediction_row, target_items
 from stages.scoring.printed import printed_text
 from stages.scoring.report import Metrics, score
@@ -16,8 +18,10 @@ from stages.store.errors import UserError
 from stages.store.tables import read_messages
 from stages.tasks.contract import Item, Task
 
+MessageRow = dict[str, Any]
 
-def test_sheets(messages: Path, max_sheets: int) -> list[dict[str, Any]]:
+
+def test_sheets(messages: Path, max_sheets: int) -> list[MessageRow]:
     """The first ``max_sheets`` message rows of the test split by id.
 
     Ids are content hashes, so these are as good as drawn at random, and the same for every model and seed.
@@ -36,18 +40,44 @@ class Said(Protocol):
     def finish(self) -> str: ...
 
 
-def judge(
-    rows: Sequence[dict[str, Any]],
-    answers: Sequence[Said],
+class Examinee(Protocol):
+    """Answers message rows, one answer a row, from their pictures or, ``blind``, from grey sheets."""
+
+    def __call__(self, rows: list[MessageRow], *, blind: bool) -> Sequence[Said]: ...
+
+
+def examine(
+    ask: Examinee,
+    rows: list[MessageRow],
     *,
     task: Task,
+    settings: Evaluate,
     messages: Path,
     clean: Path,
-    draws: int,
     seed: int,
 ) -> tuple[list[PredictionRow], Metrics]:
-    """The prediction rows and the measures of ``answers``, one for each message row of ``rows``."""
-    predictions = [
+    """The prediction rows of ``rows`` and their measures.
+
+    The first ``settings.blind_sheets`` rows are also asked about without their pictures; with any, the
+    measures have a group ``blind``.
+    """
+    predictions = _judged(rows, ask(rows, blind=False), task)
+    metrics = score(
+        predictions,
+        task=task,
+        train_items=items_of(messages, "train", task),
+        printed=_printed_on(clean, rows),
+        draws=settings.draws,
+        seed=seed,
+    )
+    if covered := rows[: settings.blind_sheets]:
+        unseeing = _judged(covered, ask(covered, blind=True), task)
+        metrics["blind"] = blind(unseeing, predictions[: len(covered)], task)
+    return predictions, metrics
+
+
+def _judged(rows: Sequence[MessageRow], answers: Sequence[Said], task: Task) -> list[PredictionRow]:
+    return [
         prediction_row(
             task,
             id=row["id"],
@@ -60,15 +90,6 @@ def judge(
         )
         for row, answer in zip(rows, answers, strict=True)
     ]
-    metrics = score(
-        predictions,
-        task=task,
-        train_items=items_of(messages, "train", task),
-        printed=_printed_on(clean, rows),
-        draws=draws,
-        seed=seed,
-    )
-    return predictions, metrics
 
 
 def items_of(messages: Path, split: str, task: Task) -> list[Counter[Item]]:
@@ -76,7 +97,7 @@ def items_of(messages: Path, split: str, task: Task) -> list[Counter[Item]]:
     return target_items(task, [row["target"] for row in read_messages(messages, split)])
 
 
-def _printed_on(clean: Path, rows: Sequence[dict[str, Any]]) -> dict[str, frozenset[str]]:
+def _printed_on(clean: Path, rows: Sequence[MessageRow]) -> dict[str, frozenset[str]]:
     """By row id, the folded texts that the sheets show, for those of ``rows`` whose JSON tells."""
     found = {}
     for part in sorted({row["part"] for row in rows}):

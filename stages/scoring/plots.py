@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from stages.scoring.precision_recall import count, total
-from stages.scoring.predictions import PredictionRow
+from stages.scoring.predictions import PredictionRow, actual_items, predicted_items
 from stages.store.files import write_text
-from stages.tasks.contract import Item, Task
+from stages.tasks.contract import Task
 
 TOP = 20
 """How many of the most missed and of the most invented names are listed."""
@@ -31,19 +31,20 @@ def write_plots(
 def components(baseline: Sequence[PredictionRow], tuned: Sequence[PredictionRow], task: Task) -> str:
     """Micro F1 before and after by how many items the sheet has: components, items, sheets, baseline, tuned.
 
-    ``items`` is the mean number of items on the sheets of the bin, a place on the axis. Both must be of the same sheets in the same order. A bin without sheets is left out.
+    ``items`` is the mean number of items on the sheets of the bin, a place on the axis. Both must be of the
+    same sheets in the same order. A bin without sheets is left out.
     """
     found: dict[str, list[tuple[PredictionRow, PredictionRow]]] = {}
     for before, after in zip(baseline, tuned, strict=True):
-        found.setdefault(_bin(_actual(after, task).total()), []).append((before, after))
+        found.setdefault(_bin(actual_items(after, task).total()), []).append((before, after))
     rows = []
     # Two-digit labels sort as their numbers do.
     for label, pairs in sorted(found.items()):
         f1 = [
-            total(count(_predicted(row, task), _actual(row, task)) for row in side).f1
+            total(count(predicted_items(row, task), actual_items(row, task)) for row in side).f1
             for side in zip(*pairs, strict=True)
         ]
-        items = sum(_actual(after, task).total() for _, after in pairs) / len(pairs)
+        items = sum(actual_items(after, task).total() for _, after in pairs) / len(pairs)
         rows.append([label, f"{items:.2f}", len(pairs), *(f"{value:.6f}" for value in f1)])
     return _tsv(["components", "items", "sheets", "baseline", "tuned"], rows)
 
@@ -57,7 +58,7 @@ def names(tuned: Sequence[PredictionRow], task: Task) -> str:
     invented: Counter[str] = Counter()
     true: Counter[str] = Counter()
     for row in tuned:
-        predicted, actual = _predicted(row, task), _actual(row, task)
+        predicted, actual = predicted_items(row, task), actual_items(row, task)
         for counter, items in ((missed, actual - predicted), (invented, predicted - actual), (true, actual)):
             for item, times in items.items():
                 counter[task.name_of(item)] += times
@@ -80,14 +81,6 @@ def sheets(baseline: Sequence[PredictionRow], tuned: Sequence[PredictionRow]) ->
 
 def _bin(size: int) -> str:
     return next((f"{low:02}-{high:02}" for low, high in _BINS if size <= high), f"{_BINS[-1][1] + 1}+")
-
-
-def _predicted(row: PredictionRow, task: Task) -> Counter[Item]:
-    return task.judged(task.parse(row.prediction).items, loose=False)
-
-
-def _actual(row: PredictionRow, task: Task) -> Counter[Item]:
-    return task.judged(task.parse(row.target).items, loose=False)
 
 
 def _tsv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -51,6 +51,16 @@ def prediction_row(
     )
 
 
+def predicted_items(row: PredictionRow, task: Task) -> Counter[Item]:
+    """The items of the answer as they are judged strictly."""
+    return task.judged(task.parse(row.prediction).items, loose=False)
+
+
+def actual_items(row: PredictionRow, task: Task) -> Counter[Item]:
+    """The items of the target as they are judged strictly."""
+    return task.judged(task.parse(row.target).items, loose=False)
+
+
 def target_answer(task: Task, target: str, id: str) -> Answer:
     """What the target says. Raises UserError where it does not parse, as after cutting it short."""
     answer = task.parse(target)

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from PIL import Image as PILImage
 from tqdm import tqdm
 from transformers import GenerationConfig
 
 from stages.vlm.encode import Encoder, collate
 from stages.vlm.sheets import Sheets
+
+GREY = (128, 128, 128)
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,15 @@ def answer_sheets(
     *,
     batch_size: int,
     max_new_tokens: int,
+    blind: bool = False,
 ) -> list[Answer]:
     """Answer the prompt of each message row, greedily.
 
     Rows are batched by length, longest first, so that little is padded and too large a batch fails at once.
+
+    Args:
+        blind: show a grey sheet of the same size in place of each picture, so that the answer tells what the
+            model says without looking.
 
     Returns:
         One answer a row, in the order of ``rows``.
@@ -46,10 +54,13 @@ def answer_sheets(
     lengths = [encoder.length([sheets.size(row)], row["messages"]) for row in rows]
     order = sorted(range(len(rows)), key=lambda i: (-lengths[i], i))
     answers: dict[int, Answer] = {}
-    with tqdm(total=len(rows), desc="answering", unit="sheet") as progress:
+    with tqdm(total=len(rows), desc="answering blind" if blind else "answering", unit="sheet") as progress:
         for start in range(0, len(rows), batch_size):
             chosen = order[start : start + batch_size]
-            encoded = [encoder.encode_prompt([sheets.picture(rows[i])], rows[i]["messages"]) for i in chosen]
+            encoded = [
+                encoder.encode_prompt([_shown(sheets, rows[i], blind=blind)], rows[i]["messages"])
+                for i in chosen
+            ]
             batch = collate(encoded, encoder.pad_id, side="left")
             del batch["labels"]
             width = batch["input_ids"].shape[1]
@@ -60,6 +71,10 @@ def answer_sheets(
                 answers[i] = _answer(ids, stops, encoder)
             progress.update(len(chosen))
     return [answers[i] for i in range(len(rows))]
+
+
+def _shown(sheets: Sheets, row: dict[str, Any], *, blind: bool) -> PILImage.Image:
+    return PILImage.new("RGB", sheets.size(row), GREY) if blind else sheets.picture(row)
 
 
 def _stop_ids(model: Any, encoder: Encoder) -> list[int]:
