@@ -130,7 +130,7 @@ def _draw_flag(plotter: Plotter, label: Label) -> None:
     def point(along: float, side: float) -> Point:
         return x + ux * along - uy * side, y + uy * along + ux * side
 
-    ink = Ink.SYMBOL
+    ink = Ink.DIRECTIVE
     if label.shape in ("dot", "round"):
         radius = size * 0.7 if label.shape == "dot" else size
         plotter.polyline(ink, [point(0, 0), point(length - radius, 0)])

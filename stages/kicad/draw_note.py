@@ -7,7 +7,7 @@ from .geometry import quarter_turn
 from .model import Graphic, Point, Text, TextBox
 from .palette import Ink
 from .plotter import DEFAULT_PEN, Plotter, text_pen
-from .strokes import text_width
+from .strokes import text_lines, text_width
 
 _TEXT_RISE = 0.254  # mm: free text stands that much above its place
 _BOX_MARGIN = 0.75  # of the text size: between a text box and its text
@@ -69,14 +69,16 @@ def _draw_text_box(plotter: Plotter, box: TextBox) -> None:
 def _wrapped(text: str, room: float) -> str:
     """Break lines at spaces so that each is at most ``room`` em wide, where it can be."""
     lines: list[str] = []
-    for line in text.split("\n"):
-        current = ""
-        for word in line.split(" "):
-            longer = f"{current} {word}" if current else word
-            if current and text_width(longer) > room:
-                lines.append(current)
-                current = word
+    for line in text_lines(text):
+        first, *words = line.split(" ")
+        lines.append(first)
+        width = text_width(first)
+        for word in words:
+            added = text_width(f" {word}")
+            if lines[-1].strip() and width + added > room:
+                lines.append(word)
+                width = text_width(word)
             else:
-                current = longer
-        lines.append(current)
+                lines[-1] += f" {word}"
+                width += added
     return "\n".join(lines)

@@ -39,6 +39,7 @@ from .plotter import DEFAULT_PEN, Plotter, text_pen
 from .strokes import text_height, text_width
 
 _DNP_PEN = 3 * DEFAULT_PEN
+_CROSS_MARGIN = 0.25  # mm by which KiCad's box around a body is larger than its outline
 _NEIGHBOUR_GAP = 0.32  # mm; KiCad's boxes around symbols are that much larger than what is measured here
 
 
@@ -227,8 +228,8 @@ class _Drawing:
         x0, y0, x1, y1 = _bounds(outline)
         left, top, right, bottom = _bounds([*outline, *(end for ends in self.pins for end in ends)])
         margin_x, margin_y = max(x0 - left, right - x1), max(y0 - top, bottom - y1)
-        grow_x = max(margin_x * 0.6, margin_y * 0.3)
-        grow_y = max(margin_y * 0.6, grow_x * 0.3)
+        grow_x = max(margin_x * 0.6, margin_y * 0.3) + _CROSS_MARGIN
+        grow_y = max(margin_y * 0.6, grow_x * 0.3) + _CROSS_MARGIN
         x0, y0, x1, y1 = x0 - grow_x, y0 - grow_y, x1 + grow_x, y1 + grow_y
         plotter.polyline(Ink.DNP, [(x0, y0), (x1, y1)], _DNP_PEN)
         plotter.polyline(Ink.DNP, [(x1, y0), (x0, y1)], _DNP_PEN)

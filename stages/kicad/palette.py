@@ -22,20 +22,21 @@ class Ink(IntEnum):
     DIMMED = 4  # symbols that are not populated
     SYMBOL = 5  # symbol outlines, pins
     PIN_NUMBER = 6
-    FIELD = 7
+    FIELD = 7  # all but references and values
     TEXT = 8  # references, values, pin names
     SHEET = 9
     SHEET_TEXT = 10
     SHEET_FILE = 11
-    SHEET_LABEL = 20
-    WIRE = 12
-    BUS = 13
-    NO_CONNECT = 14
-    LABEL = 15
-    GLOBAL_LABEL = 16
-    HIERARCHICAL_LABEL = 17
-    JUNCTION = 18
-    DNP = 19
+    SHEET_LABEL = 12
+    WIRE = 13
+    BUS = 14
+    NO_CONNECT = 15
+    LABEL = 16
+    GLOBAL_LABEL = 17
+    HIERARCHICAL_LABEL = 18
+    DIRECTIVE = 19  # net class flags
+    JUNCTION = 20
+    DNP = 21  # crosses over symbols that are not populated
 
 
 COLORS: dict[Ink, Color] = {
@@ -58,10 +59,12 @@ COLORS: dict[Ink, Color] = {
     Ink.LABEL: (15, 15, 15),
     Ink.GLOBAL_LABEL: (132, 0, 0),
     Ink.HIERARCHICAL_LABEL: (114, 86, 0),
+    Ink.DIRECTIVE: (72, 72, 72),
     Ink.JUNCTION: (0, 150, 0),
     Ink.DNP: (220, 9, 13),
 }
 
+_INKS_ON_BODY = (Ink.SYMBOL, Ink.PIN_NUMBER, Ink.FIELD, Ink.TEXT, Ink.NOTE, Ink.WIRE, Ink.LABEL)
 _STEPS_ON_PAPER = 15
 _STEPS_ON_BODY = 8
 _CELL_BITS = 5
@@ -79,10 +82,11 @@ def _mix(a: Color, b: Color, part: int, whole: int) -> Color:
 def palette() -> tuple[Color, ...]:
     """At most 256 colours, no two in one cell: ramps from the paper and from body fill to each ink."""
     body = COLORS[Ink.BODY]
-    inks = sorted(set(COLORS.values()) - {body})
-    colors = [PAPER, *inks, body]
+    on_paper = dict.fromkeys(color for color in COLORS.values() if color != body)
+    on_body = [COLORS[ink] for ink in _INKS_ON_BODY]
+    colors = [PAPER, *on_paper, body]
     colors += [_mix(PAPER, body, i, 4) for i in (1, 2, 3)]
-    for ground, steps in ((PAPER, _STEPS_ON_PAPER), (body, _STEPS_ON_BODY)):
+    for ground, inks, steps in ((PAPER, on_paper, _STEPS_ON_PAPER), (body, on_body, _STEPS_ON_BODY)):
         colors += [_mix(ground, color, i, steps) for color in inks for i in range(1, steps)]
     cells: dict[int, Color] = {}
     for color in colors:
