@@ -49,7 +49,14 @@ def main() -> None:
         max_new_tokens=judged.max_new_tokens,
     )
     predictions, metrics = examine(
-        ask, rows, task=task, settings=judged, messages=MESSAGES, clean=CLEAN, seed=params.seed
+        ask,
+        rows,
+        task=task,
+        form=params.messages.form,
+        settings=judged,
+        messages=MESSAGES,
+        clean=CLEAN,
+        seed=params.seed,
     )
     metrics["prior"] = prior(
         items_of(MESSAGES, "train", task),

@@ -54,7 +54,14 @@ def main() -> None:
         max_new_tokens=judged.max_new_tokens,
     )
     predictions, metrics = examine(
-        ask, rows, task=task, settings=judged, messages=MESSAGES, clean=CLEAN, seed=params.seed
+        ask,
+        rows,
+        task=task,
+        form=params.messages.form,
+        settings=judged,
+        messages=MESSAGES,
+        clean=CLEAN,
+        seed=params.seed,
     )
     metrics["gain"] = gain(predictions, baseline, task=task, draws=judged.draws, seed=params.seed)
     write_rows(OUT, PREDICTIONS, map(asdict, predictions))

@@ -56,7 +56,14 @@ def rows(tmp_path: Path) -> list[dict[str, Any]]:
 def examined(folder: Path, rows: list[dict[str, Any]], blind_sheets: int) -> dict[str, Any]:
     settings = replace(load_params(ROOT / "params.yaml").evaluate, blind_sheets=blind_sheets, draws=10)
     _, metrics = examine(
-        ask, rows, task=task("components"), settings=settings, messages=folder, clean=folder, seed=1
+        ask,
+        rows,
+        task=task("components"),
+        form="compact",
+        settings=settings,
+        messages=folder,
+        clean=folder,
+        seed=1,
     )
     return metrics
 

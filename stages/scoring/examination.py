@@ -16,7 +16,7 @@ from stages.scoring.printed import printed_text
 from stages.scoring.report import Metrics, score
 from stages.store.errors import UserError
 from stages.store.tables import read_messages
-from stages.tasks.contract import Item, Task
+from stages.tasks.contract import Form, Item, Task
 
 MessageRow = dict[str, Any]
 
@@ -51,6 +51,7 @@ def examine(
     rows: list[MessageRow],
     *,
     task: Task,
+    form: Form,
     settings: Evaluate,
     messages: Path,
     clean: Path,
@@ -69,6 +70,7 @@ def examine(
         printed=_printed_on(clean, rows),
         draws=settings.draws,
         seed=seed,
+        connected=task.name == "schematic" and form == "verbatim",
     )
     if covered := rows[: settings.blind_sheets]:
         unseeing = _judged(covered, ask(covered, blind=True), task)

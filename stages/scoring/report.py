@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from stages.scoring.connectivity import connectivity
 from stages.scoring.interval import f1_interval, gain_interval
 from stages.scoring.precision_recall import Counts, count, exact_match, macro_f1, share, total
 from stages.scoring.predictions import PredictionRow, target_answer
@@ -20,6 +21,9 @@ from stages.tasks.contract import Answer, Item, Task
 from stages.tasks.folding import fold
 
 Metrics = dict[str, float | dict[str, float]]
+
+# The groups of a structured task's items by their kind; ``sheets`` is the number of sheets judged.
+_KINDS = {"symbols": "symbol", "labels": "label", "subsheets": "sheet"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ def score(
     printed: Mapping[str, AbstractSet[str]],
     draws: int,
     seed: int,
+    connected: bool = False,
 ) -> Metrics:
     """The measures of the predictions.
 
@@ -52,6 +57,7 @@ def score(
             it is left out of ``recall_printed`` and ``recall_unprinted``; without any sheet, so are they.
         draws: of the bootstrap.
         seed: of the bootstrap.
+        connected: whether targets and answers are whole KiCad sheets, whose nets are judged too.
 
     Raises:
         UserError: there is no sheet, or a target does not parse.
@@ -82,6 +88,10 @@ def score(
             sheets, task, {task.name_of(item) for items in train_items for item in items}, printed
         ),
     }
+    if any(isinstance(item, tuple) for item in sheets[0].actual):
+        metrics |= {group: _of_kind(sheets, kind) for group, kind in _KINDS.items()}
+    if connected:
+        metrics["nets"] = connectivity((sheet.row.target, sheet.row.prediction) for sheet in sheets)
     return metrics
 
 
@@ -169,6 +179,19 @@ def _recalls(
         share_name: round(share(part, true[one] + true[other]), 6),
         one: true[one],
         other: true[other],
+    }
+
+
+def _of_kind(sheets: Sequence[_Judged], kind: str) -> dict[str, float]:
+    """The micro measures of the items of one kind alone."""
+    counts = total(
+        count(*(Counter({item: n for item, n in side.items() if item[0] == kind}) for side in sides))
+        for sides in ((sheet.predicted, sheet.actual) for sheet in sheets)
+    )
+    return {
+        **_rounded(precision=counts.precision, recall=counts.recall, f1=counts.f1),
+        "predicted": counts.predicted,
+        "true": counts.actual,
     }
 
 
