@@ -155,8 +155,12 @@ def test_structured_answers_are_judged_by_items() -> None:
     assert isinstance(found["answers"], dict)
     assert found["answers"]["invalid"] == 0.5
     assert found["symbols"] == {
-        "precision": round(2 / 3, 6), "recall": round(2 / 6, 6), "f1": round(4 / 9, 6), "predicted": 3, "true": 6
-    }  # fmt: skip
+        "precision": round(2 / 3, 6),
+        "recall": round(2 / 6, 6),
+        "f1": round(4 / 9, 6),
+        "predicted": 3,
+        "true": 6,
+    }
     assert found["labels"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "predicted": 0, "true": 2}
     assert found["subsheets"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "predicted": 0, "true": 0}
 
