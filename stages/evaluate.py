@@ -17,12 +17,13 @@ from stages.scoring.examination import examine, read_predictions, test_sheets
 from stages.scoring.plots import write_plots
 from stages.scoring.report import gain
 from stages.store.errors import run, takes_no_arguments
-from stages.store.files import write_json
+from stages.store.files import read_json, write_json
 from stages.store.tables import PREDICTIONS, write_rows
 from stages.tasks import task as task_named
 
 ADAPTER = Path("models/adapter")
 BASELINE = Path("data/predictions/baseline.parquet")
+BASELINE_METRICS = Path("metrics/baseline.json")
 CLEAN = Path("data/clean")
 MESSAGES = Path("data/messages")
 OUT = Path("data/predictions/tuned.parquet")
@@ -43,6 +44,7 @@ def main() -> None:
     model, judged = params.active.model, params.evaluate
     task = task_named(params.task)
     baseline = read_predictions(BASELINE, "baseline")
+    before = read_json(BASELINE_METRICS, "baseline")
     rows = test_sheets(MESSAGES, judged.max_sheets)
     device = prepare_device(model, params.seed)
     ask = partial(
@@ -65,7 +67,7 @@ def main() -> None:
     )
     metrics["gain"] = gain(predictions, baseline, task=task, draws=judged.draws, seed=params.seed)
     write_rows(OUT, PREDICTIONS, map(asdict, predictions))
-    write_plots(PLOTS, baseline, predictions, task)
+    write_plots(PLOTS, baseline, predictions, task, before=before, after=metrics)
     write_json(METRICS, metrics)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from stages.scoring.precision_recall import count, total
+from stages.scoring.precision_recall import count, share, total
 from stages.scoring.predictions import PredictionRow, actual_items, predicted_items
 from stages.store.files import write_text
 from stages.tasks.contract import Task
@@ -16,16 +18,27 @@ from stages.tasks.contract import Task
 TOP = 20
 """How many of the most missed and of the most invented names are listed."""
 
+MODELS = ("baseline", "tuned")
+
 _BINS = ((1, 4), (5, 8), (9, 16), (17, 32), (33, 64))
 
 
 def write_plots(
-    folder: Path, baseline: Sequence[PredictionRow], tuned: Sequence[PredictionRow], task: Task
+    folder: Path,
+    baseline: Sequence[PredictionRow],
+    tuned: Sequence[PredictionRow],
+    task: Task,
+    *,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
 ) -> None:
-    """Write ``components.tsv``, ``names.tsv`` and ``sheets.tsv`` into ``folder``."""
+    """Write a table for each function below into ``folder``; ``before`` and ``after`` are the metrics."""
     write_text(folder / "components.tsv", components(baseline, tuned, task))
     write_text(folder / "names.tsv", names(tuned, task))
     write_text(folder / "sheets.tsv", sheets(baseline, tuned))
+    write_text(folder / "gains.tsv", gains(baseline, tuned, task))
+    write_text(folder / "lengths.tsv", lengths(tuned, task))
+    write_text(folder / "known.tsv", known(before, after))
 
 
 def components(baseline: Sequence[PredictionRow], tuned: Sequence[PredictionRow], task: Task) -> str:
@@ -46,7 +59,7 @@ def components(baseline: Sequence[PredictionRow], tuned: Sequence[PredictionRow]
         ]
         items = sum(actual_items(after, task).total() for _, after in pairs) / len(pairs)
         rows.append([label, f"{items:.2f}", len(pairs), *(f"{value:.6f}" for value in f1)])
-    return _tsv(["components", "items", "sheets", "baseline", "tuned"], rows)
+    return _tsv(["components", "items", "sheets", *MODELS], rows)
 
 
 def names(tuned: Sequence[PredictionRow], task: Task) -> str:
@@ -73,10 +86,91 @@ def sheets(baseline: Sequence[PredictionRow], tuned: Sequence[PredictionRow]) ->
     """Precision against recall of every sheet: model, id, recall, precision, f1."""
     rows = [
         [model, row.id, f"{row.recall:.6f}", f"{row.precision:.6f}", f"{row.f1:.6f}"]
-        for model, side in (("baseline", baseline), ("tuned", tuned))
+        for model, side in zip(MODELS, (baseline, tuned), strict=True)
         for row in side
     ]
     return _tsv(["model", "id", "recall", "precision", "f1"], rows)
+
+
+@dataclass(slots=True)
+class _Label:
+    """How often a name is on the sheets, and how often each model found and invented it."""
+
+    true: int = 0
+    found: list[int] = field(default_factory=lambda: [0, 0])
+    invented: list[int] = field(default_factory=lambda: [0, 0])
+
+    @property
+    def gain(self) -> int:
+        """How many mistakes fewer the tuned model makes: it misses or invents the name less often."""
+        return (self.found[1] - self.invented[1]) - (self.found[0] - self.invented[0])
+
+
+def gains(baseline: Sequence[PredictionRow], tuned: Sequence[PredictionRow], task: Task) -> str:
+    """The exact names that gained and lost most by tuning, by how many mistakes fewer or more.
+
+    Columns: kind (gain or loss), name, change, true, and how often baseline and tuned model found and
+    invented it. Equal ones stand in the order of the names.
+    """
+    labels: defaultdict[str, _Label] = defaultdict(_Label)
+    for pair in zip(baseline, tuned, strict=True):
+        actual = actual_items(pair[1], task)
+        for item, times in actual.items():
+            labels[task.name_of(item)].true += times
+        for model, row in enumerate(pair):
+            predicted = predicted_items(row, task)
+            for item, times in predicted.items():
+                label, right = labels[task.name_of(item)], min(times, actual[item])
+                label.found[model] += right
+                label.invented[model] += times - right
+    rows: list[list[object]] = []
+    for kind, sign in (("gain", 1), ("loss", -1)):
+        changed = [(name, label) for name, label in labels.items() if sign * label.gain > 0]
+        for name, label in sorted(changed, key=lambda pair: (-abs(pair[1].gain), pair[0]))[:TOP]:
+            rows.append([kind, name, label.gain, label.true, *label.found, *label.invented])
+    header = ["kind", "name", "change", "true"]
+    return _tsv([*header, *(f"{m}_{what}" for what in ("found", "invented") for m in MODELS)], rows)
+
+
+def lengths(tuned: Sequence[PredictionRow], task: Task) -> str:
+    """Precision and recall by the length of the answer: answer, tokens, sheets, precision, recall.
+
+    ``tokens`` is the mean of the bin, a place on the axis. A bin without answers is left out.
+    """
+    bins: defaultdict[str, list[PredictionRow]] = defaultdict(list)
+    for row in tuned:
+        bins[_length_bin(row.tokens)].append(row)
+    table = []
+    for label, rows in sorted(bins.items()):
+        counts = total(count(predicted_items(row, task), actual_items(row, task)) for row in rows)
+        tokens = sum(row.tokens for row in rows) / len(rows)
+        table.append([label, f"{tokens:.2f}", len(rows), f"{counts.precision:.6f}", f"{counts.recall:.6f}"])
+    return _tsv(["answer", "tokens", "sheets", "precision", "recall"], table)
+
+
+def known(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """Recall of names by what is known of them: names, share, true, baseline, tuned.
+
+    ``names`` are those seen and unseen in training, and, where the data tells, printed and unprinted on the
+    sheet; ``share`` is their share of the true items.
+    """
+    table = []
+    for one, other in (("seen", "unseen"), ("printed", "unprinted")):
+        for kind in (one, other):
+            if kind in after["names"]:
+                true = after["names"][kind]
+                part = share(true, after["names"][one] + after["names"][other])
+                recalls = (f"{side['names'][f'recall_{kind}']:.6f}" for side in (before, after))
+                table.append([kind, f"{part:.6f}", true, *recalls])
+    return _tsv(["names", "share", "true", *MODELS], table)
+
+
+def _length_bin(tokens: int) -> str:
+    """Powers of two: up to 8, up to 16... Labels of one width sort as their numbers do."""
+    high = 8
+    while high < tokens:
+        high *= 2
+    return f"{high // 2 + 1 if high > 8 else 0:06}-{high:06}"
 
 
 def _bin(size: int) -> str:
