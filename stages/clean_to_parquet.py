@@ -2,7 +2,7 @@
 
 Settings are ``clean`` of params.yaml. Writes ``data/clean/{train,validation,test}/part-NN.parquet``, rows in
 the order of data/raw, and ``metrics/clean.json``: how many rows were kept, why the others were dropped, what
-is missing in the source, and the size of each split.
+is missing in the source, what ties rows to one another, and the size of each split.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from tqdm import tqdm
 from stages.config import Clean, load_params
 from stages.store.clean_metrics import summarize
 from stages.store.errors import UserError, run, takes_no_arguments
-from stages.store.examine import REASONS, Found, examine_group, mark_duplicates
+from stages.store.examine import REASONS, Found, Limits, examine_group, mark_duplicates, marks
 from stages.store.files import replacing_folder, write_json
-from stages.store.groups import Place, assign_splits
+from stages.store.groups import Place, assign_splits, count_tied
 from stages.store.parallel import cores, ordered_map
 from stages.store.raw import raw_shards
 from stages.store.tables import CLEAN, SPLITS, PartWriter, RowGroup, row_groups
@@ -57,14 +57,15 @@ def clean_to_parquet(raw: Path, folder: Path, params: Clean, *, workers: int) ->
         UserError: ``raw`` is incomplete, no row is usable or a split gets none; ``folder`` is as it was.
     """
     groups = row_groups(raw_shards(raw))
-    examine = partial(examine_group, max_pixels=params.max_pixels, max_text_chars=params.max_text_chars)
-    results = ordered_map(examine, groups, workers=workers)
+    limits = Limits(params.max_pixels, params.max_text_chars, params.mismatch)
+    results = ordered_map(partial(examine_group, limits=limits), groups, workers=workers)
     sizes, rows = [], []
     for found in tqdm(results, total=len(groups), desc="examine", unit="group"):
         sizes.append(len(found))
         rows += found
     rows = list(mark_duplicates(rows))
-    linked = [(row.repository, row.digests) for row in rows if row.reason in ("", "duplicate")]
+    sound = [row for row in rows if row.reason in ("", "duplicate")]
+    linked = list(zip((row.repository for row in sound), marks(sound), strict=True))
     if not linked:
         reasons = Counter(row.reason for row in rows)
         counts = ", ".join(f"{reason} {reasons[reason]}" for reason in REASONS if reasons[reason])
@@ -72,7 +73,7 @@ def clean_to_parquet(raw: Path, folder: Path, params: Clean, *, workers: int) ->
     places = assign_splits(linked, validation=params.validation, test=params.test)
     with replacing_folder(folder) as part:
         write_splits(part, list(zip(groups, batched(rows, sizes), strict=True)), places, params.rows_per_part)
-    return summarize(rows, places)
+    return summarize(rows, places, count_tied(linked, places))
 
 
 def batched(rows: Iterable[Found], sizes: Iterable[int]) -> Iterator[list[Found]]:

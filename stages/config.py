@@ -34,6 +34,7 @@ class Clean:
 
     max_pixels: int
     max_text_chars: int
+    mismatch: Literal["keep", "drop", "repair"]
     validation: float
     test: float
     rows_per_part: int

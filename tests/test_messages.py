@@ -22,7 +22,9 @@ from stages.store.tables import MESSAGES, SPLITS, Pictures, clean_parts, iterate
 from stages.tasks import task
 
 PARAMS = Messages(form="verbatim", max_target_chars=5000, overlong="drop", with_name=True)
-SPLIT = Clean(max_pixels=10_000, max_text_chars=100_000, validation=0.3, test=0.3, rows_per_part=25)
+SPLIT = Clean(
+    max_pixels=10_000, max_text_chars=100_000, mismatch="keep", validation=0.3, test=0.3, rows_per_part=25
+)
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,12 @@ from stages.store.groups import Place
 from stages.store.tables import SPLITS
 
 
-def summarize(rows: Sequence[Found], places: Mapping[str, Place]) -> dict[str, Any]:
+def summarize(rows: Sequence[Found], places: Mapping[str, Place], tied: Mapping[str, int]) -> dict[str, Any]:
     """Counts of rows, of reasons, and of groups and distinct component names in each split.
 
     ``missing`` is the tutorial's report on ``components_used``; ``names.test_unseen`` are the names of the
-    test split that no training row has; ``groups.largest`` counts rows.
+    test split that no training row has; ``groups.largest`` counts rows; ``tied``: see
+    ``count_tied``; ``mismatch`` are rows, dropped ones included, whose list is not that of their text.
     """
     kept = [(row, places[row.repository]) for row in rows if not row.reason]
     missing = [row for row in rows if row.listed != "given"]
@@ -30,6 +31,7 @@ def summarize(rows: Sequence[Found], places: Mapping[str, Place]) -> dict[str, A
         "rows_kept": len(kept),
         "dropped": {reason: reasons[reason] for reason in REASONS},
         "repaired": {"components": sum(row.repaired for row, _ in kept)},
+        "mismatch": sum(row.mismatched for row in rows),
         "missing": {
             "null": sum(row.listed == "null" for row in missing),
             "empty": sum(row.listed == "empty" for row in missing),
@@ -41,6 +43,7 @@ def summarize(rows: Sequence[Found], places: Mapping[str, Place]) -> dict[str, A
             **{split: len(groups[split]) for split in SPLITS},
             "largest": max(Counter(place.group for _, place in kept).values()),
         },
+        "tied": dict(tied),
         "names": {
             "distinct": len(set().union(*names.values())),
             **{split: len(names[split]) for split in SPLITS},

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from stages.store.groups import Mark
 from stages.store.picture import PictureError, decode_picture
+from stages.store.picture_hash import GRID, has_ink, perceptual_hash, pixel_digest, similar
+from stages.store.sheet_text import SheetSymbols, is_kicad_sheet, signature, text_digest
 from stages.store.tables import RowGroup
 
 REASONS = (
@@ -21,7 +24,8 @@ REASONS = (
     "image_missing",  # null or no bytes
     "too_large",  # the picture in pixels or a text in characters
     "image_corrupt",  # does not decode to its end
-    "duplicate",  # the schematic text, or picture and components, of an earlier row that is kept
+    "mismatch",  # the components are not those of the schematic text, where clean.mismatch says drop
+    "duplicate",  # the schematic text but for chance, or the pixels, of an earlier row that is kept
 )
 """Why a row is dropped, in the order in which it is asked; the first that applies counts."""
 
@@ -41,7 +45,10 @@ class Found:
         repaired: whether ``components`` is not what the source lists.
         id: see ``content_id``.
         repository: the name without outer blanks, in the case that GitHub takes for the same.
-        text_digest, picture_digest: SHA-256; empty where there is no text.
+        mismatched: whether the source's list is not that of the row's own schematic text.
+        text_digest, pixel_digest, signature: empty where there is none; see ``sheet_text`` and
+            ``picture_hash``.
+        perceptual_hash: 0 where nothing is to be seen.
         width, height: in pixels.
     """
 
@@ -52,36 +59,51 @@ class Found:
     repaired: bool = False
     id: str = ""
     repository: str = ""
+    mismatched: bool = False
     text_digest: bytes = b""
-    picture_digest: bytes = b""
+    pixel_digest: bytes = b""
+    signature: bytes = b""
+    perceptual_hash: int = 0
     width: int = 0
     height: int = 0
 
-    @property
-    def digests(self) -> list[bytes]:
-        """What ties the row to others beside its repository."""
-        return [digest for digest in (self.text_digest, self.picture_digest) if digest]
+
+@dataclass(frozen=True)
+class Limits:
+    """What of ``clean`` of params.yaml decides on a single row."""
+
+    max_pixels: int
+    max_text_chars: int
+    mismatch: Literal["keep", "drop", "repair"]
 
 
-def examine_group(place: RowGroup, *, max_pixels: int, max_text_chars: int) -> list[Found]:
+def examine_group(place: RowGroup, limits: Limits) -> list[Found]:
     """Examine every row of one row group of a raw shard."""
     path, group = place
     with pq.ParquetFile(path) as file:
         table = file.read_row_group(group, use_threads=False)
     # As bytes, since nothing has made sure yet that they are UTF-8.
+    listed = table.column("components_used").cast(pa.list_(pa.binary())).to_pylist()
+    texts = pc.fill_null(pc.greater(pc.binary_length(table.column("schematic").cast(pa.binary())), 0), False)
+    found = [
+        Found("null" if names is None else "given" if names else "empty", has_schematic)
+        for names, has_schematic in zip(listed, texts.to_pylist(), strict=True)
+    ]
+    # More than half of the real rows list nothing: their texts and pictures are not even copied.
+    listing = [index for index, names in enumerate(listed) if names]
+    table = table.take(listing)
     columns = {name: table.column(name).cast(pa.binary()).to_pylist() for name in _TEXTS}
-    columns["components_used"] = table.column("components_used").cast(pa.list_(pa.binary())).to_pylist()
     columns["image"] = pc.struct_field(table.column("image"), "bytes").to_pylist()
-    rows = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
-    return [examine(row, max_pixels=max_pixels, max_text_chars=max_text_chars) for row in rows]
+    for index, values in zip(listing, zip(*columns.values(), strict=True), strict=True):
+        row = dict(zip(columns, values, strict=True))
+        found[index] = examine(found[index], row, listed[index], limits)
+    return [about if about.listed == "given" else replace(about, reason="no_components") for about in found]
 
 
-def examine(row: dict[str, Any], *, max_pixels: int, max_text_chars: int) -> Found:
-    """Examine one raw row, whose texts and image are bytes or None and whose components a list of such."""
-    listed = row["components_used"]
-    about = Found("null" if listed is None else "given" if listed else "empty", bool(row["schematic"]))
+def examine(about: Found, row: dict[str, Any], listed: list[bytes | None], limits: Limits) -> Found:
+    """Complete what is known of a raw row, whose texts and image are bytes or None."""
     try:
-        components = clean_components(listed or [])
+        components = clean_components(listed)
         if not components:
             return replace(about, reason="no_components")
         texts = {name: row[name].decode("utf-8") for name in _TEXTS if row[name] is not None}
@@ -93,23 +115,32 @@ def examine(row: dict[str, Any], *, max_pixels: int, max_text_chars: int) -> Fou
     image = row["image"]
     if not image:
         return replace(about, reason="image_missing")
-    if any(len(texts.get(name, "")) > max_text_chars for name in _LONG_TEXTS):
+    if any(len(texts.get(name, "")) > limits.max_text_chars for name in _LONG_TEXTS):
         return replace(about, reason="too_large")
     try:
-        width, height = decode_picture(image, max_pixels=max_pixels).size
+        picture = decode_picture(image, max_pixels=limits.max_pixels)
     except PictureError as error:
         return replace(about, reason=error.reason)
-    schematic = row["schematic"]
+    schematic = row["schematic"] or b""
+    symbols = SheetSymbols(schematic) if is_kicad_sheet(schematic) else None
+    mismatched = symbols is not None and not symbols.agrees(components)
+    if symbols is not None and mismatched and limits.mismatch == "repair":
+        components = clean_components(name.encode() for name in symbols.used)
+    if mismatched and (limits.mismatch == "drop" or not components):
+        return replace(about, reason="mismatch", mismatched=True)
     return replace(
         about,
         components=components,
         repaired=[name.encode() for name in components] != listed,
-        id=content_id(schematic, image, components),
+        id=content_id(row["schematic"], image, components),
         repository=repository,
-        text_digest=sha256(schematic).digest() if schematic and schematic.strip() else b"",
-        picture_digest=sha256(image).digest(),
-        width=width,
-        height=height,
+        mismatched=mismatched,
+        text_digest=text_digest(schematic),
+        pixel_digest=pixel_digest(picture),
+        signature=signature(schematic, row["json"] or b"", symbols),
+        perceptual_hash=perceptual_hash(picture),
+        width=picture.width,
+        height=picture.height,
     )
 
 
@@ -138,16 +169,35 @@ def content_id(schematic: bytes | None, image: bytes, components: Iterable[str])
 def mark_duplicates(rows: Iterable[Found]) -> Iterator[Found]:
     """Yield the rows in order, with ``duplicate`` on those whose content an earlier usable row has.
 
-    The same content is the same schematic text, or the same picture with the same components.
+    The same content is the same schematic text but for whitespace, uuids, timestamps and dates, or the same
+    pixels.
     """
-    seen: set[bytes | tuple[bytes, tuple[str, ...]]] = set()
+    seen: set[tuple[str, bytes]] = set()
     for row in rows:
-        if row.reason:
-            yield row
-            continue
-        contents = [content for content in (row.text_digest, (row.picture_digest, row.components)) if content]
-        if seen.isdisjoint(contents):
-            seen.update(contents)
+        contents = [("text", row.text_digest), ("pixels", row.pixel_digest)]
+        if row.reason or seen.isdisjoint(content for content in contents if content[1]):
+            if not row.reason:
+                seen.update(contents)
             yield row
         else:
             yield replace(row, reason="duplicate")
+
+
+def marks(rows: Sequence[Found]) -> list[list[Mark]]:
+    """What ties each row to others beside its repository, by kind.
+
+    Sheets on which next to nothing is drawn are not tied by their pixels: blank pages would tie everything.
+    """
+    hashes = [row.perceptual_hash for row in rows]
+    found = []
+    for row, first in zip(rows, similar(hashes), strict=True):
+        seen = {
+            "text": row.text_digest,
+            "pixels": row.pixel_digest if row.perceptual_hash else b"",
+            "signature": row.signature,
+            "perceptual_hash": hashes[first].to_bytes(GRID * GRID // 8, "big")
+            if has_ink(hashes[first])
+            else b"",
+        }
+        found.append([(kind, digest) for kind, digest in seen.items() if digest])
+    return found

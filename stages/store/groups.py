@@ -1,21 +1,25 @@
 """Splits by connected groups of rows, so that nothing that is tested on was seen in training.
 
-Rows belong together when they share a repository, an identical schematic text or an identical picture. A
-group goes by its alphabetically first repository, whose hash alone decides on the split: rows of another
-repository that are added later never move it.
+Rows belong together when they share a repository or a mark: what their texts, pictures or structures have
+in common. A group goes by its alphabetically first repository, whose hash alone decides on the split: rows
+of another repository that are added later never move it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from stages.store.errors import UserError
 from stages.store.tables import SPLITS
 
-Links = tuple[str, Sequence[bytes]]
-"""What ties a row to others: its repository, and digests of its schematic text and its picture."""
+Mark = tuple[str, bytes]
+"""A kind, such as ``text`` or ``pixels``, and a digest of what rows share."""
+
+Links = tuple[str, Sequence[Hashable]]
+"""What ties a row to others: its repository, and its marks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ def assign_splits(rows: Sequence[Links], *, validation: float, test: float) -> d
         repository: Place(group, choose_split(group, validation=validation, test=test))
         for repository, group in groups.items()
     }
-    check_leaks((places[repository].split, (repository, digests)) for repository, digests in rows)
+    check_leaks((places[repository].split, (repository, marks)) for repository, marks in rows)
     filled = {place.split for place in places.values()}
     for split in SPLITS:
         if split not in filled:
@@ -53,7 +57,7 @@ def assign_splits(rows: Sequence[Links], *, validation: float, test: float) -> d
 def group_rows(rows: Iterable[Links]) -> dict[str, str]:
     """Map each repository to the alphabetically first repository of its group (union-find)."""
     parent: dict[str, str] = {}
-    owner: dict[bytes, str] = {}
+    owner: dict[Hashable, str] = {}
 
     def root(name: str) -> str:
         while parent[name] != name:
@@ -61,10 +65,10 @@ def group_rows(rows: Iterable[Links]) -> dict[str, str]:
             name = parent[name]
         return name
 
-    for repository, digests in rows:
+    for repository, marks in rows:
         parent.setdefault(repository, repository)
-        for digest in digests:
-            first, second = sorted((root(repository), root(owner.setdefault(digest, repository))))
+        for mark in marks:
+            first, second = sorted((root(repository), root(owner.setdefault(mark, repository))))
             parent[second] = first
     return {repository: root(repository) for repository in parent}
 
@@ -87,11 +91,28 @@ def check_leaks(rows: Iterable[tuple[str, Links]]) -> None:
         rows: the split of each row and what ties it to others.
 
     Raises:
-        RuntimeError: a repository, text or picture lies in two splits, which is a bug of ours.
+        RuntimeError: a repository or a mark lies in two splits, which is a bug of ours.
     """
     seen: dict[Hashable, str] = {}
-    for split, (repository, digests) in rows:
-        for mark in (repository, *digests):
+    for split, (repository, marks) in rows:
+        for mark in (repository, *marks):
             other = seen.setdefault(mark, split)
             if other != split:
                 raise RuntimeError(f"{mark!r} of {repository} lies in both {other} and {split}")
+
+
+def count_tied(rows: Sequence[tuple[str, Sequence[Mark]]], places: Mapping[str, Place]) -> dict[str, int]:
+    """How many groups are tied by what: ``repository``, then each kind of mark.
+
+    A group counts under ``repository`` if one of its repositories has several rows, and under a kind of mark
+    if two of its repositories share such a one.
+    """
+    sizes = Counter(repository for repository, _ in rows)
+    tied = {"repository": {places[name].group for name, size in sizes.items() if size > 1}}
+    owner: dict[Mark, str] = {}
+    for repository, marks in rows:
+        for mark in marks:
+            groups = tied.setdefault(mark[0], set())
+            if owner.setdefault(mark, repository) != repository:
+                groups.add(places[repository].group)
+    return {kind: len(groups) for kind, groups in tied.items()}

@@ -1,0 +1,140 @@
+"""What is read from a schematic's text without parsing it: what it is but for chance, and its symbols.
+
+A sheet of Open Schematics has some 125 KB of S-expressions, whose parse in Python would take longer than the
+picture's decoding. All here is done by a few linear scans of the bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import Any
+
+_WHITESPACE = b" \t\r\n"
+# What differs between two saves of one sheet: identities, places in the hierarchy (paths of uuids), dates.
+_CHANCE = tuple(
+    re.compile(pattern)
+    for pattern in (rb"\(uuid[^()]*\)", rb'\(path"[^"]*"', rb"\(tstamps?[^()]*\)", rb'\(date"[^"]*"\)')
+)
+
+_STRING = rb'"((?:[^"\\]|\\.)*)"'
+_SYMBOL = re.compile(
+    rb"\(symbol\s+(?:"
+    + _STRING
+    + rb"|(?:\(lib_name\s+"
+    + _STRING
+    + rb"\s*\)\s*)?\(lib_id\s+"
+    + _STRING
+    + rb")"
+)
+_UNIT = re.compile(rb"_\d+_\d+")
+_VALUE = re.compile(rb'\(property\s+"Value"\s+' + _STRING)
+_LABEL = re.compile(rb"label\s+" + _STRING)
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+
+_LEAST_ITEMS, _LEAST_KINDS = 8, 5
+"""Symbols and labels, and different ones among them, below which two sheets may be alike by chance."""
+
+
+def text_digest(schematic: bytes) -> bytes:
+    """The SHA-256 of the text without whitespace, uuids, timestamps and dates; empty for a blank text."""
+    text = schematic.translate(None, _WHITESPACE)
+    if not text:
+        return b""
+    for pattern in _CHANCE:
+        text = pattern.sub(b"", text)
+    return sha256(text).digest()
+
+
+class SheetSymbols:
+    """The symbols in a KiCad 6 to 9 text: those of its ``lib_symbols`` and those placed.
+
+    Attributes:
+        library: full names in the order of ``lib_symbols``.
+        placed: for each placed symbol the full name in ``lib_symbols`` that it is drawn by.
+        items: what the structural signature counts: each placed symbol's library entry with its value.
+    """
+
+    def __init__(self, schematic: bytes) -> None:
+        self.library: list[str] = []
+        self.placed: list[str] = []
+        self.items: list[tuple[str, str]] = []
+        parent = b""
+        for match in _SYMBOL.finditer(schematic):
+            name, local, identity = match.groups()
+            if name is None:
+                value = _VALUE.search(schematic, match.end())
+                self.placed.append(_plain(local or identity))
+                self.items.append((_entry(_plain(identity)), _plain(value[1]) if value else ""))
+                continue
+            entry = parent.split(b":", 1)[-1]
+            if parent and name.startswith(entry) and _UNIT.fullmatch(name, len(entry)):
+                continue  # a unit of the symbol before it
+            parent = name
+            self.library.append(_plain(name))
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Library entries that are placed, in the order of ``lib_symbols``, each once: the component list."""
+        placed = set(self.placed)
+        return tuple(dict.fromkeys(_entry(name) for name in self.library if name in placed))
+
+    def agrees(self, components: Iterable[str]) -> bool:
+        """Whether a component list names all that is placed and nothing that is not in ``lib_symbols``."""
+        return set(self.used) <= set(components) <= {_entry(name) for name in self.library}
+
+
+def is_kicad_sheet(schematic: bytes) -> bool:
+    """Whether the text is a KiCad 6 or later sheet, whose symbols can be read."""
+    return schematic[:200].lstrip().startswith(b"(kicad_sch")
+
+
+def signature(schematic: bytes, description: bytes, symbols: SheetSymbols | None) -> bytes:
+    """The SHA-256 of a sheet's structure: the multiset of its placed symbols with values, and of its labels.
+
+    It is taken from ``description``, the data set's json column, where that tells it, or else from the text.
+    A sheet with too little on it to be told from another has none, and gets no bytes.
+    """
+    counts = _described(description)
+    if counts is None and symbols is not None:
+        counts = Counter(symbols.items)
+        counts.update(("label", _plain(text)) for text in _LABEL.findall(schematic))
+    if counts is None or counts.total() < _LEAST_ITEMS or len(counts) < _LEAST_KINDS:
+        return b""
+    return sha256(repr(sorted(counts.items())).encode("utf-8", "surrogatepass")).digest()
+
+
+def _described(description: bytes) -> Counter[tuple[str, str]] | None:
+    """Symbols and labels as the json column has them, after kiutils; None where it has no such list."""
+    try:
+        sheet = json.loads(description)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(sheet, dict) or not isinstance(sheet.get("schematicSymbols"), list):
+        return None
+    counts: Counter[tuple[str, str]] = Counter()
+    for symbol in _mappings(sheet["schematicSymbols"]):
+        values = (p.get("value") for p in _mappings(symbol.get("properties")) if p.get("key") == "Value")
+        counts[str(symbol.get("entryName")), str(next(values, ""))] += 1
+    for kind in ("labels", "globalLabels", "hierarchicalLabels"):
+        counts.update(("label", str(label.get("text"))) for label in _mappings(sheet.get(kind)))
+    return counts
+
+
+def _mappings(values: Any) -> Iterable[dict[str, Any]]:
+    return (value for value in values if isinstance(value, dict)) if isinstance(values, list) else ()
+
+
+def _entry(name: str) -> str:
+    """A library symbol's name without its library's nickname."""
+    return name.split(":", 1)[-1]
+
+
+def _plain(quoted: bytes) -> str:
+    """The text of a quoted string."""
+    if b"\\" in quoted:
+        quoted = _ESCAPED.sub(rb"\1", quoted)
+    return quoted.decode("utf-8", "replace")
