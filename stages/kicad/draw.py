@@ -23,6 +23,7 @@ __all__ = ["draw_sheet", "encode_png"]
 
 PIXELS_PER_MM = 1123 / 297  # an A4 sheet becomes 1123 x 795 pixels
 _MOST_PIXELS = 1600  # the longest side, unless the size is given
+_TALLEST = 4  # heights to a width, however narrow the paper
 _BUS_PEN = 0.3048
 _JUNCTION = 0.9144
 _NO_CONNECT = 0.6096  # half the cross
@@ -72,5 +73,6 @@ def _pixels(paper: Point, width: int | None, height: int | None) -> tuple[int, i
         width = max(round(paper[0] * scale), 1)
     if height is None:
         # A hair less, for papers whose height comes out whole but for rounding.
-        height = min(max(math.ceil(paper[1] * width / paper[0] - 1e-6), 1), _MOST_PIXELS)
+        height = max(math.ceil(paper[1] * width / paper[0] - 1e-6), 1)
+        height = min(height, max(_MOST_PIXELS, _TALLEST * width))
     return width, height

@@ -168,7 +168,7 @@ class LibSymbol:
 
 @dataclass(frozen=True, slots=True)
 class PlacedSymbol:
-    """An instance on a sheet. ``mirror`` is "", "x" or "y"; it is applied on the sheet, after the rotation."""
+    """An instance on a sheet. ``mirror`` is "", "x" or "y"; it acts on the sheet, after the rotation."""
 
     lib_id: str
     at: Point

@@ -80,7 +80,8 @@ class Canvas:
             counts = [len(s.segments) for s in strokes]
             pens = np.repeat([s.pen for s in strokes], counts)
             twice = np.repeat([s.twice for s in strokes], counts)
-            _stroke(view, *_cut(segments, pens, twice))
+            near = _near(segments, pens, self.width, self.height)
+            _stroke(view, *_cut(segments[near], pens[near], twice[near]))
         return plane
 
 
@@ -88,6 +89,15 @@ class _Strokes(NamedTuple):
     segments: np.ndarray
     pen: float
     twice: bool
+
+
+def _near(segments: np.ndarray, pens: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Which segments may touch the canvas."""
+    reach = (pens * 0.5 + 0.5)[:, None]
+    low = np.minimum(segments[:, :2], segments[:, 2:]) - reach
+    high = np.maximum(segments[:, :2], segments[:, 2:]) + reach
+    near: np.ndarray = ((high > 0) & (low < np.array([width, height]))).all(axis=1)
+    return near
 
 
 def _stroke(plane: np.ndarray, segments: np.ndarray, pens: np.ndarray, twice: np.ndarray) -> None:
