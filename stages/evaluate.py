@@ -2,7 +2,7 @@
 
 The model is loaded anew from what ``stages.train`` exported: the base, the adapter and the processor in
 models/adapter. Writes ``data/predictions/tuned.parquet``, ``metrics/evaluate.json`` (with the gain over the
-baseline) and the tables behind ``dvc plots show`` in ``metrics/plots/``.
+baseline), the tables behind ``dvc plots show`` in ``metrics/plots/``, and ``metrics/report.html``.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from pathlib import Path
 
 from stages.config import load_params
 from stages.scoring.examination import examine, read_predictions, test_sheets
+from stages.scoring.html_report import report_page
 from stages.scoring.plots import write_plots
 from stages.scoring.report import gain
 from stages.store.errors import run, takes_no_arguments
-from stages.store.files import read_json, write_json
-from stages.store.tables import PREDICTIONS, write_rows
+from stages.store.files import read_json, write_json, write_text
+from stages.store.tables import PREDICTIONS, Pictures, write_rows
 from stages.tasks import task as task_named
 
 ADAPTER = Path("models/adapter")
@@ -29,6 +30,7 @@ MESSAGES = Path("data/messages")
 OUT = Path("data/predictions/tuned.parquet")
 METRICS = Path("metrics/evaluate.json")
 PLOTS = Path("metrics/plots")
+REPORT = Path("metrics/report.html")
 
 
 def main() -> None:
@@ -68,6 +70,17 @@ def main() -> None:
     metrics["gain"] = gain(predictions, baseline, task=task, draws=judged.draws, seed=params.seed)
     write_rows(OUT, PREDICTIONS, map(asdict, predictions))
     write_plots(PLOTS, baseline, predictions, task, before=before, after=metrics)
+    pictures, places = Pictures(CLEAN, "test"), {row["id"]: (row["part"], row["row"]) for row in rows}
+    page = report_page(
+        before=before,
+        after=metrics,
+        baseline=baseline,
+        tuned=predictions,
+        plots=PLOTS,
+        picture=lambda id: pictures.read(*places[id]),
+        task=task,
+    )
+    write_text(REPORT, page)
     write_json(METRICS, metrics)
 
 

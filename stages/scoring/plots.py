@@ -18,6 +18,8 @@ from stages.tasks.contract import Task
 TOP = 20
 """How many of the most missed and of the most invented names are listed."""
 
+MAX_CELL = 200
+
 MODELS = ("baseline", "tuned")
 
 _BINS = ((1, 4), (5, 8), (9, 16), (17, 32), (33, 64))
@@ -178,9 +180,12 @@ def _bin(size: int) -> str:
 
 
 def _tsv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Tab-separated text; white space within a cell becomes a space, so that a line is a row."""
+    """Tab-separated text; white space within a cell becomes a space, so that a line is a row.
+
+    A cell ends at ``MAX_CELL`` characters: a name is as long as a model likes.
+    """
     text = io.StringIO()
     writer = csv.writer(text, delimiter="\t", lineterminator="\n")
     writer.writerow(header)
-    writer.writerows([" ".join(str(cell).split()) for cell in row] for row in rows)
+    writer.writerows([" ".join(str(cell).split())[:MAX_CELL] for cell in row] for row in rows)
     return text.getvalue()
