@@ -117,11 +117,13 @@ class Evaluate:
 
     max_sheets: int
     max_new_tokens: int
+    beams: int
+    repetition_penalty: float
     draws: int
     blind_sheets: int
 
     def check(self, where: str) -> None:
-        for name in ("max_sheets", "max_new_tokens", "draws"):
+        for name in ("max_sheets", "max_new_tokens", "beams", "repetition_penalty", "draws"):
             _positive(self, name, where)
         _require(
             self.blind_sheets >= 0, f"{where}.blind_sheets is {self.blind_sheets}: it must be 0 (off) or more"

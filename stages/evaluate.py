@@ -56,6 +56,8 @@ def main() -> None:
         Sheets(CLEAN, "test", params.image),
         batch_size=model.batch_size,
         max_new_tokens=judged.max_new_tokens,
+        beams=judged.beams,
+        repetition_penalty=judged.repetition_penalty,
     )
     predictions, metrics = examine(
         ask,

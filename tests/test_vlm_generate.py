@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from conftest import ROOT
 from PIL import Image, ImageDraw
+from transformers import GenerationConfig
 
 from stages.config import Image as Limits
 from stages.config import Model
 from stages.store.tables import CLEAN, write_rows
 from stages.tasks.messages import chat
 from stages.vlm.device import prepare_device
-from stages.vlm.encode import Encoder
+from stages.vlm.encode import Encoder, collate
 from stages.vlm.generate import GREY, answer_sheets
 from stages.vlm.load import load_base, load_processor
 from stages.vlm.sheets import Sheets
@@ -69,3 +71,53 @@ def test_blind_answers_are_those_about_grey_sheets(
     model, encoder, _ = ask.args
     shown = answer_sheets(model, encoder, Sheets(tmp_path, "test", LIMITS), grey, **ask.keywords)
     assert ask(rows[1], blind=True) == shown
+
+
+def prompt(ask: Any, row: dict[str, Any]) -> dict[str, torch.Tensor]:
+    _, encoder, sheets = ask.args
+    batch = collate(
+        [encoder.encode_prompt([sheets.picture(row)], row["messages"])], encoder.pad_id, side="left"
+    )
+    del batch["labels"]
+    return batch
+
+
+def test_beams_in_batches_equal_a_beam_search_of_each_alone(
+    rows: tuple[Path, list[dict[str, Any]]], ask: Any
+) -> None:
+    model, encoder, _ = ask.args
+    config = GenerationConfig(
+        max_new_tokens=8, num_beams=3, do_sample=False, eos_token_id=encoder.end_of_turn_id,
+        pad_token_id=encoder.pad_id,
+    )  # fmt: skip
+    alone = []
+    for row in rows[1]:
+        batch = prompt(ask, row)
+        ids = model.generate(**batch, generation_config=config)[0, batch["input_ids"].shape[1] :]
+        alone.append(encoder.tokenizer.decode(ids, skip_special_tokens=True).strip())
+    assert [answer.text for answer in ask(rows[1], beams=3)] == alone
+
+
+@torch.inference_mode()
+def test_repetition_penalty_by_hand(rows: tuple[Path, list[dict[str, Any]]], ask: Any) -> None:
+    """Step by step without a cache: tokens of the answer so far, and of nothing else, are penalised."""
+    model, encoder, _ = ask.args
+    row, ids = rows[1][0], []
+    batch = prompt(ask, row)
+    for _ in range(8):
+        new = torch.tensor([ids], dtype=torch.int64)
+        whole = batch | {
+            "input_ids": torch.cat([batch["input_ids"], new], dim=1),
+            "attention_mask": torch.cat([batch["attention_mask"], torch.ones_like(new)], dim=1),
+            "mm_token_type_ids": torch.cat([batch["mm_token_type_ids"], torch.zeros_like(new)], dim=1),
+        }
+        scores = model(**whole).logits[0, -1].double()
+        for token in set(ids):
+            scores[token] = scores[token] / 50 if scores[token] > 0 else scores[token] * 50
+        ids.append(int(scores.argmax()))
+        if ids[-1] == encoder.end_of_turn_id:
+            break
+    expected = encoder.tokenizer.decode(ids, skip_special_tokens=True).strip()
+    (answer,) = ask([row], repetition_penalty=50.0)
+    assert answer.text == expected
+    assert len(set(ids)) == len(ids)

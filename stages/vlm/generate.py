@@ -1,4 +1,4 @@
-"""Asking a model about sheets: greedy answers in padded batches."""
+"""Asking a model about sheets, in padded batches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from PIL import Image as PILImage
 from tqdm import tqdm
-from transformers import GenerationConfig
+from transformers import GenerationConfig, LogitsProcessorList, RepetitionPenaltyLogitsProcessor
 
 from stages.vlm.encode import Encoder, collate
 from stages.vlm.sheets import Sheets
@@ -34,13 +34,18 @@ def answer_sheets(
     *,
     batch_size: int,
     max_new_tokens: int,
+    beams: int = 1,
+    repetition_penalty: float = 1.0,
     blind: bool = False,
 ) -> list[Answer]:
-    """Answer the prompt of each message row, greedily.
+    """Answer the prompt of each message row, by the likeliest next token unless told otherwise.
 
     Rows are batched by length, longest first, so that little is padded and too large a batch fails at once.
 
     Args:
+        beams: of a beam search; 1 is greedy.
+        repetition_penalty: what the score of a token that the answer already has is divided by (Keskar et
+            al., CTRL, 2019, section 4.1); 1 is none. The prompt does not count.
         blind: show a grey sheet of the same size in place of each picture, so that the answer tells what the
             model says without looking.
 
@@ -49,7 +54,12 @@ def answer_sheets(
     """
     stops = _stop_ids(model, encoder)
     config = GenerationConfig(
-        max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=stops, pad_token_id=encoder.pad_id
+        max_new_tokens=max_new_tokens,
+        num_beams=beams,
+        do_sample=False,
+        repetition_penalty=1.0,
+        eos_token_id=stops,
+        pad_token_id=encoder.pad_id,
     )
     lengths = [encoder.length([sheets.size(row)], row["messages"]) for row in rows]
     order = sorted(range(len(rows)), key=lambda i: (-lengths[i], i))
@@ -64,8 +74,11 @@ def answer_sheets(
             batch = collate(encoded, encoder.pad_id, side="left")
             del batch["labels"]
             width = batch["input_ids"].shape[1]
+            penalty = RepetitionPenaltyLogitsProcessor(repetition_penalty, prompt_ignore_length=width)
             out = model.generate(
-                **{name: tensor.to(model.device) for name, tensor in batch.items()}, generation_config=config
+                **{name: tensor.to(model.device) for name, tensor in batch.items()},
+                generation_config=config,
+                logits_processor=LogitsProcessorList([penalty] if repetition_penalty != 1 else []),
             )
             for i, ids in zip(chosen, out[:, width:].tolist(), strict=True):
                 answers[i] = _answer(ids, stops, encoder)
