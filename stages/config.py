@@ -142,20 +142,23 @@ class Data:
     width: int | None
     height: int | None
     dirty: float | None
+    shards: int | None = None
 
     def check(self, where: str) -> None:
-        if self.rows is not None:
-            _positive(self, "rows", where)
+        for name in ("rows", "shards"):
+            if getattr(self, name) is not None:
+                _positive(self, name, where)
         if self.source == "local":
             _require(bool(self.path), f"{where}.path is null: source local needs a folder of parquet files")
         if self.source == "hub":
             _require(bool(self.id), f"{where}.id is null: source hub needs a data set such as owner/name")
             _require(
-                re.fullmatch(r"[0-9a-f]{40}", self.revision or "") is not None,
+                bool(self.revision),
                 f"{where}.revision is {self.revision!r}: source hub needs the full 40-hex commit of the data "
                 "set, so that everybody reads the same rows",
             )
         if self.source == "sample":
+            _require(self.shards is None, f"{where}.shards is {self.shards}: source sample has none")
             for name in ("rows", "width", "height"):
                 _require(getattr(self, name) is not None, f"{where}.{name} is null: source sample needs it")
                 _positive(self, name, where)

@@ -18,6 +18,10 @@ class Hub(ThreadingHTTPServer):
     Attributes:
         refuse: answers by file name, or by ``info`` for the data set itself: (status, X-Error-Code, times);
             the status 0 closes the connection without an answer.
+        spare: how many requests of a file are answered before it is refused.
+        spoil: how many times the answer to a range of a file is spoiled, and how: ``cut`` closes the
+            connection in the middle, ``short`` serves a file that ends in its middle, ``whole`` sends it all.
+        licence: in the head of the data set's README.
         sent: bytes sent of each file.
         requests: how often each file was asked for.
     """
@@ -28,6 +32,9 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.folder, self.repository, self.revision, self.token = folder, repository, revision, token
         self.refuse: dict[str, tuple[int, str, int]] = {}
+        self.spare: Counter[str] = Counter()
+        self.spoil: dict[str, tuple[str, int]] = {}
+        self.licence: object = "cc-by-4.0"
         self.sent: Counter[str] = Counter()
         self.requests: Counter[str] = Counter()
 
@@ -64,6 +71,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self.answer(401, b'{"error": "Invalid username or password."}', code="RepoNotFound")
         if not path.startswith((info, f"datasets/{hub.repository}/resolve/")):
             return self.answer(404, b"{}", code="RepoNotFound")
+        if path == f"{info}/revision/main":
+            return self.answer_json(self.info())
         if hub.revision not in path:
             return self.answer(404, b"{}", code="RevisionNotFound")
         if path == f"{info}/revision/{hub.revision}":
@@ -78,8 +87,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def info(self) -> object:
         hub = self.server
-        siblings = [{"rfilename": name} for name in self.names()]
-        return {"id": hub.repository, "sha": hub.revision, "siblings": siblings, "private": False}
+        blobs = "blobs" in urlsplit(self.path).query
+        sizes = ({"size": (hub.folder / name).stat().st_size} if blobs else {} for name in self.names())
+        siblings = [{"rfilename": name, **size} for name, size in zip(self.names(), sizes, strict=True)]
+        card = {"license": hub.licence} if hub.licence else {}
+        return {"id": hub.repository, "sha": hub.revision, "siblings": siblings, "cardData": card}
 
     def tree(self, folder: str) -> object:
         root = self.server.folder
@@ -103,6 +115,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def refused(self, name: str) -> bool:
         """Send the refusal that is set for ``name`` and say whether there was one."""
+        if self.server.spare[name] > 0:
+            self.server.spare[name] -= 1
+            return False
         if name not in self.server.refuse:
             return False
         status, code, times = self.server.refuse.pop(name)
@@ -115,11 +130,33 @@ class _Handler(BaseHTTPRequestHandler):
         return True
 
     def file(self, name: str) -> None:
-        data = (self.server.folder / name).read_bytes()
-        first, last = self.headers["Range"].removeprefix("bytes=").split("-")
-        piece = data[int(first) : int(last) + 1]
+        kind = self.spoiled(name)
+        size = (self.server.folder / name).stat().st_size
+        first, last = map(int, (self.headers.get("Range") or f"bytes=0-{size - 1}").split("=")[1].split("-"))
+        if kind == "short":
+            size = (first + last) // 2 + 1
+            last = size - 1
+        with (self.server.folder / name).open("rb") as file:
+            file.seek(0 if kind == "whole" else first)
+            piece = file.read(size if kind == "whole" else last + 1 - first)
+        self.send_response(200 if kind == "whole" or "Range" not in self.headers else 206)
+        self.send_header("Content-Range", f"bytes {first}-{first + len(piece) - 1}/{size}")
+        self.send_header("Content-Length", str(len(piece)))
+        self.end_headers()
+        if kind == "cut":
+            piece, self.close_connection = piece[: len(piece) // 2], True
         self.server.sent[name] += len(piece)
-        self.answer(206, piece, kind="application/octet-stream")
+        try:
+            self.wfile.write(piece)
+        except ConnectionError:  # of a client that wanted no more of it
+            self.close_connection = True
+
+    def spoiled(self, name: str) -> str:
+        """How this answer is spoiled, if at all."""
+        kind, times = self.server.spoil.pop(name, ("", 0))
+        if times > 1:
+            self.server.spoil[name] = (kind, times - 1)
+        return kind
 
     def redirect(self, url: str) -> None:
         self.send_response(302)
@@ -136,6 +173,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         if code:
             self.send_header("X-Error-Code", code)
+        if status == 429:
+            self.send_header("Retry-After", "7")
         self.end_headers()
         self.wfile.write(body)
 

@@ -95,12 +95,9 @@ def test_a_whole_number_will_do_for_a_share_of_epochs(tmp_path: Path) -> None:
             None,
             "profiles.open-schematics.data.id is null: source hub needs",
         ),
-        (
-            "profiles.open-schematics.data.revision",
-            "main",
-            "data.revision is 'main': source hub needs the full 40-hex",
-        ),
-        ("profiles.open-schematics.data.revision", "5C74" * 10, "source hub needs the full 40-hex commit"),
+        ("profiles.open-schematics.data.revision", None, "source hub needs the full 40-hex commit"),
+        ("profiles.open-schematics.data.shards", 0, "data.shards is 0: it must be greater than 0"),
+        ("profiles.sample.data.shards", 3, "profiles.sample.data.shards is 3: source sample has none"),
         ("profiles.sample.train.learning_rate", 0.0, "learning_rate is 0.0: it must be greater than 0"),
     ],
 )

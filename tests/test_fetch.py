@@ -45,6 +45,8 @@ def test_the_manifest_describes_the_shards(local: Data, tmp_path: Path) -> None:
         "source": "local",
         "id": None,
         "revision": None,
+        "commit": None,
+        "licence": None,
         "columns": {name: name for name in RAW.names},
         "rows": 90,
         "shards": [
@@ -122,6 +124,16 @@ def run_stage(folder: Path, data: Data, code: str = "") -> subprocess.CompletedP
 def test_the_command_prints_what_there_is(local: Data, tmp_path: Path) -> None:
     done = run_stage(tmp_path, replace(local, path="source"))
     assert (done.returncode, done.stdout) == (0, "data/raw: 90 rows in 2 shards\n"), done.stderr
+
+
+def test_the_plan_is_printed_and_nothing_is_written(local: Data, tmp_path: Path) -> None:
+    code = "import sys, stages.fetch as stage\nsys.argv.append('--plan')\nstage.main()\n"
+    done = run_stage(tmp_path, replace(local, path="source"), code)
+    needed = sum(path.stat().st_size for path in (tmp_path / "source").iterdir())
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("plan: 2 of 2 files, 90 rows, ")
+    assert f"columns of {needed} bytes in all" in done.stdout
+    assert not (tmp_path / "data").exists()
 
 
 def test_the_command_without_its_folder_is_one_line(local: Data, tmp_path: Path) -> None:

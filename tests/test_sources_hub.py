@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +17,7 @@ from hub_server import Hub, running_hub
 from raw_rows import raw_row
 
 from stages.config import Data
-from stages.fetch import fetch
+from stages.fetch import describe, fetch, open_source
 from stages.store.errors import UserError
 from stages.store.raw import raw_shards
 from stages.store.tables import RAW, iterate_rows
@@ -25,6 +26,8 @@ REPOSITORY = "someone/schematics"
 REVISION = "5c74c3648d22e73426bbeb4691397d9cc8053e34"
 DATA = Data("hub", None, REPOSITORY, REVISION, None, None, None, None)
 ROWS = [raw_row(number) for number in range(9)]
+WAITED: list[float] = []
+"""Seconds that the client would have waited between its tries."""
 BOARDS = 200_000
 """Bytes of circuit boards in each row, which nobody needs."""
 
@@ -50,6 +53,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def hub(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setattr("stages.sources.hub_requests.time.sleep", lambda seconds: WAITED.append(seconds))
+    WAITED.clear()
     with running_hub(repository, REPOSITORY, REVISION) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
         yield hub
@@ -68,6 +73,7 @@ def test_the_needed_columns_are_read_and_little_else(hub: Hub, tmp_path: Path) -
     size = sum(path.stat().st_size for path in (hub.folder / "data").iterdir())
     assert size > 18 * BOARDS
     assert 0 < sum(hub.sent.values()) < size / 10
+    assert (manifest["commit"], manifest["licence"]) == (REVISION, "cc-by-4.0")
 
 
 def test_the_most_rows_are_read_from_no_more_files_than_it_takes(hub: Hub, tmp_path: Path) -> None:
@@ -79,6 +85,7 @@ def test_the_most_rows_are_read_from_no_more_files_than_it_takes(hub: Hub, tmp_p
 
 def test_an_interrupted_download_goes_on_with_the_missing_shards(hub: Hub, tmp_path: Path) -> None:
     hub.refuse["data/train-2.parquet"] = (403, "", 1)
+    hub.spare["data/train-2.parquet"] = 1  # the plan's look at the footer
     with pytest.raises(UserError, match="403"):
         fetch(DATA, 42, tmp_path / "raw")
     assert not (tmp_path / "raw").exists()
@@ -94,6 +101,7 @@ def test_an_interrupted_download_goes_on_with_the_missing_shards(hub: Hub, tmp_p
 
 def test_shards_of_another_request_are_not_taken_over(hub: Hub, tmp_path: Path) -> None:
     hub.refuse["data/train-1.parquet"] = (403, "", 1)
+    hub.spare["data/train-1.parquet"] = 1
     with pytest.raises(UserError, match="403"):
         fetch(replace(DATA, rows=8), 42, tmp_path / "raw")
     before = hub.requests["data/train-0.parquet"]
@@ -102,11 +110,132 @@ def test_shards_of_another_request_are_not_taken_over(hub: Hub, tmp_path: Path) 
     assert rows_of(tmp_path / "raw") == ROWS[:7]
 
 
-@pytest.mark.parametrize("status", [503, 0])
-def test_a_passing_fault_is_tried_again(hub: Hub, tmp_path: Path, status: int) -> None:
-    hub.refuse["data/train-1.parquet"] = (status, "", 1)
+@pytest.mark.parametrize("fault", [503, 429, 0, "cut", "short"])
+@pytest.mark.parametrize("where", ["info", "data/train-1.parquet"])
+def test_a_passing_fault_is_tried_again(hub: Hub, tmp_path: Path, fault: int | str, where: str) -> None:
+    if isinstance(fault, int):
+        hub.refuse[where] = (fault, "", 3)
+    else:
+        hub.spoil["data/train-1.parquet"] = (fault, 3)
     fetch(DATA, 42, tmp_path / "raw")
     assert rows_of(tmp_path / "raw") == ROWS
+    assert ([7, 7, 7] if fault == 429 else [1, 2, 4]) == WAITED
+
+
+@pytest.mark.parametrize(("kind", "sent"), [("cut", 100_000), ("short", 100_000), ("whole", 10**7)])
+def test_a_file_that_stays_spoiled_stops_the_download(hub: Hub, tmp_path: Path, kind: str, sent: int) -> None:
+    hub.spoil["data/train-1.parquet"] = (kind, 99)
+    message = "cannot be reached" if kind == "cut" else r"serves someone/schematics .* wrongly \(data/train-1"
+    with pytest.raises(UserError, match=message):
+        fetch(DATA, 42, tmp_path / "raw")
+    assert WAITED == [1, 2, 4, 8, 16, 32]
+    assert not (tmp_path / "raw").exists()
+    assert hub.sent["data/train-1.parquet"] < sent
+
+
+def test_a_shard_under_its_name_is_whole(hub: Hub, tmp_path: Path) -> None:
+    """Killed in its last shard, a run leaves the others complete and nothing of that one."""
+    fetched = tmp_path / ".raw.part"
+    write, calls = pq.ParquetWriter.write_batch, []
+
+    def fails(writer: pq.ParquetWriter, batch: pa.RecordBatch) -> None:
+        calls.append(1)
+        if len(calls) > 4:
+            raise KeyboardInterrupt
+        write(writer, batch)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stages.sources.hub.PARALLEL", 1)
+        patch.setattr(pq.ParquetWriter, "write_batch", fails)
+        with pytest.raises(KeyboardInterrupt):
+            fetch(DATA, 42, tmp_path / "raw")
+    assert [pq.read_metadata(path).num_rows for path in sorted(fetched.glob("*.parquet"))] == [3, 3]
+    before = dict(hub.sent)
+    fetch(DATA, 42, tmp_path / "raw")
+    assert rows_of(tmp_path / "raw") == ROWS
+    again = {name: count - before[name] for name, count in hub.sent.items() if count != before[name]}
+    assert set(again) == {"data/train-2.parquet"}
+    assert sorted(path.name for path in (tmp_path / "raw").iterdir())[0] == "manifest.json"
+
+
+@pytest.mark.parametrize("kind", ["truncated", "foreign", "no footer"])
+def test_a_bad_file_among_the_shards_is_named(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    folder = tmp_path / "repository"
+    shutil.copytree(repository, folder)
+    path = folder / "data" / "train-1.parquet"
+    if kind == "truncated":
+        path.write_bytes(path.read_bytes()[:-1000])
+    elif kind == "foreign":
+        pq.write_table(pa.table({"text": ["a"]}), path)
+    else:
+        path.write_bytes(b"")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    with running_hub(folder, REPOSITORY, REVISION) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        with pytest.raises(UserError, match=r"data/train-1\.parquet (of|has no column schematic)"):
+            fetch(DATA, 42, tmp_path / "raw")
+    assert not (tmp_path / "raw").exists()
+
+
+def test_a_revision_that_moves_is_refused_with_the_commit_to_write(hub: Hub, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=rf"revision is 'main', which may move: .* {REVISION}"):
+        fetch(replace(DATA, revision="main"), 42, tmp_path / "raw")
+    assert not hub.sent
+
+
+def test_some_shards_alone_are_read(hub: Hub, tmp_path: Path) -> None:
+    fetch(replace(DATA, shards=2), 42, tmp_path / "raw")
+    assert rows_of(tmp_path / "raw") == ROWS[:6]
+    assert set(hub.sent) == {"data/train-0.parquet", "data/train-1.parquet"}
+
+
+def test_the_plan_is_told_and_nothing_but_footers_is_read(hub: Hub) -> None:
+    needed, whole = 0, 0
+    for path in sorted((hub.folder / "data").iterdir()):
+        metadata = pq.read_metadata(path)
+        whole += path.stat().st_size
+        for group in range(metadata.num_row_groups):
+            for column in range(metadata.num_columns):
+                chunk = metadata.row_group(group).column(column)
+                needed += 0 if chunk.path_in_schema.startswith("pcb") else chunk.total_compressed_size
+    plan = describe(open_source(DATA, 42, None), None)
+    assert plan == (
+        f"plan: 3 of 3 files, 9 rows, {needed} bytes of the needed columns of {whole} bytes in all "
+        f"({needed / whole:.1%})"
+    )
+    assert sum(hub.sent.values()) <= 3 * 16 * 1024
+    part = describe(open_source(replace(DATA, rows=4), 42, None), 4)
+    assert part.startswith("plan: 2 of 3 files, 4 rows, ")
+
+
+def test_at_most_a_little_more_than_the_needed_columns_crosses_the_wire(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    rng = random.Random(1)
+    rows = [raw_row(number, image=rng.randbytes(60_000)) for number in range(40)]
+    table = pa.Table.from_pylist(rows, schema=RAW).append_column("pcb", pa.array([rng.randbytes(10**5)] * 40))
+    pq.write_table(table, folder / "a.parquet", row_group_size=20)
+    with running_hub(folder, REPOSITORY, REVISION) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        needed = open_source(DATA, 42, None).shards[0].needed
+        hub.sent.clear()
+        fetch(DATA, 42, tmp_path / "raw")
+        assert needed <= hub.sent["a.parquet"] <= 1.15 * needed
+
+
+def test_a_disk_that_is_too_small_is_seen_before_the_download(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("stages.fetch.shutil.disk_usage", lambda folder: usage._replace(free=2000))
+    with pytest.raises(UserError, match=r"has 2000 bytes free and some \d+ are needed: free disk space"):
+        fetch(DATA, 42, tmp_path / "raw")
+    assert sum(hub.sent.values()) <= 3 * 16 * 1024
 
 
 @pytest.mark.parametrize(
@@ -124,8 +253,8 @@ def test_a_passing_fault_is_tried_again(hub: Hub, tmp_path: Path, status: int) -
         ("info", 403, "", r"refuses someone/schematics \(403, HF_TOKEN is not set\): set HF_TOKEN"),
         ("info", 429, "", r"limits the rate of requests \(429"),
         ("info", 500, "", "answers 500 .*later"),
-        ("data/train-1.parquet", 401, "", r"refuses someone/schematics \(401"),
-        ("data/train-1.parquet", 404, "EntryNotFound", "answers 404"),
+        ("data/train-1.parquet", 401, "", r"refuses .*train-1\.parquet \(401, .*http\S+/datasets/"),
+        ("data/train-1.parquet", 404, "EntryNotFound", rf"answers 404 for {REPOSITORY}/\S+ at {REVISION}"),
     ],
 )
 def test_a_refusal_is_one_line_that_names_the_fix(
@@ -203,7 +332,7 @@ def test_a_data_set_of_another_kind_is_named(
     message = {
         "no parquet": "holds no parquet at 5c74",
         "other columns": r"someone/schematics/a\.parquet has no column schematic, only text",
-        "damaged": r"a parquet file of someone/schematics at 5c74\w+ cannot be read",
+        "damaged": r"a\.parquet of someone/schematics at 5c74\w+ is no readable parquet file",
     }[kind]
     with running_hub(folder, REPOSITORY, REVISION) as hub, pytest.raises(UserError, match=message):
         monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)

@@ -40,7 +40,8 @@ def test_rows_come_as_they_are_file_by_file_by_name(tmp_path: Path) -> None:
     assert read(tmp_path) == ROWS
     source = open_local(tmp_path)
     assert [shard.origin for shard in source.shards] == ["data/a.parquet", "data/b.parquet"]
-    assert (source.rows, source.pinned) == (5, False)
+    assert ([shard.rows for shard in source.shards], source.files) == ([2, 3], 2)
+    assert [shard.rows for shard in open_local(tmp_path, 1).shards] == [2]
 
 
 def test_todays_names_are_mapped_and_other_columns_left_unread(tmp_path: Path) -> None:

@@ -1,117 +1,146 @@
 """Rows from a data set on the Hugging Face Hub, at a pinned commit.
 
 Only the needed columns are read, by range requests: today's Open Schematics holds some 50 times as much in
-pictures of circuit boards. ``HF_TOKEN`` and ``HF_ENDPOINT`` are taken from the environment alone.
+pictures of circuit boards.
 """
 
 from __future__ import annotations
 
+import json
 import logging
-import os
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from functools import partial
+from math import ceil
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from huggingface_hub import HfApi, HfFileSystem
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    HTTPError,  # of httpx or httpx2, whichever this huggingface_hub is built on
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
 
-from stages.sources.shards import Shard, Source, map_columns, read_batches
+from stages.sources.hub_requests import Hub, RemoteFile, hub_errors
+from stages.sources.shards import PLAN, Shard, Source, map_columns, needed_bytes, read_batches
 from stages.store.errors import UserError
+from stages.store.files import write_text
+
+PARALLEL = 8
+"""Files that are read at once; a single range request is bound by its round trip, not by the line."""
+
+_TAIL = 16 * 1024  # bytes read from a file's end in the hope that its footer is no longer
+_MAGIC = b"PAR1"
 
 
-def open_hub(repository: str, revision: str) -> Source:
-    """All ``*.parquet`` of the data set ``repository`` at the 40-hex commit ``revision``, by name.
+@dataclass(frozen=True)
+class _File:
+    """What the plan knows of a parquet file."""
 
-    The columns of the first file are checked now, those of the others when they are read.
+    name: str
+    size: int
+    footer: int
+    rows: int
+    needed: int
+
+
+def open_hub(
+    repository: str, revision: str, *, shards: int | None, rows: int | None, kept: Path | None
+) -> Source:
+    """The ``*.parquet`` of the data set ``repository`` at the 40-hex commit ``revision``, by name.
+
+    The footers of the files that are needed are read now.
+
+    Args:
+        shards: the most files that are read, or None for all.
+        rows: the most rows that are wanted, or None for all.
+        kept: a folder of an interrupted run in which its plan is found, or else left.
 
     Raises:
-        UserError: the Hub cannot be reached or refuses, the data set or the commit is not there, or it holds
-            no parquet in the layout of bshada/open-schematics.
+        UserError: the Hub cannot be reached or refuses, the data set or the commit is not there, the
+            revision is none that is fixed, or a file is damaged or not in the layout of
+            bshada/open-schematics.
     """
     for name in ("httpx", "httpx2"):
         logging.getLogger(name).setLevel(logging.WARNING)  # a line for every range request otherwise
-    endpoint, token = os.environ.get("HF_ENDPOINT"), os.environ.get("HF_TOKEN") or False
-    with _hub_errors(repository, revision):
-        info = HfApi(endpoint=endpoint, token=token).dataset_info(repository, revision=revision)
-        files = sorted(file.rfilename for file in info.siblings or [] if file.rfilename.endswith(".parquet"))
-    if not files:
+    hub = Hub(repository, revision)
+    with hub_errors(hub):
+        info = hub.info()
+    if not re.fullmatch(r"[0-9a-f]{40}", revision):
+        raise UserError(
+            f"profiles.*.data.revision is {revision!r}, which may move: write the commit that it points to "
+            f"now, {info.sha}, so that everybody reads the same rows"
+        )
+    sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
+    names = sorted(name for name in sizes if name.endswith(".parquet"))
+    if not names:
         raise UserError(
             f"the data set {repository} holds no parquet at {revision}: check profiles.*.data.id and revision"
         )
-    folder = f"datasets/{repository}@{revision}"
-    system = HfFileSystem(endpoint=endpoint, token=token)
-    with _hub_errors(repository, revision), _open(system, f"{folder}/{files[0]}") as first:
-        columns = map_columns(first.schema_arrow, f"{repository}/{files[0]}")
-
-    def batches(name: str) -> Iterator[pa.RecordBatch]:
-        with _hub_errors(repository, revision), _open(system, f"{folder}/{name}") as file:
-            yield from read_batches(file, map_columns(file.schema_arrow, f"{repository}/{name}"))
-
-    return Source([Shard(name, partial(batches, name)) for name in files], columns, pinned=True)
-
-
-@contextmanager
-def _open(system: HfFileSystem, path: str) -> Iterator[pq.ParquetFile]:
-    """A remote parquet file of which only the ranges asked for are downloaded, neighbours in one request."""
-    with system.open(path, "rb", cache_type="none") as raw, pq.ParquetFile(raw, pre_buffer=True) as file:
-        yield file
+    columns, files = _plan(hub, [(name, sizes[name]) for name in names[:shards]], rows, kept)
+    return Source(
+        [Shard(file.name, partial(_batches, hub, file), file.rows, file.needed) for file in files],
+        columns,
+        files=len(names),
+        whole=sum(sizes[name] for name in names),
+        parallel=PARALLEL,
+        commit=info.sha,
+        licence=_licence(info.card_data),
+    )
 
 
-@contextmanager
-def _hub_errors(repository: str, revision: str) -> Iterator[None]:
-    """Turn what the Hub and its client raise into one line that names the fix."""
-    token = "HF_TOKEN is set" if os.environ.get("HF_TOKEN") else "HF_TOKEN is not set"
-    try:
-        yield
-    except HFValidationError:
-        raise UserError(
-            f"profiles.*.data.id is {repository!r}: it must be a data set such as owner/name"
-        ) from None
-    except OfflineModeIsEnabled:
-        raise UserError("HF_HUB_OFFLINE is set: unset it to read from the Hub, or use source local") from None
-    except GatedRepoError:
-        raise UserError(
-            f"the data set {repository} is gated ({token}): accept its terms on its page and set HF_TOKEN "
-            "to a token of that account"
-        ) from None
-    except RevisionNotFoundError:
-        raise UserError(
-            f"the data set {repository} has no commit {revision}: check profiles.*.data.revision"
-        ) from None
-    except RepositoryNotFoundError:
-        raise UserError(
-            f"the data set {repository} does not exist or is private ({token}): check profiles.*.data.id, "
-            "and set HF_TOKEN to a token that may read it"
-        ) from None
-    except HfHubHTTPError as error:
-        raise UserError(_refusal(repository, error, token)) from None
-    except HTTPError as error:
-        raise UserError(
-            f"the Hub cannot be reached ({type(error).__name__}: {error}): check the network and "
-            "HF_ENDPOINT, then run the same command again; finished shards are kept"
-        ) from None
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(
-            f"a parquet file of {repository} at {revision} cannot be read ({error}): run the same command "
-            "again, or choose another commit in profiles.*.data.revision"
-        ) from None
+def _licence(card: object) -> str | None:
+    """The licence in the head of the data set's README."""
+    licence = getattr(card, "license", None)
+    return ", ".join(map(str, licence)) if isinstance(licence, list) else licence and str(licence)
 
 
-def _refusal(repository: str, error: HfHubHTTPError, token: str) -> str:
-    """What to do about a refusal that has no class of its own."""
-    status = error.response.status_code
-    if status in (401, 403):
-        return f"the Hub refuses {repository} ({status}, {token}): set HF_TOKEN to a token that may read it"
-    if status == 429:
-        return f"the Hub limits the rate of requests (429, {token}): wait some minutes, then run it again"
-    return f"the Hub answers {status} for {repository}: run the same command later; finished shards are kept"
+def _plan(
+    hub: Hub, files: list[tuple[str, int]], rows: int | None, kept: Path | None
+) -> tuple[dict[str, str], list[_File]]:
+    """The columns of the first file, and what it takes to read as many files as hold ``rows`` rows."""
+    path = kept and kept / PLAN
+    if path and path.is_file():
+        plan = json.loads(path.read_text(encoding="utf-8"))
+        return plan["columns"], [_File(**file) for file in plan["files"]]
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        columns, first = _look(hub, files[0])
+        found = [first]
+        while len(found) < len(files) and (rows is None or sum(file.rows for file in found) < rows):
+            count = len(files)
+            if rows is not None:  # as many files as it takes if the others are like those seen so far
+                mean = sum(file.rows for file in found) / len(found)
+                count = max(len(found) + 1, ceil(rows / mean)) if mean else len(found) + PARALLEL
+            found += [file for _, file in pool.map(partial(_look, hub), files[len(found) : count])]
+    if path:
+        write_text(path, json.dumps({"columns": columns, "files": [asdict(file) for file in found]}))
+    return columns, found
+
+
+def _look(hub: Hub, file: tuple[str, int]) -> tuple[dict[str, str], _File]:
+    """Columns and figures of a file, from its footer."""
+    name, size = file
+    with hub_errors(hub, name):
+        tail = hub.read(name, size, max(0, size - _TAIL), min(size, _TAIL)) if size else b""
+        if tail[-4:] != _MAGIC:
+            raise pa.ArrowInvalid("it does not end as a parquet file does")
+        footer = int.from_bytes(tail[-8:-4], "little") + 8
+        if footer > size:
+            raise pa.ArrowInvalid("its footer is longer than the file")
+        if footer > len(tail):
+            tail = hub.read(name, size, size - footer, footer - len(tail)) + tail
+        metadata = _metadata(tail[-footer:])
+        columns = map_columns(metadata.schema.to_arrow_schema(), f"{hub.repository}/{name}")
+        return columns, _File(name, size, footer, metadata.num_rows, needed_bytes(metadata, columns.values()))
+
+
+def _metadata(footer: bytes) -> pq.FileMetaData:
+    return pq.read_metadata(pa.BufferReader(_MAGIC + footer))
+
+
+def _batches(hub: Hub, file: _File) -> Iterator[pa.RecordBatch]:
+    """The rows of one file, of which the needed columns are downloaded, neighbours in one request."""
+    with hub_errors(hub, file.name):
+        metadata = _metadata(hub.read(file.name, file.size, file.size - file.footer, file.footer))
+        columns = map_columns(metadata.schema.to_arrow_schema(), f"{hub.repository}/{file.name}")
+        remote = RemoteFile(hub, file.name, file.size)
+        with pq.ParquetFile(remote, metadata=metadata, pre_buffer=True) as parquet:
+            yield from read_batches(parquet, columns)

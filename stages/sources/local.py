@@ -9,12 +9,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.sources.shards import Shard, Source, map_columns, read_batches
+from stages.sources.shards import Shard, Source, map_columns, needed_bytes, read_batches
 from stages.store.errors import UserError
 
 
-def open_local(folder: Path) -> Source:
+def open_local(folder: Path, shards: int | None = None) -> Source:
     """All ``*.parquet`` of ``folder`` and the folders in it, by name; every file's columns are checked now.
+
+    Args:
+        shards: the most files that are read, or None for all.
 
     Raises:
         UserError: the folder is missing or holds no parquet, or a file is damaged or of another layout.
@@ -28,13 +31,14 @@ def open_local(folder: Path) -> Source:
         raise UserError(
             f"{folder} holds no *.parquet: name the folder with the parquet files in profiles.*.data.path"
         )
-    columns, rows = {}, 0
-    for path in files:
+    columns, found = {}, []
+    for path in files[:shards]:
         with _open(path) as file:
             columns = map_columns(file.schema_arrow, str(path))
-            rows += file.metadata.num_rows
-    shards = [Shard(path.relative_to(folder).as_posix(), partial(_read, path)) for path in files]
-    return Source(shards, columns, rows=rows)
+            needed = needed_bytes(file.metadata, columns.values())
+            origin = path.relative_to(folder).as_posix()
+            found.append(Shard(origin, partial(_read, path), file.metadata.num_rows, needed))
+    return Source(found, columns, files=len(files), whole=sum(path.stat().st_size for path in files))
 
 
 def _read(path: Path) -> Iterator[pa.RecordBatch]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,9 @@ from stages.store.tables import RAW
 
 BATCH_ROWS = 32
 """Rows a batch, and so a row group of the raw shards: some 10 MB with real pictures and texts."""
+
+PLAN = ".plan.json"
+"""Where a source that is read over the network keeps its plan while it is fetched."""
 
 _NAMES = {
     "image": ("image", "schematic_image"),
@@ -31,10 +34,14 @@ class Shard:
     Attributes:
         origin: the file in the source, as messages and the manifest call it.
         batches: reads the rows in the raw schema, at most ``BATCH_ROWS`` at a time.
+        rows: how many there are.
+        needed: bytes of the column chunks that are read.
     """
 
     origin: str
     batches: Callable[[], Iterator[pa.RecordBatch]]
+    rows: int
+    needed: int = 0
 
 
 @dataclass(frozen=True)
@@ -42,17 +49,32 @@ class Source:
     """Where rows come from.
 
     Attributes:
-        shards: in a fixed order; read one after the other.
+        shards: those that are read, in a fixed order.
         columns: raw column to the source's own name for it.
-        pinned: whether the content can never change under the same id and revision, so that shards of an
-            interrupted run may be kept.
-        rows: how many rows there are, where that is known before reading.
+        files, whole: how many files the source has in all, and their bytes.
+        parallel: how many shards may be read at once.
+        commit: what the source's revision is, where it has such.
+        licence: of the rows, where the source tells it.
     """
 
-    shards: Iterable[Shard]
+    shards: Sequence[Shard]
     columns: Mapping[str, str]
-    pinned: bool = False
-    rows: int | None = None
+    files: int
+    whole: int = 0
+    parallel: int = 1
+    commit: str | None = None
+    licence: str | None = None
+
+
+def needed_bytes(metadata: pq.FileMetaData, columns: Iterable[str]) -> int:
+    """Bytes of the column chunks of ``columns`` in a parquet file, nested ones included."""
+    names = set(columns)
+    return sum(
+        chunk.total_compressed_size
+        for group in range(metadata.num_row_groups)
+        for column in range(metadata.num_columns)
+        if (chunk := metadata.row_group(group).column(column)).path_in_schema.split(".")[0] in names
+    )
 
 
 def map_columns(schema: pa.Schema, where: str) -> dict[str, str]:

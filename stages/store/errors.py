@@ -27,10 +27,15 @@ def run(main: Callable[[], None]) -> None:
 
 
 def takes_no_arguments(doc: str | None) -> None:
-    """Answer ``--help`` with the stage's docstring and refuse anything else on the command line.
+    """Answer ``--help`` with the stage's docstring and refuse anything else on the command line."""
+    command_line(doc).parse_args()
+
+
+def command_line(doc: str | None) -> argparse.ArgumentParser:
+    """A stage's command line, without arguments at first.
 
     What a stage does is told by params.yaml alone, so that its results follow from what is under version
     control.
     """
     formatter = argparse.RawDescriptionHelpFormatter
-    argparse.ArgumentParser(usage="%(prog)s", description=doc, formatter_class=formatter).parse_args()
+    return argparse.ArgumentParser(usage="%(prog)s", description=doc, formatter_class=formatter)

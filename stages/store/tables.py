@@ -83,12 +83,24 @@ def open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
 
 
 def write_batches(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
-    """Write each batch as a row group of one parquet file, atomically, and return the number of rows."""
+    """Write each batch as a row group of one parquet file, atomically, and return the number of rows.
+
+    What was written is read back before it gets its name.
+
+    Raises:
+        UserError: the file does not hold what was written to it, as on a failing disk.
+    """
     count = 0
-    with replacing(path) as part, open_writer(part, schema) as writer:
-        for batch in batches:
-            writer.write_batch(batch)
-            count += batch.num_rows
+    with replacing(path) as part:
+        with open_writer(part, schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+                count += batch.num_rows
+        written = pq.read_metadata(part)
+        if written.num_rows != count or not pq.read_schema(part).equals(schema):
+            raise UserError(
+                f"{path} holds {written.num_rows} of {count} rows: check the disk, then run it again"
+            )
     return count
 
 
