@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -80,7 +81,7 @@ def test_every_section() -> None:
 def test_yaml_and_json_say_the_same() -> None:
     sheet = every_feature()
     assert yaml.safe_load(describe_yaml(sheet)) == yaml.safe_load(describe_json(sheet)) == describe(sheet)
-    assert '"angle": 0\n' in describe_json(sheet)
+    assert not re.search(r"[0-9]\.0\b", describe_json(read_sheet(write_sheet(sheet))))
 
 
 def test_components_are_the_placed_ones_once_in_library_order() -> None:

@@ -166,6 +166,21 @@ def test_fields_stay_readable_and_on_their_side(
     assert np.abs(shapes[0] - shapes[1]).mean() < 45
 
 
+@pytest.mark.parametrize("h_align", ["left", "center", "right"])
+@pytest.mark.parametrize("v_align", ["top", "center", "bottom"])
+def test_fields_lie_about_their_anchor(h_align: str, v_align: str) -> None:
+    style = TextStyle(h_align=h_align, v_align=v_align)
+    symbol = PlacedSymbol("A:B", (0, 0), properties=(Property("Value", "TALL7", (30, 30), style=style),))
+    left, top, right, bottom = ink_box(picture(dataclasses.replace(BLANK, symbols=(symbol,))))
+    width, height = right - left, bottom - top
+    assert left == pytest.approx(
+        {"left": 30, "center": 30 - width / 2, "right": 30 - width}[h_align], abs=0.3
+    )
+    assert top == pytest.approx(
+        {"top": 30, "center": 30 - height / 2, "bottom": 30 - height}[v_align], abs=0.3
+    )
+
+
 def test_pin_names_inside_and_numbers_above() -> None:
     pin = Pin("7", "IN", (-10.16, 0), 0, length=5.08, name_size=1.27)
     body = Rectangle((-5.08, -5.08), (5.08, 5.08))
@@ -230,6 +245,17 @@ def test_labels_run_away_from_their_anchor(angle: int, kind: str, shape: str) ->
         assert bottom - top > text_width("NET") * 1.27
         assert abs((left + right) / 2 - 30) < 0.2
     assert start[0] <= end[1]
+
+
+def test_outlines_of_global_labels_have_points_where_signals_go() -> None:
+    lengths = {}
+    for shape in ("input", "output", "bidirectional", "passive"):
+        label = Label("NET", (30, 30), kind="global", shape=shape)
+        left, _, right, _ = ink_box(picture(dataclasses.replace(BLANK, labels=(label,))))
+        lengths[shape] = right - left
+    point = 1.27 * (0.5 + 0.375)
+    assert lengths["input"] == lengths["output"] == pytest.approx(lengths["passive"] + point, abs=0.15)
+    assert lengths["bidirectional"] == pytest.approx(lengths["passive"] + 2 * point, abs=0.15)
 
 
 def test_local_labels_stand_on_the_wire() -> None:

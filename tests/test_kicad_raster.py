@@ -111,6 +111,13 @@ def test_polygons_by_the_even_odd_rule(corners: list[tuple[float, float]]) -> No
     assert got.sum() == pytest.approx(exact.sum(), rel=0.02, abs=1.5)
 
 
+def test_corners_on_a_line_of_subsamples_count_once() -> None:
+    canvas = Canvas(12, 12)
+    y = 6 + 0.5 / 4  # a row of subsamples passes through the left and right corners
+    canvas.polygon(Ink.BUS, np.array([[6.0, 1.0], [11.0, y], [6.0, 11.0], [1.0, y]]))
+    assert coverage(canvas, Ink.BUS).sum() == pytest.approx(50, abs=0.7)
+
+
 def test_boxes_are_exact() -> None:
     canvas = Canvas(8, 8)
     canvas.polygon(Ink.BUS, np.array([[1.5, 2.25], [6.0, 2.25], [6.0, 5.5], [1.5, 5.5]]))

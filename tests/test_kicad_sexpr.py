@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import random
+import re
+from pathlib import Path
+
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -73,6 +78,22 @@ def test_layout_is_kicad_8s() -> None:
         "\t)\n\t(stroke\n\t\t(width 0)\n\t\t(type default)\n\t)\n"
         f'\t(data "{"A" * 76}"\n\t\t"BB" C\n\t)\n)\n'
     )
+
+
+@pytest.mark.parametrize(("sixth", "column"), [("(xy 1.5 22)", 98), ("(xy 1.5 222)", 99)])
+def test_points_share_a_line_up_to_column_99(sixth: str, column: int) -> None:
+    line = " ".join(["(xy 10.5 10.25)"] * 4 + ["(xy 110.555 110.255)", sixth])
+    assert len(line) + 2 == column
+    separator = " " if column < 99 else "\n\t\t"
+    assert f"\t\t{line}{separator}(xy 7 8)\n" in dump(parse(f"(wire (pts {line} (xy 7 8)))"))
+
+
+def test_kicads_own_files_are_printed_as_they_are(mini: Path) -> None:
+    texts = [t for f in sorted(mini.glob("*.parquet")) for t in pq.read_table(f)["schematic"].to_pylist()]
+    own = [t for t in texts if re.match(r"\(kicad_sch\n\t\(version (2023112|2024|2025)", t)]
+    assert len(own) > 100
+    for text in random.Random(4).sample(own, 20):
+        assert dump(parse(text)).rstrip("\n") == text.rstrip("\n")
 
 
 @pytest.mark.parametrize("atom", ["", "two words", "a(", 'a"b'])
