@@ -1,7 +1,8 @@
 """``python -m stages.baseline``: ask the base model, untuned, about the test sheets and judge its answers.
 
 Writes ``data/predictions/baseline.parquet`` and ``metrics/baseline.json``. Beside the model stands the prior:
-the names most frequent in training, answered for every sheet without looking.
+the names most frequent in training, answered for every sheet without looking. A run that was interrupted goes
+on with the answers it has.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from stages.config import load_params
 from stages.scoring.examination import examine, items_of, test_sheets
+from stages.scoring.journal import Journal, fingerprint
 from stages.scoring.predictions import target_items
 from stages.scoring.prior import prior
 from stages.store.errors import run, takes_no_arguments
@@ -24,6 +26,8 @@ CLEAN = Path("data/clean")
 MESSAGES = Path("data/messages")
 OUT = Path("data/predictions/baseline.parquet")
 METRICS = Path("metrics/baseline.json")
+JOURNAL = Path("data/predictions/.baseline.part/answers.jsonl")
+VLM = Path(__file__).with_name("vlm")  # whose code decides what is answered
 
 
 def main() -> None:
@@ -40,6 +44,9 @@ def main() -> None:
     task = task_named(params.task)
     rows = test_sheets(MESSAGES, judged.max_sheets)
     device = prepare_device(model, params.seed)
+    settings = [asdict(part) for part in (model, params.image, judged)]
+    files = [*([Path(model.base)] if Path(model.base).is_dir() else []), VLM]
+    journal = Journal(JOURNAL, fingerprint([settings, params.seed, rows], files))
     ask = partial(
         answer_sheets,
         load_base(model, device),
@@ -49,6 +56,7 @@ def main() -> None:
         max_new_tokens=judged.max_new_tokens,
         beams=judged.beams,
         repetition_penalty=judged.repetition_penalty,
+        journal=journal,
     )
     predictions, metrics = examine(
         ask,
@@ -67,6 +75,7 @@ def main() -> None:
     )
     write_rows(OUT, PREDICTIONS, map(asdict, predictions))
     write_json(METRICS, metrics)
+    journal.remove()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 The model is loaded anew from what ``stages.train`` exported: the base, the adapter and the processor in
 models/adapter. Writes ``data/predictions/tuned.parquet``, ``metrics/evaluate.json`` (with the gain over the
 baseline), the tables behind ``dvc plots show`` in ``metrics/plots/``, and ``metrics/report.html``.
+A run that was interrupted goes on with the answers it has.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from stages.config import load_params
 from stages.scoring.examination import examine, read_predictions, test_sheets
 from stages.scoring.html_report import report_page
+from stages.scoring.journal import Journal, fingerprint
 from stages.scoring.plots import write_plots
 from stages.scoring.report import gain
 from stages.store.errors import run, takes_no_arguments
@@ -29,6 +31,8 @@ CLEAN = Path("data/clean")
 MESSAGES = Path("data/messages")
 OUT = Path("data/predictions/tuned.parquet")
 METRICS = Path("metrics/evaluate.json")
+JOURNAL = Path("data/predictions/.tuned.part/answers.jsonl")
+VLM = Path(__file__).with_name("vlm")  # whose code decides what is answered
 PLOTS = Path("metrics/plots")
 REPORT = Path("metrics/report.html")
 
@@ -49,6 +53,9 @@ def main() -> None:
     before = read_json(BASELINE_METRICS, "baseline")
     rows = test_sheets(MESSAGES, judged.max_sheets)
     device = prepare_device(model, params.seed)
+    settings = [asdict(part) for part in (model, params.image, judged)]
+    files = [ADAPTER, *([Path(model.base)] if Path(model.base).is_dir() else []), VLM]
+    journal = Journal(JOURNAL, fingerprint([settings, params.seed, rows], files))
     ask = partial(
         answer_sheets,
         load_tuned(model, device, ADAPTER),
@@ -58,6 +65,7 @@ def main() -> None:
         max_new_tokens=judged.max_new_tokens,
         beams=judged.beams,
         repetition_penalty=judged.repetition_penalty,
+        journal=journal,
     )
     predictions, metrics = examine(
         ask,
@@ -84,6 +92,7 @@ def main() -> None:
     )
     write_text(REPORT, page)
     write_json(METRICS, metrics)
+    journal.remove()
 
 
 if __name__ == "__main__":

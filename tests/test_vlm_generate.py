@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from transformers import GenerationConfig
 
 from stages.config import Image as Limits
 from stages.config import Model
+from stages.scoring.journal import Journal
 from stages.store.tables import CLEAN, write_rows
 from stages.tasks.messages import chat
 from stages.vlm.device import prepare_device
@@ -121,3 +123,40 @@ def test_repetition_penalty_by_hand(rows: tuple[Path, list[dict[str, Any]]], ask
     (answer,) = ask([row], repetition_penalty=50.0)
     assert answer.text == expected
     assert len(set(ids)) == len(ids)
+
+
+class Recorded(Sheets):
+    """Remembers which sheets were looked at."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "test", LIMITS)
+        self.seen: list[str] = []
+
+    def picture(self, row: dict[str, Any]) -> Image.Image:
+        self.seen.append(row["id"])
+        return super().picture(row)
+
+
+class Interrupting(Journal):
+    """Is interrupted as soon as one batch is kept."""
+
+    def add(self, values: Mapping[str, dict[str, Any]]) -> None:
+        super().add(values)
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_run_goes_on_and_ends_with_the_same_answers(
+    tmp_path: Path, rows: tuple[Path, list[dict[str, Any]]], ask: Any
+) -> None:
+    model, encoder, _ = ask.args
+    whole, path = ask(rows[1]), tmp_path / "part" / "answers.jsonl"
+    first, second = Recorded(rows[0]), Recorded(rows[0])
+    with pytest.raises(KeyboardInterrupt):
+        answer_sheets(model, encoder, first, rows[1], **ask.keywords, journal=Interrupting(path, "run"))
+    kept = Journal(path, "run")
+    assert answer_sheets(model, encoder, second, rows[1], **ask.keywords, journal=kept) == whole
+    assert len(first.seen) == 2 and len(second.seen) == ROWS - 2
+    assert sorted(first.seen + second.seen) == [row["id"] for row in rows[1]]
+    # Answers without the picture are kept apart.
+    assert ask(rows[1], blind=True, journal=kept) == ask(rows[1], blind=True)
+    assert len(kept.values) == 2 * ROWS

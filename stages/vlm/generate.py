@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 import torch
 from PIL import Image as PILImage
@@ -25,6 +26,14 @@ class Answer:
     finish: str  # stop or length
 
 
+class Journal(Protocol):
+    """Where finished answers are kept; ``scoring.journal.Journal`` is one."""
+
+    @property
+    def values(self) -> Mapping[str, dict[str, Any]]: ...
+    def add(self, values: Mapping[str, dict[str, Any]]) -> None: ...
+
+
 @torch.inference_mode()
 def answer_sheets(
     model: Any,
@@ -37,6 +46,7 @@ def answer_sheets(
     beams: int = 1,
     repetition_penalty: float = 1.0,
     blind: bool = False,
+    journal: Journal | None = None,
 ) -> list[Answer]:
     """Answer the prompt of each message row, by the likeliest next token unless told otherwise.
 
@@ -48,6 +58,8 @@ def answer_sheets(
             al., CTRL, 2019, section 4.1); 1 is none. The prompt does not count.
         blind: show a grey sheet of the same size in place of each picture, so that the answer tells what the
             model says without looking.
+        journal: keeps each batch when it is answered; a batch that it has whole is not asked again. Batches
+            are made of the same rows every time, so that a run that was interrupted ends with the same bytes.
 
     Returns:
         One answer a row, in the order of ``rows``.
@@ -67,6 +79,11 @@ def answer_sheets(
     with tqdm(total=len(rows), desc="answering blind" if blind else "answering", unit="sheet") as progress:
         for start in range(0, len(rows), batch_size):
             chosen = order[start : start + batch_size]
+            keys = {i: f"{'blind' if blind else 'seen'}:{rows[i]['id']}" for i in chosen}
+            if journal and journal.values.keys() >= set(keys.values()):
+                answers |= {i: Answer(**journal.values[key]) for i, key in keys.items()}
+                progress.update(len(chosen))
+                continue
             encoded = [
                 encoder.encode_prompt([_shown(sheets, rows[i], blind=blind)], rows[i]["messages"])
                 for i in chosen
@@ -82,6 +99,8 @@ def answer_sheets(
             )
             for i, ids in zip(chosen, out[:, width:].tolist(), strict=True):
                 answers[i] = _answer(ids, stops, encoder)
+            if journal:
+                journal.add({key: asdict(answers[i]) for i, key in keys.items()})
             progress.update(len(chosen))
     return [answers[i] for i in range(len(rows))]
 
