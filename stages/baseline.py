@@ -1,8 +1,8 @@
 """``python -m stages.baseline``: ask the base model, untuned, about the test sheets and judge its answers.
 
 Writes ``data/predictions/baseline.parquet`` and ``metrics/baseline.json``. Beside the model stands the prior:
-the names most frequent in training, answered for every sheet without looking. A run that was interrupted goes
-on with the answers it has.
+the names most frequent in training, answered for every sheet without looking, and, where the ``ocr`` extra is
+installed, what OCR reads. A run that was interrupted goes on with the answers it has.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from pathlib import Path
 from stages.config import load_params
 from stages.scoring.examination import examine, items_of, test_sheets
 from stages.scoring.journal import Journal, fingerprint
+from stages.scoring.ocr import ocr, read_texts, runs_here
 from stages.scoring.predictions import target_items
 from stages.scoring.prior import prior
 from stages.store.errors import run, takes_no_arguments
 from stages.store.files import write_json
-from stages.store.tables import PREDICTIONS, write_rows
+from stages.store.tables import PREDICTIONS, Pictures, write_rows
 from stages.tasks import task as task_named
 
 CLEAN = Path("data/clean")
@@ -68,11 +69,13 @@ def main() -> None:
         clean=CLEAN,
         seed=params.seed,
     )
-    metrics["prior"] = prior(
-        items_of(MESSAGES, "train", task),
-        items_of(MESSAGES, "validation", task),
-        target_items(task, [row["target"] for row in rows]),
-    )
+    actual = target_items(task, [row["target"] for row in rows])
+    train = items_of(MESSAGES, "train", task)
+    metrics["prior"] = prior(train, items_of(MESSAGES, "validation", task), actual)
+    if judged.ocr and runs_here(task.name):
+        pictures = Pictures(CLEAN, "test")
+        texts = read_texts([pictures.read(row["part"], row["row"]) for row in rows])
+        metrics["ocr"] = ocr(texts, actual, train)
     write_rows(OUT, PREDICTIONS, map(asdict, predictions))
     write_json(METRICS, metrics)
     journal.remove()

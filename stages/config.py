@@ -121,6 +121,7 @@ class Evaluate:
     repetition_penalty: float
     draws: int
     blind_sheets: int
+    ocr: bool
 
     def check(self, where: str) -> None:
         for name in ("max_sheets", "max_new_tokens", "beams", "repetition_penalty", "draws"):
