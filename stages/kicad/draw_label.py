@@ -154,7 +154,9 @@ def draw_sheet_box(plotter: Plotter, box: SheetBox) -> None:
     """The box of a sub-sheet with its name, file name and pins."""
     (x, y), (width, height) = box.at, box.size
     corners = [(x, y), (x + width, y), (x + width, y + height), (x, y + height), (x, y)]
+    plotter.twice = True  # KiCad plots the border before and after the inside
     plotter.polyline(Ink.SHEET, corners, DEFAULT_PEN)
+    plotter.twice = False
     for prop in box.properties:
         if prop.hidden or not prop.value:
             continue
