@@ -11,7 +11,7 @@ from html import escape
 from PIL import Image
 
 from stages.scoring.escaping import shown
-from stages.scoring.predictions import PredictionRow, actual_items, predicted_items
+from stages.scoring.predictions import PredictionRow, actual_items, answer_of, predicted_items
 from stages.store.picture import fit_within, open_picture
 from stages.tasks.contract import Item, Task
 
@@ -52,7 +52,7 @@ def sheet(row: PredictionRow, baseline: PredictionRow, task: Task, picture: str)
     """One sheet of the gallery as HTML."""
     predicted, actual = predicted_items(row, task), actual_items(row, task)
     right, missed, invented = predicted & actual, actual - predicted, predicted - actual
-    answer = task.parse(row.prediction)
+    answer = answer_of(task, row.prediction)
     fault = "" if answer.valid else f" The answer does not parse ({escape(answer.reason)})."
     cut = " It ran into the limit of tokens." if row.finish == "length" else ""
     return (

@@ -1,8 +1,8 @@
 """The bar that reading text alone sets: what RapidOCR finds printed on the sheet, taken as component names.
 
 Needs the ``ocr`` extra, whose wheel brings its models. Three readings of the same texts are judged, and the
-one that does best on these very sheets counts, which favours OCR: every text box is a name; every word is one;
-or only those that are a training name in the loose reading, spelled as training most often spells it.
+one that does best on these very sheets counts, which favours OCR: every text box is a name; every word is
+one; or only those that are a training name in the loose reading, spelled as training most often spells it.
 """
 
 from __future__ import annotations

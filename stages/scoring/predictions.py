@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 
 from stages.scoring.precision_recall import count
 from stages.store.errors import UserError
+from stages.tasks import task as task_named
 from stages.tasks.contract import Answer, Item, Task
 
 
@@ -34,7 +36,7 @@ def prediction_row(
 ) -> PredictionRow:
     """The row with its measures. Raises UserError where the target cannot be judged against."""
     counts = count(
-        task.judged(task.parse(prediction).items, loose=False),
+        task.judged(answer_of(task, prediction).items, loose=False),
         task.judged(target_answer(task, target, id).items, loose=False),
     )
     return PredictionRow(
@@ -51,19 +53,30 @@ def prediction_row(
     )
 
 
+def answer_of(task: Task, text: str) -> Answer:
+    """What ``task.parse`` reads in an answer or target, read once however many measures ask for it."""
+    return _answer_of(task.name, text)
+
+
+# A whole KiCad text takes up to a second to read. The size covers 200 sheets, before and after.
+@lru_cache(maxsize=1024)
+def _answer_of(name: str, text: str) -> Answer:
+    return task_named(name).parse(text)
+
+
 def predicted_items(row: PredictionRow, task: Task) -> Counter[Item]:
     """The items of the answer as they are judged strictly."""
-    return task.judged(task.parse(row.prediction).items, loose=False)
+    return task.judged(answer_of(task, row.prediction).items, loose=False)
 
 
 def actual_items(row: PredictionRow, task: Task) -> Counter[Item]:
     """The items of the target as they are judged strictly."""
-    return task.judged(task.parse(row.target).items, loose=False)
+    return task.judged(answer_of(task, row.target).items, loose=False)
 
 
 def target_answer(task: Task, target: str, id: str) -> Answer:
     """What the target says. Raises UserError where it does not parse, as after cutting it short."""
-    answer = task.parse(target)
+    answer = answer_of(task, target)
     if not answer.valid:
         raise UserError(
             f"the {task.name} target of row {id} cannot be judged against ({answer.reason}): "

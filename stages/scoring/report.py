@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from stages.scoring.connectivity import connectivity
 from stages.scoring.interval import f1_interval, gain_interval
 from stages.scoring.precision_recall import Counts, count, exact_match, macro_f1, share, total
-from stages.scoring.predictions import PredictionRow, target_answer
+from stages.scoring.predictions import PredictionRow, answer_of, target_answer
 from stages.scoring.repeating import repeating
 from stages.store.errors import UserError
 from stages.tasks.contract import Answer, Item, Task
@@ -116,7 +116,7 @@ def gain(
 
 
 def _judge(row: PredictionRow, task: Task) -> _Judged:
-    answer, truth = task.parse(row.prediction), target_answer(task, row.target, row.id)
+    answer, truth = answer_of(task, row.prediction), target_answer(task, row.target, row.id)
     return _Judged(
         row,
         answer,
