@@ -28,7 +28,7 @@ COLUMNS = ["schematic", "image", "components_used", "json", "yaml", "name", "des
 # The first five rows of seed 1: of their texts, and of their pixels. They change whenever circuits,
 # symbols or the drawing do; run this file to see the new ones, and look at the sheets.
 TEXTS = "1b52569732c70644274be5f473a041fde2fb0bde1d2a804f04805ac91779c8c7"
-PIXELS = "c63f4ac942f7e007f9015b6a56c7c04cf75892207007284d9438155433813970"
+PIXELS = "cb5f57a6438fc45916756b2dd692e3cdeaf3276c480c77594e92209730cd0f7c"
 
 
 @cache
