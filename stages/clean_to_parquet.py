@@ -8,8 +8,9 @@ is missing in the source, what ties rows to one another, and the size of each sp
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from itertools import islice
@@ -88,20 +89,49 @@ def write_splits(
     places: Mapping[str, Place],
     rows_per_part: int,
 ) -> None:
-    """Write the usable rows of each row group to the parts of their splits."""
+    """Write the usable rows of each row group to the parts of their splits.
+
+    A thread reads the next row group and one for each split writes, while this one sorts the rows. Parquet
+    is compressed outside of Python's lock, so that they run side by side.
+    """
     with ExitStack() as stack:
         writers = {
             split: stack.enter_context(PartWriter(folder / split, CLEAN, rows_per_part)) for split in SPLITS
         }
-        for (path, group), found in tqdm(groups, desc="write", unit="group", total=len(groups)):
-            kept = [index for index, row in enumerate(found) if not row.reason]
-            if not kept:
-                continue
-            with pq.ParquetFile(path) as file:
-                table = clean_table(file.read_row_group(group).take(kept), [found[index] for index in kept])
-            splits = [places[found[index].repository].split for index in kept]
-            for split, writer in writers.items():
-                writer.write(table.filter([other == split for other in splits]))
+        reading, *writing = (stack.enter_context(ThreadPoolExecutor(1)) for _ in (0, *SPLITS))
+        chosen = [(place, [row for row in found if not row.reason], found) for place, found in groups]
+        tasks = [(place, kept, found) for place, kept, found in chosen if kept]
+        tables = read_ahead(reading, [(place, found) for place, _, found in tasks])
+        written: list[Future[None]] = []
+        for (_, kept, _), table in tqdm(zip(tasks, tables, strict=True), "write", len(tasks), unit="group"):
+            splits = [places[row.repository].split for row in kept]
+            for done in written:
+                done.result()
+            written = [
+                thread.submit(writer.write, table.filter([other == split for other in splits]))
+                for thread, (split, writer) in zip(writing, writers.items(), strict=True)
+            ]
+        for done in written:
+            done.result()
+
+
+def read_ahead(thread: Executor, groups: Iterable[tuple[RowGroup, Sequence[Found]]]) -> Iterator[pa.Table]:
+    """The clean rows of each row group, the next of which is read in ``thread`` meanwhile."""
+    waiting: deque[Future[pa.Table]] = deque()
+    for place, found in groups:
+        waiting.append(thread.submit(read_kept, place, found))
+        if len(waiting) == 2:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def read_kept(place: RowGroup, found: Sequence[Found]) -> pa.Table:
+    """The clean rows of one raw row group."""
+    path, group = place
+    kept = [index for index, row in enumerate(found) if not row.reason]
+    with pq.ParquetFile(path) as file:
+        return clean_table(file.read_row_group(group).take(kept), [found[index] for index in kept])
 
 
 def clean_table(raw: pa.Table, found: Sequence[Found]) -> pa.Table:

@@ -140,7 +140,7 @@ def test_the_report_on_missing_components(tmp_path: Path) -> None:
         raw_row(62, components_used=[]),
         raw_row(63, components_used=[""]),
     ]
-    metrics, _ = clean(write_raw(tmp_path / "raw", [[*bad, *GOOD]]))
+    metrics, _ = clean(write_raw(tmp_path / "raw", [[*bad, *GOOD]], row_group=3))
     assert metrics["missing"] == {"null": 2, "empty": 1, "any": 3, "with_schematic": 2}
     assert metrics["dropped"]["no_components"] == 4
 

@@ -9,10 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from cleaning import PARAMS, ROOMY, clean, re_encoded
 from PIL import Image, ImageDraw
 from raw_rows import raw_row, write_raw
+
+from stages.store.sheet_text import SheetSymbols, signature
 
 GOOD = [raw_row(number) for number in range(30)]
 
@@ -153,3 +156,21 @@ def test_a_list_that_cannot_be_repaired_is_dropped(tmp_path: Path) -> None:
     raw = write_raw(tmp_path / "raw", [[*good, raw_row(77)]])
     metrics, rows = clean(raw, replace(PARAMS, mismatch="repair"))
     assert (metrics["dropped"]["mismatch"], len(rows)) == (1, 30)
+
+
+def test_text_and_json_of_a_real_sheet_have_one_signature(mini: Path) -> None:
+    signed = 0
+    for path in sorted(mini.glob("*.parquet")):
+        for row in pq.read_table(path, columns=["schematic", "json", "components_used"]).to_pylist():
+            if row["json"] is None:
+                continue
+            text, description = row["schematic"].encode(), row["json"].encode()
+            symbols = SheetSymbols(text)
+            assert signature(text, b"", symbols) == signature(b"", description, None)
+            signed += bool(signature(b"", description, None))
+    assert signed > 230
+
+
+@pytest.mark.parametrize("text", [b"[" * 100_000, b"[1]", b'{"schematicSymbols": 3}', b"\xff", b"9" * 9999])
+def test_a_json_column_of_anything_has_no_signature(text: bytes) -> None:
+    assert signature(b"", text, None) == b""

@@ -91,7 +91,7 @@ def examine_group(place: RowGroup, limits: Limits) -> list[Found]:
     ]
     # More than half of the real rows list nothing: their texts and pictures are not even copied.
     listing = [index for index, names in enumerate(listed) if names]
-    table = table.take(listing)
+    table = table.take(pa.array(listing, pa.int64()))
     columns = {name: table.column(name).cast(pa.binary()).to_pylist() for name in _TEXTS}
     columns["image"] = pc.struct_field(table.column("image"), "bytes").to_pylist()
     for index, values in zip(listing, zip(*columns.values(), strict=True), strict=True):

@@ -20,6 +20,8 @@ _FRAME = 2  # cells at each edge, which hold the drawing sheet's border on every
 _TITLE_ROWS, _TITLE_COLUMNS = 6, 14  # cells of KiCad's title block, 110 x 35 mm of an A4 sheet
 _STEP = 2.0  # of 255; a single stroke through a cell of 35 x 25 pixels darkens it by 7 or more
 
+_OPAQUE = 250  # of 255; KiCad's pages have pixels of 251 where lines meet
+
 _LEAST_INK = 24  # bits set, below which sheets are alike by chance
 _TOLERANCE = 0.12  # differing bits over the bits set in the fuller of two hashes
 _BANDS = 8  # parts of a hash, of which near twins must share one exactly
@@ -59,11 +61,12 @@ def perceptual_hash(image: Image.Image) -> int:
     A difference hash of the page on white, ``GRID`` cells a side, without the drawing sheet's border and
     title block, which most sheets share.
     """
-    green = _coarse(image.convert("RGB") if image.mode in ("P", "1", "CMYK", "YCbCr") else image, "G")
-    ink = 255.0 - green
-    if "A" in image.getbands() or "transparency" in image.info:
+    if image.mode not in ("RGB", "RGBA", "L", "LA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+    ink = 255.0 - _coarse(image, "G" if "G" in image.getbands() else "L")
+    if "A" in image.getbands() and _is_clear(image):
         # The mean of a product is not the product of means, but is where a cell is all clear or all opaque.
-        ink *= _coarse(image if "A" in image.getbands() else image.convert("RGBA"), "A") / 255.0
+        ink *= _coarse(image, "A") / 255.0
     darker = np.diff(ink, axis=1) > _STEP
     darker[:_FRAME] = darker[-_FRAME:] = False
     darker[:, :_FRAME] = darker[:, -_FRAME:] = False
@@ -71,10 +74,15 @@ def perceptual_hash(image: Image.Image) -> int:
     return int.from_bytes(np.packbits(darker).tobytes(), "big")
 
 
+def _is_clear(image: Image.Image) -> bool:
+    """Whether the page lets through what is below it, by a pixel of each cell: a tenth of the time of all."""
+    sampled = image.resize((GRID, GRID), Image.Resampling.NEAREST)
+    return int(np.asarray(sampled)[..., -1].min()) < _OPAQUE
+
+
 def _coarse(image: Image.Image, band: str) -> np.ndarray:
-    """Means of one band over GRID rows of GRID + 1 cells; the only band there is where it has no such."""
-    bands = image.getbands()
-    plane = image.getchannel(band) if band in bands else image.getchannel(0)
+    """Means of one band over GRID rows of GRID + 1 cells."""
+    plane = image.getchannel(band)
     factor = max(1, min(plane.size) // (4 * GRID))  # averaged in two steps, the first of which is fast
     small = plane.reduce(factor).resize((GRID + 1, GRID), Image.Resampling.BOX)
     return np.asarray(small, np.float32)

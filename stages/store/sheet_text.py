@@ -95,27 +95,29 @@ def is_kicad_sheet(schematic: bytes) -> bool:
 def signature(schematic: bytes, description: bytes, symbols: SheetSymbols | None) -> bytes:
     """The SHA-256 of a sheet's structure: the multiset of its placed symbols with values, and of its labels.
 
-    It is taken from ``description``, the data set's json column, where that tells it, or else from the text.
-    A sheet with too little on it to be told from another has none, and gets no bytes.
+    It is taken from the text, whose symbols have been found for the component list anyway, or where there are
+    none from ``description``, the data set's json column, which says the same. A sheet with too little on it
+    to be told from another has none, and gets no bytes.
     """
-    counts = _described(description)
-    if counts is None and symbols is not None:
-        counts = Counter(symbols.items)
+    counts: Counter[tuple[str, str]] = Counter()
+    if symbols is not None:
+        counts.update(symbols.items)
         counts.update(("label", _plain(text)) for text in _LABEL.findall(schematic))
-    if counts is None or counts.total() < _LEAST_ITEMS or len(counts) < _LEAST_KINDS:
+    counts = counts or _described(description)
+    if counts.total() < _LEAST_ITEMS or len(counts) < _LEAST_KINDS:
         return b""
     return sha256(repr(sorted(counts.items())).encode("utf-8", "surrogatepass")).digest()
 
 
-def _described(description: bytes) -> Counter[tuple[str, str]] | None:
-    """Symbols and labels as the json column has them, after kiutils; None where it has no such list."""
+def _described(description: bytes) -> Counter[tuple[str, str]]:
+    """Symbols and labels as the json column has them, after kiutils; none where it has no such list."""
+    counts: Counter[tuple[str, str]] = Counter()
     try:
         sheet = json.loads(description)
     except (ValueError, RecursionError):
-        return None
+        return counts
     if not isinstance(sheet, dict) or not isinstance(sheet.get("schematicSymbols"), list):
-        return None
-    counts: Counter[tuple[str, str]] = Counter()
+        return counts
     for symbol in _mappings(sheet["schematicSymbols"]):
         values = (p.get("value") for p in _mappings(symbol.get("properties")) if p.get("key") == "Value")
         counts[str(symbol.get("entryName")), str(next(values, ""))] += 1
