@@ -65,7 +65,7 @@ def ranked(rows: Sequence[tuple[str, float]], caption: str, *, tone: str) -> str
     for i, (label, value) in enumerate(rows):
         y = i * _ROW
         length = abs(value) / most * (WIDTH - text_width - 40)
-        shown = label if len(label) <= 22 else label[:21] + "…"
+        shown = label if len(label) <= 20 else label[:19] + "…"
         parts.append(
             f'<text x="{text_width - 6}" y="{y + 13}" text-anchor="end">{_shown(shown)}'
             f"<title>{_shown(label)}</title></text>"
