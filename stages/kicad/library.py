@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .model import LibSymbol
-from .reader import KicadError, read_library
+from .nodes import KicadError
+from .reader import read_library
 
 
 @dataclass(frozen=True, slots=True)
