@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 
 class Hub(ThreadingHTTPServer):
@@ -85,6 +85,29 @@ class _Handler(BaseHTTPRequestHandler):
         hub.requests[name] += 1
         return self.refused(name) or self.redirect(f"{hub.endpoint}/storage/{name}")
 
+    def do_HEAD(self) -> None:
+        """What a client asks before it downloads a whole file."""
+        hub = self.server
+        path = unquote(urlsplit(self.path).path).strip("/")
+        name = path.removeprefix(f"datasets/{hub.repository}/resolve/{hub.revision}/")
+        file = hub.folder / name
+        if name == path or not file.is_file():
+            return self.answer(404, b"", code="EntryNotFound")
+        self.send_response(200)
+        self.send_header("X-Repo-Commit", hub.revision)
+        self.send_header("ETag", f'"{name}"')
+        self.send_header("Content-Length", str(file.stat().st_size))
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        """Which of some paths there are."""
+        hub = self.server
+        form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        if urlsplit(self.path).path.strip("/") != f"api/datasets/{hub.repository}/paths-info/{hub.revision}":
+            return self.answer(404, b"{}", code="RepoNotFound")
+        paths = [name for name in form.get("paths", []) if (hub.folder / name).exists()]
+        self.answer_json([self.entry(hub.folder / name) for name in paths])
+
     def info(self) -> object:
         hub = self.server
         blobs = "blobs" in urlsplit(self.path).query
@@ -95,15 +118,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def tree(self, folder: str) -> object:
         root = self.server.folder
-        return [
-            {
-                "type": "directory" if path.is_dir() else "file",
-                "path": path.relative_to(root).as_posix(),
-                "size": 0 if path.is_dir() else path.stat().st_size,
-                "oid": "0" * 40,
-            }
-            for path in sorted((root / folder).iterdir())
-        ]
+        recursive = "recursive=true" in urlsplit(self.path).query.lower()
+        paths = (root / folder).rglob("*") if recursive else (root / folder).iterdir()
+        return [self.entry(path) for path in sorted(paths)]
+
+    def entry(self, path: Path) -> dict[str, object]:
+        return {
+            "type": "directory" if path.is_dir() else "file",
+            "path": path.relative_to(self.server.folder).as_posix(),
+            "size": 0 if path.is_dir() else path.stat().st_size,
+            "oid": "0" * 40,
+        }
 
     def names(self) -> list[str]:
         root = self.server.folder

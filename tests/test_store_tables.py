@@ -7,11 +7,23 @@ import os
 import pickle
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from stages.store.errors import UserError
-from stages.store.tables import CLEAN, Pictures, clean_parts, iterate_rows, read_messages, write_rows
+from stages.store.tables import (
+    CLEAN,
+    MESSAGES,
+    PREDICTIONS,
+    RAW,
+    Pictures,
+    clean_parts,
+    iterate_rows,
+    open_writer,
+    read_messages,
+    write_rows,
+)
 
 
 def clean_row(number: int) -> dict[str, object]:
@@ -72,3 +84,15 @@ def test_missing_files_name_the_command(tmp_path: Path) -> None:
         clean_parts(tmp_path, "train")
     with pytest.raises(UserError, match="dvc repro build-messages"):
         read_messages(tmp_path, "train")
+
+
+@pytest.mark.parametrize("schema", [RAW, CLEAN, MESSAGES, PREDICTIONS])
+def test_texts_are_compressed_and_pictures_are_not(tmp_path: Path, schema: pa.Schema) -> None:
+    with open_writer(tmp_path / "a.parquet", schema) as writer:
+        writer.write_table(pa.Table.from_pylist([{}, {}], schema=schema))
+    group = pq.read_metadata(tmp_path / "a.parquet").row_group(0)
+    columns = [group.column(number) for number in range(group.num_columns)]
+    kinds = {column.path_in_schema: column.compression for column in columns}
+    assert {name for name, kind in kinds.items() if kind != "ZSTD"} == {
+        name for name in kinds if name.startswith("image")
+    }

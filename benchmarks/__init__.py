@@ -1,0 +1,1 @@
+"""Speed and size, each against the tutorial's way in the same run: ``python -m benchmarks.NAME``."""
