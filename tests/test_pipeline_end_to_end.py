@@ -78,6 +78,8 @@ def test_every_task_goes_through_all_stages(
     )
     assert set(before) - {"prior"} == set(after) - {"gain"}
     assert before["sheets"] == after["sheets"] == 4
+    assert before["blind"]["sheets"] == after["blind"]["sheets"] == 2
+    assert "<article" in (rows / "metrics" / "report.html").read_text()
     predictions = [pq.read_table(rows / f"data/predictions/{name}.parquet") for name in ("baseline", "tuned")]
     assert predictions[0].column("id").equals(predictions[1].column("id"))
     train_names, test_names = (

@@ -77,15 +77,22 @@ def test_blind_by_hand(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
         "recall": 0.75,
         "f1": 0.75,
         "with_picture_f1": 0.75,
+        "looking": 0.0,
+        "looking_low": 0.0,
+        "looking_high": 0.0,
         "same": 1.0,
     }
     # With the third, 3 of 6 and 5; seeing finds that too: 4 of 5 and 5, and says something else.
-    assert examined(tmp_path, rows, 99)["blind"] == {
+    found = examined(tmp_path, rows, 99)["blind"]
+    # Looking helps on the third sheet's repository alone: by nothing where it is not drawn.
+    assert found.pop("looking_low") == 0.0 and found.pop("looking_high") > 0.3
+    assert found == {
         "sheets": 3,
         "precision": 0.5,
         "recall": 0.6,
         "f1": round(6 / 11, 6),
         "with_picture_f1": 0.8,
+        "looking": round(0.8 - 6 / 11, 6),
         "same": round(2 / 3, 6),
     }
 

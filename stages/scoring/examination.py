@@ -74,7 +74,7 @@ def examine(
     )
     if covered := rows[: settings.blind_sheets]:
         unseeing = _judged(covered, ask(covered, blind=True), task)
-        metrics["blind"] = blind(unseeing, predictions[: len(covered)], task)
+        metrics["blind"] = blind(unseeing, predictions[: len(covered)], task, draws=settings.draws, seed=seed)
     return predictions, metrics
 
 

@@ -50,6 +50,13 @@ def report_page(
         "Intervals bound 95 % of the draws in which repositories are drawn again.</p>",
         "<h2>Result</h2>",
         _result(before, after),
+        *(
+            f'<p class="note">Looking at the picture changes the {name} model\'s F1 by {one["looking"]:+.3f} '
+            f"({one['looking_low']:+.3f} to {one['looking_high']:+.3f}); it says the same without it about "
+            f"{one['same']:.0%} of the sheets.</p>"
+            for name, metrics in (("baseline", before), ("tuned", after))
+            if (one := metrics.get("blind"))
+        ),
         "<h2>Answers</h2>",
         _answers(before, after),
         "<h2>Plots</h2>",
