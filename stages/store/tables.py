@@ -80,8 +80,8 @@ PREDICTIONS = pa.schema(
 def open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     """A writer without dictionaries and statistics, which cost space on pictures and long texts.
 
-    Texts are compressed with zstd. Pictures, which would shrink by no more than 2 %, are stored as they are:
-    random reads are 1.6 times as many a second (benchmarks/random_reads.py).
+    Texts are compressed with zstd. Pictures, which would shrink by no more than 2 %, are stored as they are,
+    which is written 1.6 times as fast and read at random at least as fast (benchmarks/random_reads.py).
     """
     compression = {
         leaf: "none" if field.name == "image" else "zstd"
