@@ -85,6 +85,7 @@ def read_sheet(text: str) -> Sheet:
     root = root_of(text, "kicad_sch")
     paper, size = _paper(child_of(root, "paper"))
     sections = sections_of(root)
+    uuid = string_of(root, "uuid")  # once: a file without one is searched to its end
     uses = {text_at(n, 1): n for n in lists_of(child_of(root, "symbol_instances")) if n[0] == "path"}
     lines: list[Line] = []
     graphics: list[Graphic] = []
@@ -102,10 +103,10 @@ def read_sheet(text: str) -> Sheet:
         size=size,
         paper=paper,
         version=int(number_of(root, "version", 0)),
-        uuid=string_of(root, "uuid"),
+        uuid=uuid,
         title_block=_title_block(child_of(root, "title_block")),
         lib_symbols=_lib_symbols(child_of(root, "lib_symbols")),
-        symbols=tuple(_placed(node, string_of(root, "uuid"), uses) for node in sections.get("symbol", [])),
+        symbols=tuple(_placed(node, uuid, uses) for node in sections.get("symbol", [])),
         lines=tuple(lines),
         bus_entries=tuple(
             BusEntry(point_of(n, "at"), point_of(n, "size")) for n in sections.get("bus_entry", [])
