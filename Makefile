@@ -1,5 +1,8 @@
 # make repro: environment, pipeline, table.   make test: environment, everything CI checks.
-PYTHON ?= $(firstword $(shell command -v python3.12 python3.11 python3 python))
+# The first Python 3.11 or 3.12 that runs (a version manager's shim may not) and can make environments.
+FITS := import sys, venv, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))
+PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
+	$$p -c '$(FITS)' 2>/dev/null && command -v $$p && break; done)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -8,10 +11,9 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 env: .venv/ready
 
 .venv/ready: requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' || \
-		{ echo "error: needs Python 3.11 or 3.12: run make PYTHON=/path/to/python3.12"; exit 1; }
-	@$(PYTHON) -m venv .venv || \
-		{ echo "error: this Python cannot make environments: install its venv module (Debian: python3-venv)"; exit 1; }
+	@"$(PYTHON)" -c '$(FITS)' 2>/dev/null || { echo "error: needs Python 3.11 or 3.12 with its venv module \
+	(Debian: apt install python3-venv), or make PYTHON=/path/to/python3.12"; exit 1; }
+	"$(PYTHON)" -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
