@@ -81,10 +81,7 @@ class Lora:
     r: int
     alpha: int
     dropout: float
-    rank_stabilized: bool
-    dora: bool
     target_modules: tuple[str, ...]
-    also: tuple[Literal["vision", "merger"], ...]
 
     def check(self, where: str) -> None:
         _positive(self, "r", where)
@@ -97,6 +94,7 @@ class Lora:
 class Train:
     """Training settings that do not depend on the profile."""
 
+    max_length: int
     weight_decay: float
     max_grad_norm: float
     warmup_steps: int
@@ -105,6 +103,7 @@ class Train:
     validation_sheets: int
 
     def check(self, where: str) -> None:
+        _positive(self, "max_length", where)
         _positive(self, "logging_steps", where)
         _positive(self, "validation_sheets", where)
         _positive(self, "max_grad_norm", where)
@@ -192,16 +191,14 @@ class ProfileTrain:
 
     epochs: float
     max_sheets: int
-    tokens_per_step: int
+    batch_size: int
     gradient_accumulation: int
     learning_rate: float
-    gradient_checkpointing: Literal["none", "selective", "full"]
-    checkpoint_steps: int
+    gradient_checkpointing: bool
 
     def check(self, where: str) -> None:
-        for name in ("epochs", "max_sheets", "tokens_per_step", "gradient_accumulation", "learning_rate"):
+        for name in ("epochs", "max_sheets", "batch_size", "gradient_accumulation", "learning_rate"):
             _positive(self, name, where)
-        _positive(self, "checkpoint_steps", where)
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,6 @@ class Encoder:
         self.processor: Any = processor  # transformers types neither its call nor its parts
         self.tokenizer: Any = self.processor.tokenizer
         self.pad_id = int(self.tokenizer.pad_token_id)
-        self.merge = int(self.processor.image_processor.merge_size)  # side of the patches behind one token
         self.end_of_turn_id = self._end_of_turn()
 
     def encode_prompt(self, pictures: list[PILImage.Image], messages: list[dict[str, Any]]) -> Encoded:
@@ -86,9 +85,10 @@ class Encoder:
         """How many tokens ``encode_sample`` would give for pictures of these (width, height), unopened."""
         text = self.tokenizer(self._prompt_text(messages), add_special_tokens=False)["input_ids"]
         image_processor = self.processor.image_processor
+        merged = image_processor.merge_size**2
         patches = [image_processor.get_number_of_image_patches(height, width) for width, height in sizes]
         # The unexpanded prompt holds one placeholder a picture.
-        pictures = sum(count // self.merge**2 - 1 for count in patches)
+        pictures = sum(count // merged - 1 for count in patches)
         return len(text) + pictures + len(self.answer_ids(messages[-1]["content"][0]["text"]))
 
     def _prompt_text(self, messages: list[dict[str, Any]]) -> str:
