@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from models.pretrain.plain import Candidate, Group
-from stages.kicad.reader import KicadError, read_library
+from stages.kicad.library import load_library
 from stages.store.errors import UserError
 
 LOG = logging.getLogger("models.pretrain")
@@ -32,33 +32,27 @@ _LEFT_OUT = ("FPGA_", "CPLD_", "DSP_", "MCU_ST_", "MCU_NXP_", "MCU_Texas", "Conn
 
 
 def load(folder: Path) -> tuple[Group, ...]:
-    """The symbols of each ``.kicad_sym`` file with how often the file is drawn from.
+    """The symbols of each library in ``folder`` with how often the library is drawn from.
 
     A file that cannot be read is left out and named in the log.
 
     Raises:
-        UserError: the folder holds no library.
+        UserError: the folder holds no library, or none with a symbol that fits on a sheet.
     """
-    groups: list[Group] = []
-    for path in sorted(folder.glob("*.kicad_sym")):
-        if path.name.startswith(_LEFT_OUT):
-            continue
-        try:
-            symbols = read_library(path.read_text(encoding="utf-8"))
-        except (KicadError, UnicodeDecodeError) as error:
-            LOG.warning("%s is left out: %s", path.name, error)
-            continue
-        found = []
-        for symbol in symbols.values():
-            prefix = next((p.value for p in symbol.properties if p.key == "Reference"), "")
-            value = next((p.value for p in symbol.properties if p.key == "Value"), "")
-            pins = sum(len(unit.pins) for unit in symbol.units)
-            if prefix and 0 < pins <= _MOST_PINS:
-                found.append(Candidate(symbol, prefix, (value,) if symbol.power else (value, "")))
-        if found:
-            groups.append((_OFTEN.get(path.stem, _SELDOM), tuple(found)))
-    if not groups:
-        raise UserError(
-            f"{folder} holds no symbol library: install the package kicad-symbols, or name its folder"
-        )
-    return tuple(groups)
+    try:
+        library = load_library(folder, leave_out=_LEFT_OUT)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    if library.skipped:
+        LOG.warning("%d libraries of %s are left out", len(library.skipped), folder)
+    found: dict[str, list[Candidate]] = {}
+    for symbol in library.symbols.values():
+        prefix = next((p.value for p in symbol.properties if p.key == "Reference"), "")
+        value = next((p.value for p in symbol.properties if p.key == "Value"), "")
+        pins = sum(len(unit.pins) for unit in symbol.units)
+        if prefix and 0 < pins <= _MOST_PINS:
+            candidate = Candidate(symbol, prefix, (value,) if symbol.power else (value, ""))
+            found.setdefault(symbol.lib_id.partition(":")[0], []).append(candidate)
+    if not found:
+        raise UserError(f"{folder} holds no symbol with at most {_MOST_PINS} pins: name another folder")
+    return tuple((_OFTEN.get(name, _SELDOM), tuple(candidates)) for name, candidates in found.items())

@@ -8,6 +8,7 @@ direction recurses.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 Node = list[Any]
@@ -40,6 +41,12 @@ class SexprError(ValueError):
 
 class Symbol(str):
     """A bare atom: a keyword or a number, as against a quoted string."""
+
+    __slots__ = ()
+
+
+class Printed(str):
+    """The text of a list as ``dump`` prints it at some depth; stands for that list in a larger one."""
 
     __slots__ = ()
 
@@ -123,25 +130,26 @@ def dump(node: Node) -> str:
     The text ends with a newline and parses back to an equal list. Raises SexprError for a bare atom
     that could not be read back.
     """
-    out: list[str] = []
-    column = 0
-    stack: list[_Open] = []
+    return print_list(node, 0) + "\n"
 
-    def open_list(child: Node) -> None:
-        nonlocal column
-        stack.append(_Open(child))
-        out.append("(")
-        column += 1
 
-    open_list(node)
+def print_list(node: Node, depth: int) -> Printed:
+    """The text of a list that starts a line ``depth`` lists deep, without that line's indent.
+
+    A Printed in ``node`` is taken as it is; it starts a line of its own and must be of its place's depth.
+    Raises SexprError as ``dump`` does.
+    """
+    out: list[str] = ["("]
+    column = depth + 1
+    stack: list[_Open] = [_Open(node)]
     in_points = _is_point(node)
     while stack:
         top = stack[-1]
         if top.next == len(top.items):
             stack.pop()
-            if top.wrapped or (top.items and isinstance(top.items[-1], list)):
-                out.append("\n" + "\t" * len(stack))
-                column = len(stack)
+            if top.wrapped or (top.items and isinstance(top.items[-1], (list, Printed))):
+                column = depth + len(stack)
+                out.append("\n" + "\t" * column)
             out.append(")")
             column += 1
             continue
@@ -150,13 +158,19 @@ def dump(node: Node) -> str:
         if isinstance(item, list):
             point = _is_point(item)
             if in_points and point and column < _POINTS_COLUMN_LIMIT:
-                out.append(" ")
-                column += 1
+                out.append(" (")
+                column += 2
             else:
-                out.append("\n" + "\t" * len(stack))
-                column = len(stack)
+                column = depth + len(stack)
+                out.append("\n" + "\t" * column + "(")
+                column += 1
             in_points = point
-            open_list(item)
+            stack.append(_Open(item))
+            continue
+        if isinstance(item, Printed):
+            column = depth + len(stack)
+            out.append("\n" + "\t" * column + item)
+            in_points = False
             continue
         word = _atom(item) if isinstance(item, Symbol) else quote(item)
         if top.next > 1:
@@ -164,13 +178,12 @@ def dump(node: Node) -> str:
                 out.append(" ")
                 column += 1
             else:
-                out.append("\n" + "\t" * len(stack))
-                column = len(stack)
+                column = depth + len(stack)
+                out.append("\n" + "\t" * column)
                 top.wrapped = True
         out.append(word)
-        column += len(word.encode())
-    out.append("\n")
-    return "".join(out)
+        column += len(word) if word.isascii() else len(word.encode())
+    return Printed("".join(out))
 
 
 class _Open:
@@ -188,6 +201,7 @@ def _is_point(node: Node) -> bool:
     return len(node) > 1 and node[0] == "xy" and isinstance(node[0], Symbol)
 
 
+@lru_cache(maxsize=16384)
 def _atom(symbol: Symbol) -> str:
     if not symbol or re.search(r'[\s()"]', symbol):
         raise SexprError(f"{str(symbol)!r} cannot be written as a bare atom")

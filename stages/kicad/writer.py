@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from functools import lru_cache
 
 from .model import (
     Arc,
@@ -32,7 +33,7 @@ from .model import (
     TextStyle,
     TitleBlock,
 )
-from .sexpr import Node, Symbol, dump
+from .sexpr import Node, Printed, Symbol, dump, print_list
 
 _VERSION = 20231120
 _NAMESPACE = uuid.UUID("6f2b7c1e-6d1b-5a0f-9d55-3f3c1a8f2a10")
@@ -59,7 +60,7 @@ def _node(keyword: str, *items: str | float | Node) -> Node:
     """A list: numbers become bare atoms, strings are quoted unless they are Symbols already."""
     node: Node = [Symbol(keyword)]
     for item in items:
-        node.append(Symbol(format_number(item)) if isinstance(item, int | float) else item)
+        node.append(Symbol(format_number(item)) if isinstance(item, (int, float)) else item)
     return node
 
 
@@ -173,7 +174,9 @@ def _unit(unit: SymbolUnit, name: str) -> Node:
     return node
 
 
-def _lib_symbol(key: str, symbol: LibSymbol) -> Node:
+@lru_cache(maxsize=512)
+def _lib_symbol(key: str, symbol: LibSymbol) -> Printed:
+    """Printed once for all sheets that use the symbol, two lists deep."""
     node = _node("symbol", key)
     if symbol.power:
         node.append(_node("power"))
@@ -187,7 +190,7 @@ def _lib_symbol(key: str, symbol: LibSymbol) -> Node:
     node += [_flag("exclude_from_sim", False), _flag("in_bom", True), _flag("on_board", True)]
     node += [_property(prop) for prop in symbol.properties]
     node += [_unit(unit, key.split(":", 1)[-1]) for unit in symbol.units]
-    return node
+    return print_list(node, 2)
 
 
 def _title_block(block: TitleBlock) -> Node:
