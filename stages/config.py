@@ -121,14 +121,15 @@ class Evaluate:
     repetition_penalty: float
     draws: int
     blind_sheets: int
+    calibration_sheets: int
     ocr: bool
 
     def check(self, where: str) -> None:
         for name in ("max_sheets", "max_new_tokens", "beams", "repetition_penalty", "draws"):
             _positive(self, name, where)
-        _require(
-            self.blind_sheets >= 0, f"{where}.blind_sheets is {self.blind_sheets}: it must be 0 (off) or more"
-        )
+        for name in ("blind_sheets", "calibration_sheets"):
+            count = getattr(self, name)
+            _require(count >= 0, f"{where}.{name} is {count}: it must be 0 (off) or more")
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 The model is loaded anew from what ``stages.train`` exported: the base, the adapter and the processor in
 models/adapter. Writes ``data/predictions/tuned.parquet``, ``metrics/evaluate.json`` (with the gain over the
-baseline), the tables behind ``dvc plots show`` in ``metrics/plots/``, and ``metrics/report.html``.
-A run that was interrupted goes on with the answers it has.
+baseline), the tables behind ``dvc plots show`` in ``metrics/plots/``, and ``metrics/report.html``. Answers
+about validation sheets calibrate the model's confidence: ``data/predictions/calibration.json``. A run that
+was interrupted goes on with the answers it has.
 """
 
 from __future__ import annotations
@@ -14,7 +15,14 @@ from functools import partial
 from pathlib import Path
 
 from stages.config import load_params
-from stages.scoring.examination import examine, read_predictions, test_sheets
+from stages.scoring.confidence import confidence_metrics, fitted, judged_items
+from stages.scoring.examination import (
+    examine,
+    prediction_rows,
+    read_predictions,
+    test_sheets,
+    validation_sheets,
+)
 from stages.scoring.html_report import report_page
 from stages.scoring.journal import Journal, fingerprint
 from stages.scoring.plots import write_plots
@@ -30,6 +38,7 @@ BASELINE_METRICS = Path("metrics/baseline.json")
 CLEAN = Path("data/clean")
 MESSAGES = Path("data/messages")
 OUT = Path("data/predictions/tuned.parquet")
+CALIBRATION = Path("data/predictions/calibration.json")
 METRICS = Path("metrics/evaluate.json")
 JOURNAL = Path("data/predictions/.tuned.part/answers.jsonl")
 VLM = Path(__file__).with_name("vlm")  # whose code decides what is answered
@@ -60,7 +69,6 @@ def main() -> None:
         answer_sheets,
         load_tuned(model, device, ADAPTER),
         Encoder(load_processor(str(ADAPTER), None)),
-        Sheets(CLEAN, "test", params.image),
         batch_size=model.batch_size,
         max_new_tokens=judged.max_new_tokens,
         beams=judged.beams,
@@ -68,7 +76,7 @@ def main() -> None:
         journal=journal,
     )
     predictions, metrics = examine(
-        ask,
+        partial(ask, Sheets(CLEAN, "test", params.image)),
         rows,
         task=task,
         form=params.messages.form,
@@ -78,8 +86,14 @@ def main() -> None:
         seed=params.seed,
     )
     metrics["gain"] = gain(predictions, baseline, task=task, draws=judged.draws, seed=params.seed)
+    asked = validation_sheets(MESSAGES, judged.calibration_sheets)
+    answers = ask(Sheets(CLEAN, "validation", params.image), asked)
+    calibration = fitted(judged_items(prediction_rows(asked, answers, task), task))
+    if said := judged_items(predictions, task):
+        metrics["confidence"] = confidence_metrics(said, calibration)
     write_rows(OUT, PREDICTIONS, map(asdict, predictions))
-    write_plots(PLOTS, baseline, predictions, task, before=before, after=metrics)
+    calibration.write(CALIBRATION)
+    write_plots(PLOTS, baseline, predictions, task, before=before, after=metrics, calibration=calibration)
     pictures, places = Pictures(CLEAN, "test"), {row["id"]: (row["part"], row["row"]) for row in rows}
     page = report_page(
         before=before,

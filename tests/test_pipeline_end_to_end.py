@@ -27,11 +27,12 @@ def small_params(task: str) -> dict[str, Any]:
     params["task"] = task
     params["clean"] |= {"validation": 0.25, "test": 0.25}
     params["evaluate"] |= {"max_sheets": 4, "max_new_tokens": 24, "draws": 50, "blind_sheets": 2}
+    params["evaluate"]["calibration_sheets"] = 4
     params["train"] |= {"validation_sheets": 2, "warmup_steps": 1}
     params["image"] |= {"max_side": 256}
     sample = params["profiles"]["sample"]
     sample["data"] |= {"rows": 60}
-    sample["train"] |= {"max_sheets": 8, "batch_size": 4, "epochs": 1}
+    sample["train"] |= {"max_sheets": 8, "tokens_per_step": 1024, "epochs": 1}
     return params
 
 
@@ -76,7 +77,7 @@ def test_every_task_goes_through_all_stages(
     before, after = (
         json.loads((rows / f"metrics/{name}.json").read_text()) for name in ("baseline", "evaluate")
     )
-    assert set(before) - {"prior"} == set(after) - {"gain"}
+    assert set(before) - {"prior"} == set(after) - {"gain", "confidence"}
     assert before["sheets"] == after["sheets"] == 4
     assert before["blind"]["sheets"] == after["blind"]["sheets"] == 2
     assert "<article" in (rows / "metrics" / "report.html").read_text()

@@ -25,6 +25,8 @@ class Said:
     text: str
     tokens: int = 3
     finish: str = "stop"
+    ends: tuple[int, ...] = ()
+    probabilities: tuple[float, ...] = ()
 
 
 def ask(rows: list[dict[str, Any]], *, blind: bool) -> Sequence[Said]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from stages.scoring.confidence import Calibration
 from stages.scoring.html_report import report_page
 from stages.scoring.plots import write_plots
 from stages.scoring.predictions import PredictionRow, prediction_row
@@ -76,7 +77,7 @@ def test_every_hostile_answer_goes_through_all_measures(tmp_path: Path, name: st
         for side in (baseline, tuned)
     )
     after["gain"] = gain(tuned, baseline, task=task(name), draws=20, seed=1)
-    write_plots(tmp_path, baseline, tuned, task(name), before=before, after=after)
+    write_plots(tmp_path, baseline, tuned, task(name), before=before, after=after, calibration=Calibration())
     page = report_page(
         before=before, after=after, baseline=baseline, tuned=tuned, plots=tmp_path,
         picture=lambda _: picture.getvalue(), task=task(name),

@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 from stages.scoring import gallery
+from stages.scoring.confidence import Calibration
 from stages.scoring.escaping import shown
 from stages.scoring.html_report import report_page
 from stages.scoring.plots import write_plots
@@ -59,7 +60,7 @@ def page(folder: Path, tuned: list[PredictionRow]) -> str:
     measured["after"]["blind"] = looked | {"sheets": 2, "looking_high": 0.3}
     measured["before"]["prior"] = {"k": 2, "precision": 0.5, "recall": 0.5, "f1": 0.5}
     measured["after"]["gain"] = gain(tuned, baseline, task=COMPONENTS, draws=20, seed=1)
-    write_plots(folder, baseline, tuned, COMPONENTS, **measured)
+    write_plots(folder, baseline, tuned, COMPONENTS, **measured, calibration=Calibration())
     return report_page(
         **measured, baseline=baseline, tuned=tuned, plots=folder, picture=lambda _: png((60, 40)),
         task=COMPONENTS,

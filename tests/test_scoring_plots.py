@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from stages.scoring.plots import gains, known, lengths, names, write_plots
+from stages.scoring.confidence import Calibration
+from stages.scoring.plots import gains, known, lengths, names, reliable, write_plots
 from stages.scoring.predictions import PredictionRow, prediction_row
 from stages.tasks import task
 
@@ -68,7 +69,9 @@ def test_known_names_by_hand() -> None:
 
 
 def test_plots_by_hand(tmp_path: Path) -> None:
-    write_plots(tmp_path, BASELINE, TUNED, task("components"), before=BEFORE, after=AFTER)
+    write_plots(
+        tmp_path, BASELINE, TUNED, task("components"), before=BEFORE, after=AFTER, calibration=Calibration()
+    )
     # 1 to 4 components: before 1 found of 2 said and 6 there; after 3 of 6 and 6.
     assert (tmp_path / "components.tsv").read_text() == (
         "components\titems\tsheets\tbaseline\ttuned\n"
@@ -101,8 +104,22 @@ def test_a_name_with_line_breaks_stays_on_its_line() -> None:
 
 
 def test_only_the_top_names_are_listed(tmp_path: Path) -> None:
-    write_plots(tmp_path, BASELINE, BASELINE, task("components"), before=BEFORE, after=AFTER)
+    write_plots(
+        tmp_path,
+        BASELINE,
+        BASELINE,
+        task("components"),
+        before=BEFORE,
+        after=AFTER,
+        calibration=Calibration(),
+    )
     assert (tmp_path / "gains.tsv").read_text().count("\n") == 1
     lines = (tmp_path / "names.tsv").read_text().splitlines()
     assert [line.split("\t")[1] for line in lines if line.startswith("missed")][:3] == ["C", "GND", "L"]
     assert sum(line.startswith("missed") for line in lines) == 20
+
+
+def test_reliability_by_hand() -> None:
+    assert reliable([(0.25, False), (0.2, False), (0.24, True), (0.27, True), (0.91, True)]) == (
+        "confidence\tright\titems\n0.200000\t0.000000\t1\n0.253333\t0.666667\t3\n0.910000\t1.000000\t1\n"
+    )

@@ -160,3 +160,27 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_same_answers(
     # Answers without the picture are kept apart.
     assert ask(rows[1], blind=True, journal=kept) == ask(rows[1], blind=True)
     assert len(kept.values) == 2 * ROWS
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("penalty", [1.0, 5.0])
+def test_probabilities_are_those_of_the_whole_answer_in_one_pass(
+    rows: tuple[Path, list[dict[str, Any]]], ask: Any, penalty: float
+) -> None:
+    """Without a cache; a penalty changes which tokens are chosen, not what the model held of them."""
+    model, encoder, _ = ask.args
+    for row, answer in zip(rows[1], ask(rows[1], repetition_penalty=penalty), strict=True):
+        ids = encoder.tokenizer(answer.text, add_special_tokens=False)["input_ids"]
+        ids += [encoder.end_of_turn_id] * (answer.finish == "stop")
+        batch = prompt(ask, row)
+        new = torch.tensor([ids], dtype=torch.int64)
+        whole = batch | {
+            "input_ids": torch.cat([batch["input_ids"], new], dim=1),
+            "attention_mask": torch.cat([batch["attention_mask"], torch.ones_like(new)], dim=1),
+            "mm_token_type_ids": torch.cat([batch["mm_token_type_ids"], torch.zeros_like(new)], dim=1),
+        }
+        logits = model(**whole).logits[0, -len(ids) - 1 : -1].double()
+        expected = torch.softmax(logits, dim=-1)[range(len(ids)), ids]
+        assert answer.probabilities == pytest.approx(expected.tolist(), abs=1e-5)
+        pieces = [encoder.tokenizer.decode(ids[: i + 1], skip_special_tokens=True) for i in range(len(ids))]
+        assert answer.ends == [len(piece.lstrip()) for piece in pieces]

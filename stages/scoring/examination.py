@@ -22,11 +22,18 @@ MessageRow = dict[str, Any]
 
 
 def test_sheets(messages: Path, max_sheets: int) -> list[MessageRow]:
-    """The first ``max_sheets`` message rows of the test split by id.
+    """The first ``max_sheets`` message rows of the test split by id."""
+    return _first(read_messages(messages, "test"), max_sheets)
 
-    Ids are content hashes, so these are as good as drawn at random, and the same for every model and seed.
-    """
-    return sorted(read_messages(messages, "test"), key=lambda row: str(row["id"]))[:max_sheets]
+
+def validation_sheets(messages: Path, max_sheets: int) -> list[MessageRow]:
+    """The first ``max_sheets`` message rows of the validation split by id."""
+    return _first(read_messages(messages, "validation"), max_sheets)
+
+
+def _first(rows: list[MessageRow], count: int) -> list[MessageRow]:
+    # Ids are content hashes, so these are as good as drawn at random, and the same for every model and seed.
+    return sorted(rows, key=lambda row: str(row["id"]))[:count]
 
 
 class Said(Protocol):
@@ -38,6 +45,10 @@ class Said(Protocol):
     def tokens(self) -> int: ...
     @property
     def finish(self) -> str: ...
+    @property
+    def ends(self) -> Sequence[int]: ...
+    @property
+    def probabilities(self) -> Sequence[float]: ...
 
 
 class Examinee(Protocol):
@@ -62,7 +73,7 @@ def examine(
     The first ``settings.blind_sheets`` rows are also asked about without their pictures; with any, the
     measures have a group ``blind``.
     """
-    predictions = _judged(rows, ask(rows, blind=False), task)
+    predictions = prediction_rows(rows, ask(rows, blind=False), task)
     metrics = score(
         predictions,
         task=task,
@@ -73,12 +84,13 @@ def examine(
         connected=task.name == "schematic" and form == "verbatim",
     )
     if covered := rows[: settings.blind_sheets]:
-        unseeing = _judged(covered, ask(covered, blind=True), task)
+        unseeing = prediction_rows(covered, ask(covered, blind=True), task)
         metrics["blind"] = blind(unseeing, predictions[: len(covered)], task, draws=settings.draws, seed=seed)
     return predictions, metrics
 
 
-def _judged(rows: Sequence[MessageRow], answers: Sequence[Said], task: Task) -> list[PredictionRow]:
+def prediction_rows(rows: Sequence[MessageRow], answers: Sequence[Said], task: Task) -> list[PredictionRow]:
+    """The prediction row of each message row and the answer to it."""
     return [
         prediction_row(
             task,
@@ -89,6 +101,8 @@ def _judged(rows: Sequence[MessageRow], answers: Sequence[Said], task: Task) -> 
             prediction=answer.text,
             tokens=answer.tokens,
             finish=answer.finish,
+            ends=answer.ends,
+            probabilities=answer.probabilities,
         )
         for row, answer in zip(rows, answers, strict=True)
     ]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stages.scoring.confidence import Calibration, Judged, calibrated, judged_items, reliability
 from stages.scoring.precision_recall import count, share, total
 from stages.scoring.predictions import PredictionRow, actual_items, predicted_items
 from stages.store.files import write_text
@@ -33,8 +34,12 @@ def write_plots(
     *,
     before: Mapping[str, Any],
     after: Mapping[str, Any],
+    calibration: Calibration,
 ) -> None:
     """Write a table for each function below into ``folder``; ``before`` and ``after`` are the metrics."""
+    said = judged_items(tuned, task)
+    write_text(folder / "raw_reliability.tsv", reliable(said))
+    write_text(folder / "reliability.tsv", reliable(calibrated(said, calibration)))
     write_text(folder / "components.tsv", components(baseline, tuned, task))
     write_text(folder / "names.tsv", names(tuned, task))
     write_text(folder / "sheets.tsv", sheets(baseline, tuned))
@@ -165,6 +170,12 @@ def known(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
                 recalls = (f"{side['names'][f'recall_{kind}']:.6f}" for side in (before, after))
                 table.append([kind, f"{part:.6f}", true, *recalls])
     return _tsv(["names", "share", "true", *MODELS], table)
+
+
+def reliable(judged: Sequence[Judged]) -> str:
+    """How often items are right by how sure the model is of them: confidence, right, items."""
+    rows = [[f"{mean:.6f}", f"{right:.6f}", number] for mean, right, number in reliability(judged)]
+    return _tsv(["confidence", "right", "items"], rows)
 
 
 def _length_bin(tokens: int) -> str:

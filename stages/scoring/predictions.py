@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,7 +17,8 @@ from stages.tasks.contract import Answer, Item, Task
 class PredictionRow:
     """A row of data/predictions; ``tokens`` were generated, ``finish`` is ``stop`` or ``length``.
 
-    ``precision``, ``recall`` and ``f1`` are the sheet's own, strict.
+    ``precision``, ``recall`` and ``f1`` are the sheet's own, strict. ``ends`` and ``probabilities`` are those
+    of ``vlm.generate.Answer``: one a token.
     """
 
     id: str
@@ -29,10 +31,22 @@ class PredictionRow:
     precision: float
     recall: float
     f1: float
+    ends: Sequence[int] = ()
+    probabilities: Sequence[float] = ()
 
 
 def prediction_row(
-    task: Task, *, id: str, name: str, prompt: str, target: str, prediction: str, tokens: int, finish: str
+    task: Task,
+    *,
+    id: str,
+    name: str,
+    prompt: str,
+    target: str,
+    prediction: str,
+    tokens: int,
+    finish: str,
+    ends: Sequence[int] = (),
+    probabilities: Sequence[float] = (),
 ) -> PredictionRow:
     """The row with its measures. Raises UserError where the target cannot be judged against."""
     counts = count(
@@ -50,6 +64,8 @@ def prediction_row(
         precision=round(counts.precision, 6),
         recall=round(counts.recall, 6),
         f1=round(counts.f1, 6),
+        ends=ends,
+        probabilities=probabilities,
     )
 
 

@@ -73,6 +73,8 @@ PREDICTIONS = pa.schema(
         ("precision", pa.float64()),
         ("recall", pa.float64()),
         ("f1", pa.float64()),
+        ("ends", pa.list_(pa.int32())),
+        ("probabilities", pa.list_(pa.float64())),
     ]
 )
 

@@ -13,9 +13,9 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from stages.tasks.contract import Answer, Form, Item, Row, heading
+from stages.tasks.contract import Answer, Form, Item, Place, Row, heading
 from stages.tasks.folding import fold
-from stages.tasks.untrusted import UnreadableError, check_text, unfenced
+from stages.tasks.untrusted import UnreadableError, check_text, unfenced_place
 
 _QUESTION = (
     "Which library symbols are placed on this schematic sheet? Give the name of each one as KiCad's symbol "
@@ -59,8 +59,12 @@ class ComponentsTask:
             check_text(answer)
         except UnreadableError as error:
             return Answer(valid=False, reason=error.reason)
-        names: Counter[Item] = Counter(_names(unfenced(answer)))
+        names: Counter[Item] = Counter(name for name, _, _ in self.places(answer))
         return Answer(names) if names else Answer(valid=False, reason="empty")
+
+    def places(self, answer: str) -> list[Place]:
+        start, end = unfenced_place(answer)
+        return [(name, start + first, start + last) for name, first, last in _places(answer[start:end])]
 
     def judged(self, items: Counter[Item], *, loose: bool) -> Counter[Item]:
         return Counter({fold(self.name_of(item)) if loose else item for item in items})
@@ -69,22 +73,24 @@ class ComponentsTask:
         return item if isinstance(item, str) else " ".join(item)
 
 
-def _names(text: str) -> list[str]:
+def _places(text: str) -> list[tuple[str, int, int]]:
+    """Each name with where it starts and ends in the text, its marks included."""
+    shift = 0
     if text.startswith("[") and text.endswith("]"):
-        text = text[1:-1]
-    names = []
+        text, shift = text[1:-1], 1
+    places = []
     bare_end = False
     for match in _NAME.finditer(text):
-        if match.group("quoted") is not None:
-            name = match.group("quoted").replace('""', '"')
-        else:
-            name = _unwrapped(match.group("bare"))
+        quoted = match.group("quoted") is not None
+        name = match.group("quoted").replace('""', '"') if quoted else _unwrapped(match.group("bare"))
         if name := " ".join(name.split()):
-            names.append(name)
-            bare_end = match.group("quoted") is None
-    if bare_end and names[-1].endswith("."):
-        names[-1] = _unwrapped(names[-1][:-1])
-    return [name for name in names if name]
+            start, end = match.span("quoted" if quoted else "bare")
+            places.append((name, start + shift, end + shift))
+            bare_end = not quoted
+    if bare_end and places[-1][0].endswith("."):
+        name, start, end = places[-1]
+        places[-1] = (_unwrapped(name[:-1]), start, end)
+    return [place for place in places if place[0]]
 
 
 def _unwrapped(name: str) -> str:
@@ -96,7 +102,7 @@ def _unwrapped(name: str) -> str:
 
 def _quoted(name: str) -> str:
     """The name as the target prints it: quoted where ``parse`` would not give it back as it is."""
-    if name.startswith(("[", "```")) or _names(name) != [name]:
+    if name.startswith(("[", "```")) or [found for found, _, _ in _places(name)] != [name]:
         return '"' + name.replace('"', '""') + '"'
     return name
 

@@ -16,6 +16,9 @@ Form = Literal["verbatim", "compact"]
 Item = str | tuple[str, ...]
 """One thing an answer names: a component's name, or (kind, field, ...) in a structured task."""
 
+Place = tuple[Item, int, int]
+"""An item with the character of an answer at which it starts and the one at which it ends."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -44,6 +47,9 @@ class Task(Protocol):
 
     def parse(self, answer: str) -> Answer:
         """Reads untrusted text in bounded time and memory; never raises on what it says."""
+
+    def places(self, answer: str) -> list[Place]:
+        """Where a valid answer says each of its items, in its order; a structured task does not tell."""
 
     def judged(self, items: Counter[Item], *, loose: bool) -> Counter[Item]:
         """The items as they are compared: exact, or folded by ``folding.fold`` where ``loose``."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from stages.tasks.contract import Answer, Form, Item, Row, heading
+from stages.tasks.contract import Answer, Form, Item, Place, Row, heading
 from stages.tasks.folding import fold
 from stages.tasks.untrusted import UnreadableError, check_parts, check_text, unfenced
 
@@ -226,6 +226,9 @@ class DescriptionTask:
             return Answer(self._read(answer).items())
         except UnreadableError as error:
             return Answer(valid=False, reason=error.reason)
+
+    def places(self, answer: str) -> list[Place]:  # noqa: ARG002
+        return []
 
     def judged(self, items: Counter[Item], *, loose: bool) -> Counter[Item]:
         """The items as a multiset; ``loose`` folds their texts."""

@@ -49,8 +49,16 @@ def check_parts(parts: Iterable[str]) -> None:
 
 def unfenced(text: str) -> str:
     """The content of the first Markdown code fence, to the end where it never closes, or all of the text."""
-    opening = _FENCE.search(text)
-    if opening is None:
-        return text.strip()
-    closing = _FENCE.search(text, opening.end())
-    return text[opening.end() : closing.start() if closing else len(text)].strip()
+    start, end = unfenced_place(text)
+    return text[start:end]
+
+
+def unfenced_place(text: str) -> tuple[int, int]:
+    """Where ``unfenced`` starts and ends in the text, in characters."""
+    start, end = 0, len(text)
+    if opening := _FENCE.search(text):
+        closing = _FENCE.search(text, opening.end())
+        start, end = opening.end(), closing.start() if closing else len(text)
+    content = text[start:end]
+    start += len(content) - len(content.lstrip())
+    return start, start + len(content.strip())

@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import torch
 from PIL import Image as PILImage
+from tokenizers.decoders import DecodeStream
 from tqdm import tqdm
-from transformers import GenerationConfig, LogitsProcessorList, RepetitionPenaltyLogitsProcessor
+from transformers import (
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    RepetitionPenaltyLogitsProcessor,
+)
 
 from stages.vlm.encode import Encoder, collate
-from stages.vlm.sheets import Sheets
 
 GREY = (128, 128, 128)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model said: its text, how many tokens it took, and whether it stopped or ran into the limit."""
+    """What a model said: its text, how many tokens it took, and whether it stopped or ran into the limit.
+
+    ``ends`` and ``probabilities`` have an entry for each token, the end of the turn, where it came, included:
+    the number of characters of ``text`` up to the token's end, and the token's probability given all before
+    it (softmax of the model's own logits). A beam search leaves both empty.
+    """
 
     text: str
     tokens: int
     finish: str  # stop or length
+    ends: list[int] = field(default_factory=list)
+    probabilities: list[float] = field(default_factory=list)
+
+
+class Shown(Protocol):
+    """The pictures of message rows as the model gets them; ``vlm.sheets.Sheets`` is one."""
+
+    def picture(self, row: dict[str, Any]) -> PILImage.Image: ...
+    def size(self, row: dict[str, Any]) -> tuple[int, int]: ...
 
 
 class Journal(Protocol):
@@ -38,7 +57,7 @@ class Journal(Protocol):
 def answer_sheets(
     model: Any,
     encoder: Encoder,
-    sheets: Sheets,
+    sheets: Shown,
     rows: list[dict[str, Any]],
     *,
     batch_size: int,
@@ -91,21 +110,27 @@ def answer_sheets(
             batch = collate(encoded, encoder.pad_id, side="left")
             del batch["labels"]
             width = batch["input_ids"].shape[1]
-            penalty = RepetitionPenaltyLogitsProcessor(repetition_penalty, prompt_ignore_length=width)
+            probabilities = _Probabilities()
+            processors = LogitsProcessorList([probabilities] if beams == 1 else [])
+            if repetition_penalty != 1:
+                processors.append(
+                    RepetitionPenaltyLogitsProcessor(repetition_penalty, prompt_ignore_length=width)
+                )
             out = model.generate(
                 **{name: tensor.to(model.device) for name, tensor in batch.items()},
                 generation_config=config,
-                logits_processor=LogitsProcessorList([penalty] if repetition_penalty != 1 else []),
+                logits_processor=processors,
             )
-            for i, ids in zip(chosen, out[:, width:].tolist(), strict=True):
-                answers[i] = _answer(ids, stops, encoder)
+            said = probabilities.of(out) if beams == 1 else [[] for _ in chosen]
+            for i, ids, sure in zip(chosen, out[:, width:].tolist(), said, strict=True):
+                answers[i] = _answer(ids, sure, stops, encoder)
             if journal:
                 journal.add({key: asdict(answers[i]) for i, key in keys.items()})
             progress.update(len(chosen))
     return [answers[i] for i in range(len(rows))]
 
 
-def _shown(sheets: Sheets, row: dict[str, Any], *, blind: bool) -> PILImage.Image:
+def _shown(sheets: Shown, row: dict[str, Any], *, blind: bool) -> PILImage.Image:
     return PILImage.new("RGB", sheets.size(row), GREY) if blind else sheets.picture(row)
 
 
@@ -115,8 +140,47 @@ def _stop_ids(model: Any, encoder: Encoder) -> list[int]:
     return sorted({encoder.end_of_turn_id, *([own] if isinstance(own, int) else own or [])})
 
 
-def _answer(ids: list[int], stops: list[int], encoder: Encoder) -> Answer:
+class _Probabilities(LogitsProcessor):  # type: ignore[misc]
+    """Notes how probable the model held each token that was then chosen; it changes nothing.
+
+    First in the list, it sees the raw logits of a step; which tokens were chosen it sees at the next.
+    """
+
+    def __init__(self) -> None:
+        self._logs: torch.Tensor | None = None
+        self._chosen: list[torch.Tensor] = []
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        self._note(input_ids)
+        self._logs = torch.log_softmax(scores, dim=-1)
+        return scores
+
+    def of(self, sequences: torch.Tensor) -> list[list[float]]:
+        """For each sequence that ``generate`` returned, the probability of each of its new tokens."""
+        self._note(sequences)
+        rows: list[list[float]] = torch.cat(self._chosen, dim=1).exp().tolist()
+        return rows
+
+    def _note(self, ids: torch.Tensor) -> None:
+        if self._logs is not None:
+            self._chosen.append(self._logs.gather(1, ids[:, -1:]))
+
+
+def _answer(ids: list[int], probabilities: list[float], stops: list[int], encoder: Encoder) -> Answer:
     end = next((at for at, token in enumerate(ids) if token in stops), None)
     kept = ids if end is None else ids[:end]
-    text = encoder.tokenizer.decode(kept, skip_special_tokens=True)
-    return Answer(text.strip(), len(kept), "length" if end is None else "stop")
+    text: str = encoder.tokenizer.decode(kept, skip_special_tokens=True)
+    finish = "length" if end is None else "stop"
+    if not probabilities:
+        return Answer(text.strip(), len(kept), finish)
+    stream, tokenizer = DecodeStream(skip_special_tokens=True), encoder.tokenizer.backend_tokenizer
+    length = len(text.strip())
+    at, ends = len(text.lstrip()) - len(text), []  # minus the blanks that go
+    for token in kept:
+        # None while a character lacks some of its bytes.
+        at += len(stream.step(tokenizer, token) or "")
+        ends.append(min(max(at, 0), length))
+    if end is not None:
+        ends.append(length)
+    sure = [round(probability, 6) for probability in probabilities[: len(ends)]]
+    return Answer(text.strip(), len(kept), finish, ends, sure)
