@@ -19,11 +19,12 @@ from benchmarks.data_results import SHARED, record
 from stages.clean_to_parquet import clean_to_parquet
 from stages.config import Data, load_params
 from stages.fetch import fetch
-from stages.store.examine import Found, Limits, examine_group, marks
+from stages.store.examine import Found, Limits, examine_group
 from stages.store.groups import Mark
 from stages.store.parallel import cores
 from stages.store.raw import raw_shards
 from stages.store.tables import SPLITS, clean_parts, row_groups
+from stages.store.twins import marks
 
 SEEDS = 20
 TEST_SHARE = 0.2

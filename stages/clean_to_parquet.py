@@ -2,7 +2,8 @@
 
 Settings are ``clean`` of params.yaml. Writes ``data/clean/{train,validation,test}/part-NN.parquet``, rows in
 the order of data/raw, and ``metrics/clean.json``: how many rows were kept, why the others were dropped, what
-is missing in the source, what ties rows to one another, and the size of each split.
+is missing in the source, what ties rows to one another, and the size of each split. Synthetic rows go into
+training alone, and out where they are twins of rows of the source: these do not depend on them.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ from tqdm import tqdm
 from stages.config import Clean, load_params
 from stages.store.clean_metrics import summarize
 from stages.store.errors import UserError, run, takes_no_arguments
-from stages.store.examine import REASONS, Found, Limits, examine_group, mark_duplicates, marks
+from stages.store.examine import REASONS, Found, Limits, examine_group
 from stages.store.files import replacing_folder, write_json
 from stages.store.groups import Place, assign_splits, count_tied
 from stages.store.parallel import cores, ordered_map
 from stages.store.raw import raw_shards
 from stages.store.tables import CLEAN, SPLITS, PartWriter, RowGroup, row_groups
+from stages.store.twins import drop_synthetic_twins, mark_duplicates, marks
 
 RAW_FOLDER = Path("data/raw")
 FOLDER = Path("data/clean")
@@ -64,14 +66,19 @@ def clean_to_parquet(raw: Path, folder: Path, params: Clean, *, workers: int) ->
     for found in tqdm(results, total=len(groups), desc="examine", unit="group"):
         sizes.append(len(found))
         rows += found
-    rows = list(mark_duplicates(rows))
-    sound = [row for row in rows if row.reason in ("", "duplicate")]
+    rows = list(mark_duplicates(drop_synthetic_twins(rows)))
+    sound = sorted((row for row in rows if row.reason in ("", "duplicate")), key=lambda row: row.synthetic)
     linked = list(zip((row.repository for row in sound), marks(sound), strict=True))
+    first = sum(not row.synthetic for row in sound)
+    linked, drawn = linked[:first], linked[first:]
     if not linked:
-        reasons = Counter(row.reason for row in rows)
+        source = [row for row in rows if not row.synthetic]
+        reasons = Counter(row.reason for row in source)
         counts = ", ".join(f"{reason} {reasons[reason]}" for reason in REASONS if reasons[reason])
-        raise UserError(f"none of {len(rows)} rows is usable ({counts or 'no rows'}): check profiles.*.data")
-    places = assign_splits(linked, validation=params.validation, test=params.test)
+        raise UserError(
+            f"none of {len(source)} rows is usable ({counts or 'no rows'}): check profiles.*.data"
+        )
+    places = assign_splits(linked, validation=params.validation, test=params.test, training=drawn)
     with replacing_folder(folder) as part:
         write_splits(part, list(zip(groups, batched(rows, sizes), strict=True)), places, params.rows_per_part)
     return summarize(rows, places, count_tied(linked, places))

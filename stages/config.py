@@ -145,11 +145,17 @@ class Data:
     height: int | None
     dirty: float | None
     shards: int | None = None
+    synthetic: int = 0
 
     def check(self, where: str) -> None:
         for name in ("rows", "shards"):
             if getattr(self, name) is not None:
                 _positive(self, name, where)
+        _require(self.synthetic >= 0, f"{where}.synthetic is {self.synthetic}: it must be 0 (none) or more")
+        if self.synthetic:
+            for name in ("width", "height"):  # null: as large as the sample's
+                if getattr(self, name) is not None:
+                    _positive(self, name, where)
         if self.source == "local":
             _require(bool(self.path), f"{where}.path is null: source local needs a folder of parquet files")
         if self.source == "hub":

@@ -2,11 +2,13 @@
 
 Where they come from is ``profiles.PROFILE.data`` of params.yaml: ``source: sample`` draws them, ``local``
 reads a folder of parquet files (``path``), ``hub`` a data set on the Hugging Face Hub (``id``, ``revision``);
-``rows`` is how many are drawn, or the most that are read, and ``shards`` the most files that are read. For
-private data sets set HF_TOKEN. What will be read is printed first; with ``--plan`` that is all that is done.
+``rows`` is how many are drawn, or the most that are read, and ``shards`` the most files that are read.
+``synthetic`` is how many sheets are drawn beside them for training alone. For private data sets set HF_TOKEN.
+What will be read is printed first; with ``--plan`` that is all that is done.
 
-Writes ``data/raw/shard-NNNNN.parquet`` and, last, ``data/raw/manifest.json``. A download that was interrupted
-goes on where it stopped when the same command is run again.
+Writes ``data/raw/shard-NNNNN.parquet``, ``data/raw/synthetic-NNNNN.parquet`` and, last,
+``data/raw/manifest.json``; prints a look at the first row. A download that was interrupted goes on where it
+stopped when the same command is run again.
 """
 
 from __future__ import annotations
@@ -14,28 +16,29 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
-from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from stages.config import Data, load_params
-from stages.sources.shards import BATCH_ROWS, PLAN, Shard, Source
+from stages.sources.plan import allotted, describe, open_source, open_synthetic
+from stages.sources.shards import PLAN, Shard, Source
 from stages.store.errors import UserError, command_line, run
 from stages.store.files import replacing_folder
-from stages.store.parallel import cores
-from stages.store.raw import shard_name, write_manifest
-from stages.store.tables import RAW, row_batches, write_batches
+from stages.store.picture import PictureError, decode_picture
+from stages.store.raw import is_synthetic, raw_shards, shard_name, synthetic_name, write_manifest
+from stages.store.tables import RAW, write_batches
 
 FOLDER = Path("data/raw")
-SAMPLE_SHARD_ROWS = 400
 SPACE = 1.1  # of the bytes that are read: texts get shorter, pictures keep their length
+SHOWN = 10  # components of the first row
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +54,10 @@ def main() -> None:
         print(describe(open_source(data, params.seed, None), data.rows))
         return
     manifest = fetch(data, params.seed, FOLDER)
-    print(f"{FOLDER}: {manifest['rows']} rows in {len(manifest['shards'])} shards")
+    drawn = f", {manifest['synthetic']} of them synthetic" if manifest["synthetic"] else ""
+    print(f"{FOLDER}: {manifest['rows']} rows in {len(manifest['shards'])} shards{drawn}")
+    for shard in raw_shards(FOLDER)[:1]:
+        print(first_look(shard))
 
 
 def fetch(data: Data, seed: int, folder: Path) -> dict[str, Any]:
@@ -66,6 +72,10 @@ def fetch(data: Data, seed: int, folder: Path) -> dict[str, Any]:
         source = open_source(data, seed, part)
         log.info(describe(source, data.rows))
         origins = write_shards(source, part, data.rows)
+        for path in part.iterdir():  # an interrupted run's, which another seed or generator may have drawn
+            if is_synthetic(path):
+                path.unlink()
+        drawn = write_shards(open_synthetic(data, seed), part, None, synthetic_name) if data.synthetic else []
         (part / PLAN).unlink(missing_ok=True)
         about = {
             "source": data.source,
@@ -75,68 +85,51 @@ def fetch(data: Data, seed: int, folder: Path) -> dict[str, Any]:
             "licence": source.licence,
             "columns": dict(source.columns),
         }
-        return write_manifest(part, origins, about)
+        return write_manifest(part, origins, about, synthetic=len(drawn))
 
 
-def describe(source: Source, limit: int | None) -> str:
-    """The plan in a line: files, rows, bytes that are read, bytes of the whole."""
-    rows = sum(allotted(source.shards, limit))
-    files = sum(count > 0 for count in allotted(source.shards, limit))
-    needed = sum(shard.needed for shard in source.shards[:files])
-    share = f" ({needed / source.whole:.1%})" if source.whole else ""
+def first_look(shard: Path) -> str:
+    """What the first row of a shard holds, in a few lines."""
+    with pq.ParquetFile(shard) as file:
+        row = next(file.iter_batches(1))
+    try:
+        image = decode_picture(pc.struct_field(row.column("image"), "bytes")[0].as_py() or b"")
+        seen = f"{image.width} x {image.height} pixels, {image.mode}"
+    except PictureError:
+        seen = "none that can be read"
+    # As bytes: nothing has made sure yet that they are UTF-8.
+    texts = {
+        name: (row.column(name).cast(pa.binary())[0].as_py() or b"").decode("utf-8", "replace")
+        for name in RAW.names
+        if RAW.field(name).type == pa.string()
+    }
+    listed = row.column("components_used").cast(pa.list_(pa.binary()))[0].as_py() or []
+    names = [(name or b"").decode("utf-8", "replace") for name in listed]
+    lengths = ", ".join(f"{name} {len(text)}" for name, text in texts.items() if name not in ("name", "type"))
     return (
-        f"plan: {files} of {source.files} files, {rows} rows, {needed} bytes of the needed columns of "
-        f"{source.whole} bytes in all{share}"
+        f"first row: {texts['name']!r}, type {texts['type']!r}\n"
+        f"  picture: {seen}\n"
+        f"  components: {len(names)}, {names[:SHOWN]}{' ...' if len(names) > SHOWN else ''}\n"
+        f"  characters: {lengths}"
     )
 
 
-def open_source(data: Data, seed: int, kept: Path | None) -> Source:
-    """The source that ``data`` names; only its own reader is imported.
-
-    Args:
-        kept: the folder that is written to, in which an interrupted run may have left its plan.
-    """
-    if data.source == "hub":
-        from stages.sources.hub import open_hub
-
-        return open_hub(str(data.id), str(data.revision), shards=data.shards, rows=data.rows, kept=kept)
-    if data.source == "local":
-        from stages.sources.local import open_local
-
-        return open_local(Path(str(data.path)), data.shards)
-    return open_sample(data, seed)
-
-
-def open_sample(data: Data, seed: int) -> Source:
-    """The built-in generator, its rows cut into shards."""
-    from stages.sources.sample import generate_rows
-
-    count, width, height, dirty = data.rows, data.width, data.height, data.dirty
-    if count is None or width is None or height is None or dirty is None:
-        raise TypeError("config.Data.check admits no sample without rows, width, height and dirty")
-    rows = generate_rows(count, seed, width=width, height=height, dirty=dirty, workers=cores())
-    shards = [
-        Shard(
-            "sample",
-            partial(row_batches, islice(rows, SAMPLE_SHARD_ROWS), RAW, BATCH_ROWS),
-            min(SAMPLE_SHARD_ROWS, count - first),
-        )
-        for first in range(0, count, SAMPLE_SHARD_ROWS)
-    ]
-    return Source(shards, {name: name for name in RAW.names}, files=len(shards))
-
-
-def write_shards(source: Source, folder: Path, limit: int | None) -> list[str]:
+def write_shards(
+    source: Source, folder: Path, limit: int | None, name: Callable[[int], str] = shard_name
+) -> list[str]:
     """Write the source's shards to ``folder``, at most ``limit`` rows in all, and return their origins.
 
     A shard that an earlier run has finished is left as it is.
+
+    Args:
+        name: the file name of a shard, from its number.
 
     Raises:
         UserError: a shard cannot be read, or the disk is too full. Shards under way are finished before.
     """
     counts = [count for count in allotted(source.shards, limit) if count]
     chosen = list(zip(source.shards, counts, strict=False))
-    paths = [folder / shard_name(number) for number in range(len(chosen))]
+    paths = [folder / name(number) for number in range(len(chosen))]
     todo = [number for number, path in enumerate(paths) if not path.is_file()]
     check_space(folder, sum(chosen[number][0].needed for number in todo))
     if len(todo) < len(paths):
@@ -160,15 +153,6 @@ def write_shards(source: Source, folder: Path, limit: int | None) -> list[str]:
                 finally:
                     pool.shutdown(cancel_futures=True)
     return [shard.origin for shard, _ in chosen]
-
-
-def allotted(shards: Sequence[Shard], limit: int | None) -> list[int]:
-    """The rows that are taken of each shard when at most ``limit`` are in all."""
-    counts, left = [], limit
-    for shard in shards:
-        counts.append(shard.rows if left is None else min(shard.rows, left))
-        left = None if left is None else left - counts[-1]
-    return counts
 
 
 def check_space(folder: Path, needed: int) -> None:

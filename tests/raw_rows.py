@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from stages.store.raw import shard_name, write_manifest
+from stages.store.raw import shard_name, synthetic_name, write_manifest
 from stages.store.tables import RAW, write_rows
 
 
@@ -57,11 +57,23 @@ def raw_row(number: int, **changed: Any) -> dict[str, Any]:
     return row
 
 
-def write_raw(folder: Path, shards: Iterable[Iterable[Mapping[str, Any]]], row_group: int = 32) -> Path:
-    """Write a raw folder with its manifest, as the fetch stage does, and return it."""
+def write_raw(
+    folder: Path,
+    shards: Iterable[Iterable[Mapping[str, Any]]],
+    row_group: int = 32,
+    synthetic: Iterable[Mapping[str, Any]] = (),
+) -> Path:
+    """Write a raw folder with its manifest, as the fetch stage does, and return it.
+
+    ``synthetic`` rows, if any, are a shard of their own, as if drawn for training.
+    """
     origins = []
     for number, rows in enumerate(shards):
         write_rows(folder / shard_name(number), RAW, map(dict, rows), row_group=row_group)
         origins.append(f"{number}.parquet")
-    write_manifest(folder, origins, {"source": "local", "id": None, "revision": None, "columns": {}})
+    drawn = [dict(row) for row in synthetic]
+    if drawn:
+        write_rows(folder / synthetic_name(0), RAW, drawn, row_group=row_group)
+    about = {"source": "local", "id": None, "revision": None, "columns": {}}
+    write_manifest(folder, origins, about, synthetic=bool(drawn))
     return folder

@@ -293,7 +293,7 @@ def test_the_command_writes_metrics_and_prints_the_result(tmp_path: Path) -> Non
     assert done.stdout.endswith("dropped: image_missing 1\n")
     metrics = json.loads((tmp_path / "metrics" / "clean.json").read_text())
     assert sum(metrics["splits"].values()) == metrics["rows_kept"] == 40
-    assert Counter(type(value) for value in metrics.values()) == {int: 3, dict: 7}
+    assert Counter(type(value) for value in metrics.values()) == {int: 4, dict: 7}
 
 
 def test_the_command_without_its_input_is_one_line(tmp_path: Path) -> None:
@@ -337,6 +337,7 @@ def test_the_mini_set_keeps_its_260_good_rows(mini: Path, tmp_path: Path) -> Non
         "too_large": 0,
         "image_corrupt": 6,
         "mismatch": 0,
+        "synthetic_twin": 0,
         "duplicate": 8,
     }
     assert metrics["mismatch"] == 0

@@ -97,6 +97,8 @@ def test_a_whole_number_will_do_for_a_share_of_epochs(tmp_path: Path) -> None:
             "profiles.open-schematics.data.id is null: source hub needs",
         ),
         ("profiles.open-schematics.data.revision", None, "source hub needs the full 40-hex commit"),
+        ("profiles.sample.data.synthetic", -1, "sample.data.synthetic is -1: it must be 0 (none) or more"),
+        ("profiles.sample.data.synthetic", None, "sample.data.synthetic is None: it must be a whole number"),
         ("profiles.open-schematics.data.shards", 0, "data.shards is 0: it must be greater than 0"),
         ("profiles.sample.data.shards", 3, "profiles.sample.data.shards is 3: source sample has none"),
         ("profiles.sample.train.learning_rate", 0.0, "learning_rate is 0.0: it must be greater than 0"),
@@ -118,4 +120,13 @@ def test_what_is_no_group_of_keys_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(text)
     with pytest.raises(UserError, match="params.yaml"):
+        load_params(path)
+
+
+@pytest.mark.parametrize("key", ["width", "height"])
+def test_the_size_of_synthetic_sheets_is_checked_where_there_are_some(tmp_path: Path, key: str) -> None:
+    path = set_key(tmp_path, f"profiles.open-schematics.data.{key}", 0)
+    load_params(path)
+    path.write_text(path.read_text().replace("synthetic: 0", "synthetic: 9"))
+    with pytest.raises(UserError, match=rf"profiles\.open-schematics\.data\.{key} is 0: it must be greater"):
         load_params(path)

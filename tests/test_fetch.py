@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import signal
 import subprocess
@@ -15,13 +16,15 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from conftest import ROOT
+from PIL import Image
 from raw_rows import raw_row
 
 from stages.config import Data, load_params
-from stages.fetch import fetch
+from stages.fetch import fetch, first_look
+from stages.sources.plan import SHEET_SIZE
 from stages.store.errors import UserError
 from stages.store.raw import raw_shards
-from stages.store.tables import RAW, iterate_rows
+from stages.store.tables import RAW, iterate_rows, write_rows
 
 ROWS = [raw_row(number) for number in range(90)]
 
@@ -49,6 +52,7 @@ def test_the_manifest_describes_the_shards(local: Data, tmp_path: Path) -> None:
         "licence": None,
         "columns": {name: name for name in RAW.names},
         "rows": 90,
+        "synthetic": 0,
         "shards": [
             {
                 "file": path.name,
@@ -95,7 +99,7 @@ def test_a_bad_file_leaves_what_was_there(local: Data, tmp_path: Path) -> None:
 def test_the_sample_is_cut_into_shards_and_drawn_by_its_seed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stages.fetch.SAMPLE_SHARD_ROWS", 4)
+    monkeypatch.setattr("stages.sources.plan.DRAWN_SHARD_ROWS", 4)
     data = replace(load_params(ROOT / "params.yaml").profiles["sample"].data, rows=6)
     manifest = fetch(data, 42, tmp_path / "raw")
     assert [shard["rows"] for shard in manifest["shards"]] == [4, 2]
@@ -103,6 +107,40 @@ def test_the_sample_is_cut_into_shards_and_drawn_by_its_seed(
     digests = [shard["sha256"] for shard in manifest["shards"]]
     assert digests == [shard["sha256"] for shard in fetch(data, 42, tmp_path / "again")["shards"]]
     assert digests != [shard["sha256"] for shard in fetch(data, 43, tmp_path / "other")["shards"]]
+
+
+def test_synthetic_sheets_are_shards_of_their_own(
+    local: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stages.sources.plan.DRAWN_SHARD_ROWS", 2)
+    manifest = fetch(replace(local, rows=60, synthetic=5), 42, tmp_path / "raw")
+    assert (manifest["rows"], manifest["synthetic"]) == (65, 5)
+    paths = raw_shards(tmp_path / "raw")
+    names = [f"shard-0000{n}.parquet" for n in range(2)] + [f"synthetic-0000{n}.parquet" for n in range(3)]
+    assert [path.name for path in paths] == names
+    assert [(shard["origin"], shard["rows"]) for shard in manifest["shards"]] == [
+        ("a.parquet", 50),
+        ("b.parquet", 10),
+        *(("synthetic", rows) for rows in (2, 2, 1)),
+    ]
+    assert list(iterate_rows(paths[:2])) == ROWS[:60]
+    drawn = list(iterate_rows(paths[2:]))
+    assert {Image.open(io.BytesIO(row["image"]["bytes"])).size for row in drawn} == {SHEET_SIZE}
+    again = replace(local, rows=None, synthetic=3, width=320, height=240)
+    for seed, same in ((42, True), (43, False)):
+        fetch(again, seed, tmp_path / "again")
+        smaller = list(iterate_rows(raw_shards(tmp_path / "again")[2:]))
+        assert len(smaller) == 3
+        assert {Image.open(io.BytesIO(row["image"]["bytes"])).size for row in smaller} == {(320, 240)}
+        assert (smaller[0]["name"] == drawn[0]["name"]) == same
+
+
+def test_synthetic_sheets_are_not_those_of_the_sample(tmp_path: Path) -> None:
+    sample = replace(load_params(ROOT / "params.yaml").profiles["sample"].data, rows=6, synthetic=6)
+    assert (sample.width, sample.height) == SHEET_SIZE
+    fetch(sample, 42, tmp_path / "raw")
+    texts = [row["schematic"] for row in iterate_rows(raw_shards(tmp_path / "raw"))]
+    assert len(set(texts)) == 12
 
 
 def run_stage(folder: Path, data: Data, code: str = "") -> subprocess.CompletedProcess[str]:
@@ -121,9 +159,33 @@ def run_stage(folder: Path, data: Data, code: str = "") -> subprocess.CompletedP
     )
 
 
-def test_the_command_prints_what_there_is(local: Data, tmp_path: Path) -> None:
+def test_the_command_prints_what_there_is_and_a_look_at_the_first_row(local: Data, tmp_path: Path) -> None:
     done = run_stage(tmp_path, replace(local, path="source"))
-    assert (done.returncode, done.stdout) == (0, "data/raw: 90 rows in 2 shards\n"), done.stderr
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "data/raw: 90 rows in 2 shards",
+        "first row: 'owner/board-0', type '.kicad_sch'",
+        "  picture: 24 x 16 pixels, RGBA",
+        "  components: 3, ['R', 'U0', 'GND']",
+        f"  characters: schematic {len(ROWS[0]['schematic'])}, json 8, yaml 4, description 0",
+    ]
+
+
+@pytest.mark.parametrize("image", [None, b"", b"no picture"])
+def test_a_first_row_of_anything_can_be_looked_at(tmp_path: Path, image: bytes | None) -> None:
+    row = raw_row(1, image=image, components_used=[f"R{n}" for n in range(11)], name=None, json=None)
+    write_rows(tmp_path / "a.parquet", RAW, [row])
+    assert first_look(tmp_path / "a.parquet").splitlines()[:3] == [
+        "first row: '', type '.kicad_sch'",
+        "  picture: none that can be read",
+        f"  components: 11, {[f'R{n}' for n in range(10)]} ...",
+    ]
+    bad = pa.array([b"\xff\x1b[2J"], pa.binary()).view(pa.string())
+    table = pa.Table.from_pylist([raw_row(1, components_used=None)], schema=RAW).set_column(5, "name", bad)
+    pq.write_table(table, tmp_path / "b.parquet")
+    lines = first_look(tmp_path / "b.parquet").splitlines()
+    assert lines[0] == "first row: '\ufffd\\x1b[2J', type '.kicad_sch'"
+    assert lines[2] == "  components: 0, []"
 
 
 def test_the_plan_is_printed_and_nothing_is_written(local: Data, tmp_path: Path) -> None:

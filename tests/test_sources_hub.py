@@ -17,7 +17,8 @@ from hub_server import Hub, running_hub
 from raw_rows import raw_row
 
 from stages.config import Data
-from stages.fetch import describe, fetch, open_source
+from stages.fetch import fetch
+from stages.sources.plan import describe, open_source
 from stages.store.errors import UserError
 from stages.store.raw import raw_shards
 from stages.store.tables import RAW, iterate_rows

@@ -15,8 +15,9 @@ def summarize(rows: Sequence[Found], places: Mapping[str, Place], tied: Mapping[
     """Counts of rows, of reasons, and of groups and distinct component names in each split.
 
     ``missing`` is the tutorial's report on ``components_used``; ``names.test_unseen`` are the names of the
-    test split that no training row has; ``groups.largest`` counts rows; ``tied``: see
-    ``count_tied``; ``mismatch`` are rows, dropped ones included, whose list is not that of their text.
+    test split that no training row has; ``groups.largest`` counts rows; ``synthetic`` are kept rows that were
+    drawn for training; ``tied``: see ``count_tied``, of the source's rows alone; ``mismatch`` are rows,
+    dropped ones included, whose list is not that of their text.
     """
     kept = [(row, places[row.repository]) for row in rows if not row.reason]
     missing = [row for row in rows if row.listed != "given"]
@@ -29,6 +30,7 @@ def summarize(rows: Sequence[Found], places: Mapping[str, Place], tied: Mapping[
     return {
         "rows_read": len(rows),
         "rows_kept": len(kept),
+        "synthetic": sum(row.synthetic for row, _ in kept),
         "dropped": {reason: reasons[reason] for reason in REASONS},
         "repaired": {"components": sum(row.repaired for row, _ in kept)},
         "mismatch": sum(row.mismatched for row in rows),

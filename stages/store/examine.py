@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Literal
@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from stages.store.groups import Mark
 from stages.store.picture import PictureError, decode_picture
-from stages.store.picture_hash import GRID, has_ink, perceptual_hash, pixel_digest, similar
+from stages.store.picture_hash import perceptual_hash, pixel_digest
+from stages.store.raw import is_synthetic
 from stages.store.sheet_text import SheetSymbols, is_kicad_sheet, signature, text_digest
 from stages.store.tables import RowGroup
 
@@ -25,6 +25,7 @@ REASONS = (
     "too_large",  # the picture in pixels or a text in characters
     "image_corrupt",  # does not decode to its end
     "mismatch",  # the components are not those of the schematic text, where clean.mismatch says drop
+    "synthetic_twin",  # drawn for training, and too much like a row of the source
     "duplicate",  # the schematic text but for chance, or the pixels, of an earlier row that is kept
 )
 """Why a row is dropped, in the order in which it is asked; the first that applies counts."""
@@ -50,6 +51,7 @@ class Found:
             ``picture_hash``.
         perceptual_hash: 0 where nothing is to be seen.
         width, height: in pixels.
+        synthetic: whether the row was drawn for training alone.
     """
 
     listed: str
@@ -66,6 +68,7 @@ class Found:
     perceptual_hash: int = 0
     width: int = 0
     height: int = 0
+    synthetic: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,11 @@ def examine_group(place: RowGroup, limits: Limits) -> list[Found]:
     listed = table.column("components_used").cast(pa.list_(pa.binary())).to_pylist()
     texts = pc.fill_null(pc.greater(pc.binary_length(table.column("schematic").cast(pa.binary())), 0), False)
     found = [
-        Found("null" if names is None else "given" if names else "empty", has_schematic)
+        Found(
+            "null" if names is None else "given" if names else "empty",
+            has_schematic,
+            synthetic=is_synthetic(path),
+        )
         for names, has_schematic in zip(listed, texts.to_pylist(), strict=True)
     ]
     # More than half of the real rows list nothing: their texts and pictures are not even copied.
@@ -164,40 +171,3 @@ def content_id(schematic: bytes | None, image: bytes, components: Iterable[str])
     for field in (schematic, image, *(name.encode() for name in components)):
         digest.update(b"\xff" * 8 if field is None else len(field).to_bytes(8, "big") + field)
     return digest.hexdigest()[:16]
-
-
-def mark_duplicates(rows: Iterable[Found]) -> Iterator[Found]:
-    """Yield the rows in order, with ``duplicate`` on those whose content an earlier usable row has.
-
-    The same content is the same schematic text but for whitespace, uuids, timestamps and dates, or the same
-    pixels.
-    """
-    seen: set[tuple[str, bytes]] = set()
-    for row in rows:
-        contents = [("text", row.text_digest), ("pixels", row.pixel_digest)]
-        if row.reason or seen.isdisjoint(content for content in contents if content[1]):
-            if not row.reason:
-                seen.update(contents)
-            yield row
-        else:
-            yield replace(row, reason="duplicate")
-
-
-def marks(rows: Sequence[Found]) -> list[list[Mark]]:
-    """What ties each row to others beside its repository, by kind.
-
-    Sheets on which next to nothing is drawn are not tied by their pixels: blank pages would tie everything.
-    """
-    hashes = [row.perceptual_hash for row in rows]
-    found = []
-    for row, first in zip(rows, similar(hashes), strict=True):
-        seen = {
-            "text": row.text_digest,
-            "pixels": row.pixel_digest if row.perceptual_hash else b"",
-            "signature": row.signature,
-            "perceptual_hash": hashes[first].to_bytes(GRID * GRID // 8, "big")
-            if has_ink(hashes[first])
-            else b"",
-        }
-        found.append([(kind, digest) for kind, digest in seen.items() if digest])
-    return found

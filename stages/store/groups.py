@@ -30,8 +30,15 @@ class Place:
     split: str
 
 
-def assign_splits(rows: Sequence[Links], *, validation: float, test: float) -> dict[str, Place]:
+def assign_splits(
+    rows: Sequence[Links], *, validation: float, test: float, training: Sequence[Links] = ()
+) -> dict[str, Place]:
     """Map each repository to its group and its split.
+
+    Args:
+        validation, test: shares of the groups.
+        training: rows that go into training whatever their group's hash; they must share nothing with
+            ``rows``, whose places do not depend on them.
 
     Raises:
         UserError: a split gets no row.
@@ -42,7 +49,10 @@ def assign_splits(rows: Sequence[Links], *, validation: float, test: float) -> d
         repository: Place(group, choose_split(group, validation=validation, test=test))
         for repository, group in groups.items()
     }
-    check_leaks((places[repository].split, (repository, marks)) for repository, marks in rows)
+    trained = {repository: Place(group, "train") for repository, group in group_rows(training).items()}
+    placed = [(places[repository].split, (repository, marks)) for repository, marks in rows]
+    check_leaks([*placed, *(("train", links) for links in training)])
+    places = {**trained, **places}
     filled = {place.split for place in places.values()}
     for split in SPLITS:
         if split not in filled:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
 import numpy as np
@@ -107,22 +107,50 @@ def similar(hashes: Sequence[int]) -> list[int]:
             index = parent[index]
         return index
 
-    buckets: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
-    width = GRID * GRID // _BANDS
+    seen = _Bands()
     for index, bits in enumerate(hashes):
-        if not has_ink(bits):
-            continue
-        for band in range(_BANDS):
-            part = bits >> band * width & (1 << width) - 1
-            if not part:
-                continue
-            bucket = buckets[band, part]
-            for other in bucket[-_COMPARED:]:
-                if _alike(bits, hashes[other]):
-                    first, second = sorted((root(other), root(index)))
-                    parent[second] = first
-            bucket.append(index)
+        for other in seen.candidates(bits):
+            if _alike(bits, hashes[other]):
+                first, second = sorted((root(other), root(index)))
+                parent[second] = first
+        seen.add(index, bits)
     return [root(index) for index in range(len(hashes))]
+
+
+def like_any(known: Sequence[int], hashes: Sequence[int]) -> list[bool]:
+    """Whether each of ``hashes`` is like one of ``known``.
+
+    As ``similar`` sees it where ``known`` comes before ``hashes``: what is like nothing known here is tied to
+    nothing known there.
+    """
+    seen = _Bands()
+    for index, bits in enumerate(known):
+        seen.add(index, bits)
+    return [any(_alike(bits, known[other]) for other in seen.candidates(bits)) for bits in hashes]
+
+
+class _Bands:
+    """Hashes by their bands, of which near twins share one exactly; those with little ink are left out."""
+
+    def __init__(self) -> None:
+        self._buckets: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+
+    def add(self, index: int, bits: int) -> None:
+        for band in _bands(bits):
+            self._buckets[band].append(index)
+
+    def candidates(self, bits: int) -> Iterator[int]:
+        """The latest added of each band of ``bits``."""
+        for band in _bands(bits):
+            yield from self._buckets[band][-_COMPARED:]
+
+
+def _bands(bits: int) -> list[tuple[int, int]]:
+    if not has_ink(bits):
+        return []
+    width = GRID * GRID // _BANDS
+    parts = ((band, bits >> band * width & (1 << width) - 1) for band in range(_BANDS))
+    return [(band, part) for band, part in parts if part]
 
 
 def _alike(one: int, other: int) -> bool:

@@ -13,6 +13,7 @@ from stages.store.errors import UserError
 from stages.store.files import read_json, write_json
 
 MANIFEST = "manifest.json"
+_SYNTHETIC = "synthetic-"
 
 
 def shard_name(number: int) -> str:
@@ -20,16 +21,31 @@ def shard_name(number: int) -> str:
     return f"shard-{number:05d}.parquet"
 
 
-def write_manifest(folder: Path, origins: Iterable[str], about: Mapping[str, Any]) -> dict[str, Any]:
+def synthetic_name(number: int) -> str:
+    """The file name of shard ``number``, from 0, of the sheets drawn for training alone."""
+    return f"{_SYNTHETIC}{number:05d}.parquet"
+
+
+def is_synthetic(shard: Path) -> bool:
+    """Whether a shard's rows are drawn for training alone."""
+    return shard.name.startswith(_SYNTHETIC)
+
+
+def write_manifest(
+    folder: Path, origins: Iterable[str], about: Mapping[str, Any], *, synthetic: int = 0
+) -> dict[str, Any]:
     """Write and return the manifest of the shards in ``folder``.
 
     Args:
-        origins: of each shard in order, where its rows came from.
+        origins: of each shard of the source in order, where its rows came from.
         about: what the manifest says first: source, id, revision, columns.
+        synthetic: how many shards of synthetic sheets there are; they come last.
     """
+    named = [(shard_name(number), origin) for number, origin in enumerate(origins)]
+    named += [(synthetic_name(number), "synthetic") for number in range(synthetic)]
     shards = []
-    for number, origin in enumerate(origins):
-        path = folder / shard_name(number)
+    for name, origin in named:
+        path = folder / name
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         rows = pq.read_metadata(path).num_rows
@@ -42,13 +58,18 @@ def write_manifest(folder: Path, origins: Iterable[str], about: Mapping[str, Any
                 "sha256": digest,
             }
         )
-    manifest = {**about, "rows": sum(shard["rows"] for shard in shards), "shards": shards}
+    manifest = {
+        **about,
+        "rows": sum(shard["rows"] for shard in shards),
+        "synthetic": sum(shard["rows"] for shard in shards[len(named) - synthetic :]),
+        "shards": shards,
+    }
     write_json(folder / MANIFEST, manifest)
     return manifest
 
 
 def raw_shards(folder: Path) -> list[Path]:
-    """The shards that the manifest of ``folder`` lists, in order.
+    """The shards that the manifest of ``folder`` lists, in order, synthetic ones last.
 
     Raises:
         UserError: the manifest is missing, or a shard is missing or not as long as the manifest says.
