@@ -140,7 +140,7 @@ def _stop_ids(model: Any, encoder: Encoder) -> list[int]:
     return sorted({encoder.end_of_turn_id, *([own] if isinstance(own, int) else own or [])})
 
 
-class _Probabilities(LogitsProcessor):  # type: ignore[misc]
+class _Probabilities(LogitsProcessor):
     """Notes how probable the model held each token that was then chosen; it changes nothing.
 
     First in the list, it sees the raw logits of a step; which tokens were chosen it sees at the next.
