@@ -81,7 +81,10 @@ class Lora:
     r: int
     alpha: int
     dropout: float
+    rank_stabilized: bool
+    dora: bool
     target_modules: tuple[str, ...]
+    also: tuple[Literal["vision", "merger"], ...]
 
     def check(self, where: str) -> None:
         _positive(self, "r", where)
@@ -94,21 +97,22 @@ class Lora:
 class Train:
     """Training settings that do not depend on the profile."""
 
-    max_length: int
     weight_decay: float
     max_grad_norm: float
     warmup_steps: int
     schedule: Literal["linear", "cosine", "constant", "constant_with_warmup"]
     logging_steps: int
     validation_sheets: int
+    vision_cache_gib: float
 
     def check(self, where: str) -> None:
-        _positive(self, "max_length", where)
         _positive(self, "logging_steps", where)
         _positive(self, "validation_sheets", where)
         _positive(self, "max_grad_norm", where)
         _require(self.warmup_steps >= 0, f"{where}.warmup_steps is {self.warmup_steps}: it must be 0 or more")
         _require(self.weight_decay >= 0, f"{where}.weight_decay is {self.weight_decay}: it must be 0 or more")
+        cache = self.vision_cache_gib
+        _require(cache >= 0, f"{where}.vision_cache_gib is {cache}: it must be 0 (off) or more")
 
 
 @dataclass(frozen=True)
@@ -198,14 +202,16 @@ class ProfileTrain:
 
     epochs: float
     max_sheets: int
-    batch_size: int
+    tokens_per_step: int
     gradient_accumulation: int
     learning_rate: float
-    gradient_checkpointing: bool
+    gradient_checkpointing: Literal["none", "selective", "full"]
+    checkpoint_steps: int
 
     def check(self, where: str) -> None:
-        for name in ("epochs", "max_sheets", "batch_size", "gradient_accumulation", "learning_rate"):
+        for name in ("epochs", "max_sheets", "tokens_per_step", "gradient_accumulation", "learning_rate"):
             _positive(self, name, where)
+        _positive(self, "checkpoint_steps", where)
 
 
 @dataclass(frozen=True)

@@ -1,85 +1,137 @@
 """``python -m stages.train``: fine-tune a LoRA adapter on data/messages and write it to models/adapter.
 
 Reads the train and validation splits, writes ``models/adapter/`` (adapter and processor),
-``metrics/train.json`` and the loss curves in ``metrics/plots/``.
+``metrics/train.json`` and the loss curves in ``metrics/plots/``. A run that is killed leaves its state in
+``models/.train.part``; the next one goes on from there if code, params and data are the same.
 """
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from stages.config import load_params
+from stages.config import Params, load_params
 from stages.store.errors import UserError, run, takes_no_arguments
 from stages.store.files import replacing_folder, write_json, write_text
 from stages.store.tables import read_messages
 
+if TYPE_CHECKING:
+    from stages.vlm.examples import Examples
+
 CLEAN = Path("data/clean")
 MESSAGES = Path("data/messages")
 ADAPTER = Path("models/adapter")
+UNFINISHED = Path("models/.train.part")
 METRICS = Path("metrics/train.json")
 PLOTS = Path("metrics/plots")
+
+log = logging.getLogger(__name__)
 
 
 def main() -> None:
     """Run the stage in the current folder."""
     takes_no_arguments(__doc__)
+    from stages.vlm.checkpoint import Checkpoint
     from stages.vlm.device import prepare_device
     from stages.vlm.encode import Encoder
-    from stages.vlm.finetune import answer_tokens, choose_examples, finetune
+    from stages.vlm.finetune import finetune
     from stages.vlm.load import load_base, load_processor
-    from stages.vlm.sheets import Sheets
 
     params = load_params()
     profile = params.active
-    rows = {split: read_messages(MESSAGES, split) for split in ("train", "validation")}
     device = prepare_device(profile.model, params.seed)
     encoder = Encoder(load_processor(profile.model.base, profile.model.revision))
-    limits = {"train": profile.train.max_sheets, "validation": params.train.validation_sheets}
-    chosen = {
-        split: choose_examples(
-            rows[split],
-            Sheets(CLEAN, split, params.image),
-            encoder,
-            max_length=params.train.max_length,
-            max_sheets=limits[split],
-        )
-        for split in rows
-    }
-    for split, examples in chosen.items():
-        if not examples.rows:
-            raise UserError(
-                f"every {split} sheet is longer than train.max_length ({params.train.max_length} tokens): "
-                "raise it, or lower image.max_pixels or messages.max_target_chars"
-            )
+    chosen = choose(params, encoder)
+    model = load_base(profile.model, device)
+    checkpoint = Checkpoint(UNFINISHED, fingerprint(params, chosen, model))
+    done = finetune(
+        model,
+        encoder,
+        chosen["train"],
+        chosen["validation"],
+        lora=params.lora,
+        settings=params.train,
+        profile=profile.train,
+        device=device,
+        seed=params.seed,
+        checkpoint=checkpoint,
+    )
     with replacing_folder(ADAPTER) as folder:
-        curve = finetune(
-            load_base(profile.model, device),
-            encoder,
-            chosen["train"],
-            chosen["validation"],
-            lora=params.lora,
-            settings=params.train,
-            profile=profile.train,
-            device=device,
-            seed=params.seed,
-            out=folder,
-        )
-    for name, points in (("train", curve.train), ("validation", curve.validation)):
-        lines = [f"{step:g}\t{loss:.6f}" for step, loss in points]
+        done.model.save_pretrained(str(folder))
+        encoder.processor.save_pretrained(str(folder))
+    curves = {"train": done.ledger.train, "validation": done.ledger.validation}
+    for name, points in curves.items():
+        lines = [f"{step}\t{loss:.6f}" for step, loss in points]
         write_text(PLOTS / f"{name}.tsv", "\n".join(["step\tloss", *lines]) + "\n")
     write_json(
         METRICS,
         {
             "sheets": len(chosen["train"].rows),
-            "dropped": {"too_long": chosen["train"].dropped},
-            "answer_tokens": answer_tokens(chosen["train"], encoder),
+            "dropped": {"too_long": len(chosen["train"].dropped)},
+            "answer_tokens": sum(chosen["train"].answers),
+            "padding": round(done.padding, 4),
             "validation_sheets": len(chosen["validation"].rows),
-            "loss": round(curve.train[-1][1], 6),
-            "validation_loss": round(curve.validation[-1][1], 6),
-            "validation_loss_before": round(curve.validation[0][1], 6),
+            "loss": round(curves["train"][-1][1], 6),
+            "validation_loss": round(curves["validation"][-1][1], 6),
+            "validation_loss_before": round(curves["validation"][0][1], 6),
         },
     )
+    checkpoint.clear()
+
+
+def choose(params: Params, encoder: Any) -> dict[str, Examples]:
+    """The sheets to train on and those to validate with, by split.
+
+    Raises:
+        UserError: no sheet of a split fits into a row.
+    """
+    from stages.vlm.examples import choose_examples
+    from stages.vlm.sheets import Sheets
+
+    profile = params.active.train
+    chosen = {}
+    for split, most in (("train", profile.max_sheets), ("validation", params.train.validation_sheets)):
+        examples = choose_examples(
+            read_messages(MESSAGES, split),
+            Sheets(CLEAN, split, params.image),
+            encoder,
+            budget=profile.tokens_per_step,
+            max_sheets=most,
+        )
+        if examples.dropped:
+            log.warning(
+                "%s: %d sheets are longer than train.tokens_per_step (%d tokens) and left out: %s",
+                split,
+                len(examples.dropped),
+                profile.tokens_per_step,
+                ", ".join(examples.dropped),
+            )
+        if not examples.rows:
+            raise UserError(
+                f"every {split} sheet is longer than the profile's train.tokens_per_step "
+                f"({profile.tokens_per_step} tokens): raise it, or lower image.max_pixels or "
+                "messages.max_target_chars"
+            )
+        chosen[split] = examples
+    return chosen
+
+
+def fingerprint(params: Params, chosen: dict[str, Examples], model: Any) -> dict[str, str]:
+    """Hashes of all that the adapter depends on."""
+    from stages.vlm.checkpoint import digest_of, digest_of_code, digest_of_model
+
+    profile = params.active
+    groups = (params.image, params.lora, params.train, profile.model, profile.train)
+    return {
+        "code": digest_of_code(),
+        "params": digest_of([params.seed, *map(repr, groups)]),
+        # An id is a hash of the sheet's content, its picture included.
+        "data": digest_of([examples.rows for _, examples in sorted(chosen.items())]),
+        "base model": digest_of_model(
+            profile.model.base, profile.model.revision, getattr(model.config, "_commit_hash", None)
+        ),
+    }
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def small_params(task: str) -> dict[str, Any]:
     params["image"] |= {"max_side": 256}
     sample = params["profiles"]["sample"]
     sample["data"] |= {"rows": 60}
-    sample["train"] |= {"max_sheets": 8, "batch_size": 4, "epochs": 1}
+    sample["train"] |= {"max_sheets": 8, "tokens_per_step": 1024, "epochs": 1}
     return params
 
 

@@ -7,7 +7,7 @@ length of a picture; and they are exactly what generation has to produce after t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -47,6 +47,7 @@ class Encoder:
         self.processor: Any = processor  # transformers types neither its call nor its parts
         self.tokenizer: Any = self.processor.tokenizer
         self.pad_id = int(self.tokenizer.pad_token_id)
+        self.merge = int(self.processor.image_processor.merge_size)  # side of the patches behind one token
         self.end_of_turn_id = self._end_of_turn()
 
     def encode_prompt(self, pictures: list[PILImage.Image], messages: list[dict[str, Any]]) -> Encoded:
@@ -66,15 +67,22 @@ class Encoder:
 
     def encode_sample(self, pictures: list[PILImage.Image], messages: list[dict[str, Any]]) -> Encoded:
         """Encode a whole chat; exactly the answer and its end-of-turn token have a label."""
-        prompt = self.encode_prompt(pictures, messages)
-        answer = self.answer_ids(messages[-1]["content"][0]["text"])
-        return Encoded(
-            torch.cat([prompt.input_ids, answer]),
-            torch.cat([prompt.labels, answer]),
-            torch.cat([prompt.mm_token_type_ids, torch.zeros_like(answer)]),
-            prompt.pixel_values,
-            prompt.image_grid_thw,
-        )
+        return self._answered(self.encode_prompt(pictures, messages), messages)
+
+    def encode_seen(self, grids: torch.Tensor, messages: list[dict[str, Any]]) -> Encoded:
+        """What ``encode_sample`` gives, but for the pixels, of which there are none.
+
+        Args:
+            grids: (temporal, height, width) of each picture in patches, int64 of shape ``(pictures, 3)``.
+        """
+        text = self.tokenizer(self._prompt_text(messages), add_special_tokens=False)["input_ids"]
+        ids = torch.tensor(text, dtype=torch.int64)
+        tokens = torch.ones_like(ids)
+        tokens[ids == self.processor.image_token_id] = grids.prod(1) // self.merge**2
+        ids = ids.repeat_interleave(tokens)
+        kinds = (ids == self.processor.image_token_id).to(ids.dtype)
+        prompt = Encoded(ids, torch.full_like(ids, IGNORED), kinds, torch.empty(0, 0), grids)
+        return self._answered(prompt, messages)
 
     def answer_ids(self, target: str) -> torch.Tensor:
         """Token ids of an answer with its end-of-turn token, int64 of shape ``(tokens,)``."""
@@ -85,11 +93,19 @@ class Encoder:
         """How many tokens ``encode_sample`` would give for pictures of these (width, height), unopened."""
         text = self.tokenizer(self._prompt_text(messages), add_special_tokens=False)["input_ids"]
         image_processor = self.processor.image_processor
-        merged = image_processor.merge_size**2
         patches = [image_processor.get_number_of_image_patches(height, width) for width, height in sizes]
         # The unexpanded prompt holds one placeholder a picture.
-        pictures = sum(count // merged - 1 for count in patches)
+        pictures = sum(count // self.merge**2 - 1 for count in patches)
         return len(text) + pictures + len(self.answer_ids(messages[-1]["content"][0]["text"]))
+
+    def _answered(self, prompt: Encoded, messages: list[dict[str, Any]]) -> Encoded:
+        answer = self.answer_ids(messages[-1]["content"][0]["text"])
+        return replace(
+            prompt,
+            input_ids=torch.cat([prompt.input_ids, answer]),
+            labels=torch.cat([prompt.labels, answer]),
+            mm_token_type_ids=torch.cat([prompt.mm_token_type_ids, torch.zeros_like(answer)]),
+        )
 
     def _prompt_text(self, messages: list[dict[str, Any]]) -> str:
         turn = [_plain(message) for message in messages if message["role"] != "assistant"]

@@ -1,92 +1,38 @@
-"""LoRA fine-tuning through TRL's SFTTrainer, with this project's encoding of a sheet and its chat."""
+"""LoRA fine-tuning through TRL: packed rows, a loss that does not depend on the packing, resumable."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
+import logging
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
-from datasets import Dataset
-from peft import LoraConfig, TaskType
-from transformers import PreTrainedModel, TrainerCallback
-from trl import SFTConfig, SFTTrainer
+from transformers import PreTrainedModel
+from trl import SFTConfig
 
 from stages.config import Lora, ProfileTrain, Train
-from stages.store.errors import UserError
+from stages.vlm.checkpoint import Checkpoint
 from stages.vlm.device import Device
-from stages.vlm.encode import Encoder, collate
-from stages.vlm.sheets import Sheets
+from stages.vlm.encode import Encoder
+from stages.vlm.examples import Examples
+from stages.vlm.features import FeatureCache, bytes_a_token
+from stages.vlm.feed import Feed, workers
+from stages.vlm.ledger import Ledger
+from stages.vlm.pack import Plan, plan_rows, row_length
+from stages.vlm.row import Shape
+from stages.vlm.trainer import Pace, PackedTrainer
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Examples:
-    """Message rows of one split that fit into the length limit, with their pictures."""
+class Finetuned:
+    """The model with its adapter, the loss by step, and what the run's rows and steps were like."""
 
-    rows: list[dict[str, Any]]
-    sheets: Sheets
-    dropped: int  # rows longer than the limit
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Loss by optimizer step, as (step, loss) pairs."""
-
-    train: list[tuple[float, float]]
-    validation: list[tuple[float, float]]
-
-
-def choose_examples(
-    rows: list[dict[str, Any]], sheets: Sheets, encoder: Encoder, *, max_length: int, max_sheets: int
-) -> Examples:
-    """The first ``max_sheets`` rows by id whose picture, prompt and answer fit into ``max_length`` tokens.
-
-    Ids are content hashes, so their order is as good as random and does not depend on a seed. A row that does
-    not fit is left out whole: cutting it would teach a wrong answer or lose placeholders of its picture.
-    """
-    kept: list[dict[str, Any]] = []
-    dropped = 0
-    for row in sorted(rows, key=lambda row: row["id"]):
-        if len(kept) == max_sheets:
-            break
-        if encoder.length([sheets.size(row)], row["messages"]) > max_length:
-            dropped += 1
-        else:
-            kept.append(row)
-    return Examples(kept, sheets, dropped)
-
-
-def lora_config(lora: Lora) -> LoraConfig:
-    """PEFT's settings; the projections are those of the language model, never the vision tower's."""
-    names = "|".join(sorted(lora.target_modules))
-    return LoraConfig(
-        r=lora.r,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        bias="none",
-        task_type=TaskType.CAUSAL_LM,
-        target_modules=rf".*\.language_model\..*\.({names})",
-    )
-
-
-def collator(
-    encoder: Encoder, train: Examples, validation: Examples
-) -> Callable[[list[dict[str, Any]]], Any]:
-    """A function from data-set rows ``{"split": str, "index": int}`` to a right-padded batch."""
-    examples = {"train": train, "validation": validation}
-
-    def collate_rows(items: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        samples = []
-        for item in items:
-            chosen = examples[item["split"]]
-            row = chosen.rows[item["index"]]
-            samples.append(encoder.encode_sample([chosen.sheets.picture(row)], row["messages"]))
-        return collate(samples, encoder.pad_id, side="right")
-
-    return collate_rows
+    model: Any
+    ledger: Ledger
+    padding: float
+    paces: list[Pace]
 
 
 def finetune(
@@ -100,92 +46,131 @@ def finetune(
     profile: ProfileTrain,
     device: Device,
     seed: int,
-    out: Path,
-) -> Curve:
-    """Train an adapter on ``train`` and write it, with the processor, to the folder ``out``.
+    checkpoint: Checkpoint,
+) -> Finetuned:
+    """Train an adapter on ``train``, from the last checkpoint on if there is one.
 
-    The loss of an optimizer step is the mean over all answer tokens of the step (TRL divides by their number
-    over the whole accumulation), so it does not depend on how samples are batched.
+    The loss of an optimizer step is the mean over all answer tokens of the step, however they are packed.
 
     Raises:
-        UserError: the loss is not finite.
+        UserError: the loss is not finite, or memory does not suffice.
     """
+    tokens = row_length([*train.lengths, *validation.lengths], profile.tokens_per_step)
+    plan = plan_rows(train.lengths, tokens=tokens, epochs=profile.epochs, seed=seed)
+    unmixed = plan_rows(validation.lengths, tokens=tokens, epochs=1, seed=seed)
+    shape = _shape(plan, unmixed) if device.name == "cuda" else None
+    steps = plan.steps(profile.gradient_accumulation)
+    checkpoint.open()
+    cache = FeatureCache(checkpoint.folder / "features")
+    kept = _kept(model, train, validation, lora, settings, profile)
+
+    def feed(split: str, examples: Examples, rows: list[tuple[int, ...]]) -> Feed:
+        return Feed(examples, encoder, rows, device, shape, cache if split in kept else None)
+
+    ledger = Ledger(settings.logging_steps, len(steps))
+    trainer = PackedTrainer(
+        model,
+        _arguments(settings, profile, device, seed, checkpoint, steps=len(steps)),
+        lora=lora,
+        steps=steps,
+        train=feed("train", train, [row for step in steps for row in step]),
+        validation=feed("validation", validation, unmixed.rows),
+        ledger=ledger,
+        checkpoint=checkpoint,
+        recompute=profile.gradient_checkpointing,
+        seen=cache,
+        seed=seed,
+    )
+    trainer.go()
+    _tell(trainer.paces, plan)
+    return Finetuned(trainer.model, ledger, plan.padding, trainer.paces)
+
+
+def _arguments(
+    settings: Train, profile: ProfileTrain, device: Device, seed: int, checkpoint: Checkpoint, *, steps: int
+) -> SFTConfig:
     on_cuda = device.name == "cuda"
-    steps = _steps(len(train.rows), profile)
-    with TemporaryDirectory() as scratch:
-        args = SFTConfig(
-            output_dir=scratch,
-            num_train_epochs=profile.epochs,
-            per_device_train_batch_size=profile.batch_size,
-            per_device_eval_batch_size=profile.batch_size,
-            gradient_accumulation_steps=profile.gradient_accumulation,
-            gradient_checkpointing=profile.gradient_checkpointing,
-            learning_rate=profile.learning_rate,
-            warmup_steps=min(settings.warmup_steps, steps),
-            weight_decay=settings.weight_decay,
-            max_grad_norm=settings.max_grad_norm,
-            lr_scheduler_type=settings.schedule,
-            bf16=on_cuda and device.dtype == torch.bfloat16,
-            tf32=True if on_cuda else None,
-            use_cpu=not on_cuda,
-            logging_steps=settings.logging_steps,
-            logging_first_step=True,
-            eval_strategy="steps",
-            eval_steps=max(1, steps // 4),
-            eval_on_start=True,
-            save_strategy="no",
-            report_to="none",
-            seed=seed,
-            data_seed=seed,
-            dataloader_num_workers=8 if on_cuda else 0,
-            dataloader_pin_memory=on_cuda,
-            remove_unused_columns=False,
-            max_length=None,
-            dataset_kwargs={"skip_prepare_dataset": True},
-            ddp_find_unused_parameters=False,
-        )
-        trainer = SFTTrainer(
-            model=model,
-            args=args,
-            train_dataset=_index("train", len(train.rows)),
-            eval_dataset=_index("validation", len(validation.rows)),
-            data_collator=collator(encoder, train, validation),
-            processing_class=encoder.processor,
-            peft_config=lora_config(lora),
-            callbacks=[_StopOnBadLoss()],
-        )
-        trainer.train()
-        trainer.save_model(str(out))
-    encoder.processor.save_pretrained(str(out))
-    history = trainer.state.log_history
-    return Curve(
-        train=[(entry["step"], entry["loss"]) for entry in history if "loss" in entry],
-        validation=[(entry["step"], entry["eval_loss"]) for entry in history if "eval_loss" in entry],
+    ahead = workers(device)
+    # It is the reader that recomputes layers. Transformers 5.23 has a new name for this and warns of the old.
+    names = {field.name for field in fields(SFTConfig)}
+    old, new = "gradient_checkpointing", "activation_checkpointing"
+    off: Any = {new if new in names else old: False}
+    return SFTConfig(
+        output_dir=str(checkpoint.folder),
+        num_train_epochs=1,  # the plan holds all epochs
+        per_device_train_batch_size=1,  # row
+        gradient_accumulation_steps=profile.gradient_accumulation,
+        average_tokens_across_devices=True,
+        optim="adamw_torch_fused",
+        learning_rate=profile.learning_rate,
+        lr_scheduler_type=settings.schedule,
+        warmup_steps=min(settings.warmup_steps, steps),
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        bf16=on_cuda and device.dtype == torch.bfloat16,
+        tf32=True if on_cuda else None,
+        use_cpu=not on_cuda,
+        eval_strategy="no",  # the trainer's own course says when
+        save_strategy="steps",
+        save_steps=profile.checkpoint_steps,
+        save_total_limit=2,  # the newest may not be whole yet
+        logging_strategy="no",
+        logging_nan_inf_filter=False,  # it would wait for the device in every step
+        report_to="none",
+        seed=seed,
+        dataloader_num_workers=ahead,
+        dataloader_prefetch_factor=2 if ahead else None,
+        dataloader_pin_memory=on_cuda,
+        remove_unused_columns=False,
+        max_length=None,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        ddp_find_unused_parameters=False,
+        **off,
     )
 
 
-def answer_tokens(examples: Examples, encoder: Encoder) -> int:
-    """How many tokens of ``examples`` carry a loss."""
-    return sum(len(encoder.answer_ids(row["target"])) for row in examples.rows)
+def _kept(
+    model: PreTrainedModel,
+    train: Examples,
+    validation: Examples,
+    lora: Lora,
+    settings: Train,
+    profile: ProfileTrain,
+) -> set[str]:
+    """The splits whose pictures the vision tower sees only once: those that come again, if disk allows.
 
-
-def _index(split: str, count: int) -> Dataset:
-    """What the trainer shuffles: no pictures, because TRL would take the encoding over from the collator."""
-    return Dataset.from_dict({"split": [split] * count, "index": list(range(count))})
-
-
-def _steps(samples: int, profile: ProfileTrain) -> int:
-    batches = math.ceil(samples / profile.batch_size)
-    return math.ceil(math.ceil(batches / profile.gradient_accumulation) * profile.epochs)
-
-
-class _StopOnBadLoss(TrainerCallback):
-    """Ends the run at the first loss that is not finite, before a broken adapter is written."""
-
-    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
-        loss = kwargs.get("logs", {}).get("loss", 0.0)
-        if not math.isfinite(loss):
-            raise UserError(
-                f"the loss is {loss} at step {state.global_step}: lower the profile's train.learning_rate "
-                "or train.max_grad_norm"
+    An adapter on the tower or its mergers changes what they give from step to step.
+    """
+    room = settings.vision_cache_gib * 2**30
+    token = bytes_a_token(model.config.vision_config, model.dtype)
+    again = {"validation": validation} | ({"train": train} if profile.epochs > 1 else {})
+    kept = set()
+    for split, examples in again.items() if not lora.also else ():
+        needed = sum(examples.lengths) * token  # a little more than that: not every token is a picture's
+        if needed <= room:
+            kept.add(split)
+            room -= needed
+        else:
+            log.info(
+                "%s: the vision tower looks at every sheet anew, train.vision_cache_gib is %.1f too small",
+                split,
+                (needed - room) / 2**30,
             )
+    return kept
+
+
+def _shape(*plans: Plan) -> Shape:
+    """One shape for the rows of all plans."""
+    return Shape(plans[0].tokens, max(len(row) for plan in plans for row in plan.rows))
+
+
+def _tell(paces: list[Pace], plan: Plan) -> None:
+    """One line on how the time went, which no metric holds because it differs from run to run."""
+    seconds = sum(pace.seconds for pace in paces)
+    if seconds:
+        log.info(
+            "%.2f sheets/s, %.1f %% of the time spent waiting for data, %.1f %% of the tokens padding",
+            sum(len(pace.samples) for pace in paces) / seconds,
+            100 * sum(pace.waited for pace in paces) / seconds,
+            100 * plan.padding,
+        )

@@ -29,8 +29,12 @@ class Sheets:
 
     def picture(self, row: dict[str, Any]) -> PILImage.Image:
         """The RGB picture of a message row, at most as large as the limits."""
-        image = open_picture(self._pictures.read(row["part"], row["row"]))
+        image = open_picture(self.encoded(row))
         return fit_within(image, max_side=self._limits.max_side, max_pixels=self._limits.max_pixels)
+
+    def encoded(self, row: dict[str, Any]) -> bytes:
+        """The bytes of a message row's picture as the data set has them."""
+        return self._pictures.read(row["part"], row["row"])
 
     def size(self, row: dict[str, Any]) -> tuple[int, int]:
         """Width and height in pixels that ``picture`` would have."""
