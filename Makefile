@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: env repro test lint clean
+.PHONY: env repro share test lint lock clean
 
 env: .venv/ready
 
@@ -20,6 +20,15 @@ env: .venv/ready
 repro: env
 	dvc repro
 	python -m stages.compare
+
+# make share REMOTE=...: data, models and the record of every run to where colleagues get them (docs/sharing.md).
+share: env
+	@test -n "$(REMOTE)" || { echo "error: say where to, for example \
+	make share REMOTE=ssh://user@host/srv/schematics (docs/sharing.md)"; exit 1; }
+	dvc remote add --quiet --force --default shared "$(REMOTE)"
+	dvc push --run-cache
+	git add .dvc/config
+	@echo 'now tell colleagues where it is: git commit -m "Share data and models" .dvc/config && git push'
 
 lint: env
 	ruff check .

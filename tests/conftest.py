@@ -27,3 +27,11 @@ def mini() -> Path:
 def qwen3_tokenizer() -> Path:
     """The folder with the Qwen3 tokenizer."""
     return shared_folder("qwen3-tokenizer")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout in which the pipeline has run on a handful of sheets; tests that change it take a copy."""
+    from finished import make_finished
+
+    return make_finished(tmp_path_factory.mktemp("finished"))
