@@ -1,0 +1,170 @@
+"""``python -m stages.predict SHEET...``: read schematic sheets and print their parts.
+
+A sheet is a PNG, JPEG, WebP, SVG or PDF (every page is one), a .kicad_sch, a folder of them, or - for
+standard input. What is asked, and how large pictures are, is told by params.yaml, as in training. Prints a
+bill of materials as CSV (or JSON, or a table); for the tasks yaml, json and schematic, the answer itself.
+A file that cannot be read is one line on stderr, and the exit status is their number (at most 125).
+With --serve, a page on this machine does the same for sheets that are dropped on it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import chain
+from typing import get_args
+
+from stages.config import Params, Task, load_params
+from stages.kicad.draw import PIXELS_PER_MM
+from stages.reading.adapter import OWN, Weights, find_weights
+from stages.reading.drawing import Scale
+from stages.reading.files import named_files, read_file
+from stages.reading.output import as_csv, as_json, as_table, as_text
+from stages.reading.parts import Reading
+from stages.reading.reader import Reader
+from stages.reading.sheet import Limits, Sheet, open_sheets
+from stages.store.errors import UserError, run
+from stages.tasks import task as task_named
+
+MOST_FAILED = 125  # a shell means something else by a greater exit status
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Read the sheets of the command line, or serve the page."""
+    parser = command_line()
+    words = parser.parse_args()
+    if bool(words.sheets) == words.serve:
+        parser.error("name a sheet, or --serve" if words.sheets == [] else "--serve takes no sheets")
+    params = load_params()
+    task = words.task or params.task
+    if task != "components" and words.format in ("csv", "table"):
+        raise UserError(f"an answer to the task {task} has no columns: leave --format out, or --format json")
+    if task != params.task:
+        log.warning("params.yaml has task: %s, so a model trained with it may not know %s", params.task, task)
+    weights = find_weights(words.adapter, params)
+    limits = Limits(params.image, params.clean.max_pixels, drawing_scale(params))
+    if words.serve:
+        from stages.reading.server import serve
+
+        serve(partial(load_reader, weights, task, params), limits, host=words.host, port=words.port)
+        return
+    readings, failed = read_files(
+        words.sheets, limits, partial(load_reader, weights, task, params), batch_size=weights.model.batch_size
+    )
+    if readings:
+        sys.stdout.write(shown(readings, words.format, task, calibrated=weights.calibration is not None))
+    sys.exit(min(failed, MOST_FAILED))
+
+
+def command_line() -> argparse.ArgumentParser:
+    """The options; ``--help`` needs neither a model nor torch."""
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        "python -m stages.predict", description=__doc__, formatter_class=formatter
+    )
+    parser.add_argument("sheets", nargs="*", metavar="SHEET", help="a file, a folder, or -")
+    parser.add_argument(
+        "--task", choices=get_args(Task), help="what is asked; params.yaml's task if not given"
+    )
+    parser.add_argument("--format", choices=("csv", "json", "table"), help="csv if not given")
+    parser.add_argument("--adapter", default=OWN, metavar="PATH_OR_ID", help=f"{OWN} if not given")
+    parser.add_argument("--serve", action="store_true", help="a page to drop sheets on, until Ctrl-C")
+    parser.add_argument("--host", default="127.0.0.1", help="address of the page; this machine alone sees it")
+    parser.add_argument("--port", type=int, default=8000, help="of the page; 0: any that is free")
+    return parser
+
+
+def drawing_scale(params: Params) -> Scale:
+    """Drawings become as large as the sheets that the model has learned from.
+
+    The real ones are kicad-cli's, of one scale; the built-in ones are all of one size.
+    """
+    data, image = params.active.data, params.image
+    canvas = (data.width, data.height) if data.source == "sample" and data.width and data.height else None
+    return Scale(PIXELS_PER_MM, image.max_side, image.max_pixels, canvas)
+
+
+def load_reader(weights: Weights, task: Task, params: Params) -> Reader:
+    """Load the model. This imports torch."""
+    from stages.vlm.device import prepare_device
+    from stages.vlm.encode import Encoder
+    from stages.vlm.generate import answer_sheets
+    from stages.vlm.load import load_base, load_processor, load_tuned
+
+    if task == "components" and weights.calibration is None:
+        log.warning("no calibration.json goes with the model: confidences are what it says of itself")
+    device = prepare_device(weights.model, params.seed)
+    model = (
+        load_base(weights.model, device)
+        if weights.whole
+        else load_tuned(weights.model, device, weights.folder)
+    )
+    ask = partial(
+        answer_sheets,
+        model,
+        Encoder(load_processor(str(weights.folder), None)),
+        batch_size=weights.model.batch_size,
+        max_new_tokens=params.evaluate.max_new_tokens,
+        beams=params.evaluate.beams,
+        repetition_penalty=params.evaluate.repetition_penalty,
+    )
+    return Reader(ask, task_named(task), params.messages, weights.calibration)
+
+
+def read_files(
+    words: Sequence[str], limits: Limits, load: Callable[[], Reader], *, batch_size: int
+) -> tuple[list[Reading], int]:
+    """Read what the words of the command line name, and count the files that could not be read.
+
+    The model is loaded when the first sheet is open, so that bad files are told at once.
+    """
+    readings: list[Reading] = []
+    waiting: list[Sheet] = []
+    failed, reader = 0, None
+    for found in chain(opened(words, limits), [None]):
+        if isinstance(found, UserError):
+            print(f"error: {found}", file=sys.stderr)
+            failed += 1
+        elif found:
+            waiting += found
+        while len(waiting) >= batch_size or (found is None and waiting):
+            reader = reader or load()
+            start = time.perf_counter()
+            batch, waiting = waiting[:batch_size], waiting[batch_size:]
+            readings += reader.read(batch)
+            log.info("%d sheets in %.1f s", len(batch), time.perf_counter() - start)
+    for reading in readings:
+        if reading.cut:
+            log.warning("%s: the answer stops at evaluate.max_new_tokens and may lack parts", reading.origin)
+    return readings, failed
+
+
+def opened(words: Sequence[str], limits: Limits) -> Iterator[list[Sheet] | UserError]:
+    """The sheets of each file, or what is wrong with it."""
+    for name in named_files(words):
+        if isinstance(name, UserError):
+            yield name
+            continue
+        try:
+            yield open_sheets(*read_file(name), limits)
+        except UserError as error:
+            yield error
+
+
+def shown(readings: Sequence[Reading], format: str | None, task: str, *, calibrated: bool) -> str:
+    """The output in the format asked for."""
+    if format == "json":
+        return as_json(readings, task=task, calibrated=calibrated)
+    if task != "components":
+        return as_text(readings)
+    return as_table(readings) if format == "table" else as_csv(readings)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    run(main)

@@ -1,0 +1,92 @@
+"use strict";
+
+const element = (id) => document.getElementById(id);
+const drop = element("drop"), files = element("files");
+let csv = null;
+
+drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
+drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+drop.addEventListener("drop", (event) => {
+  event.preventDefault();
+  drop.classList.remove("over");
+  read([...event.dataTransfer.files]);
+});
+// A file that misses the field must not replace the page.
+for (const name of ["dragover", "drop"]) {
+  window.addEventListener(name, (event) => event.preventDefault());
+}
+files.addEventListener("change", () => { read([...files.files]); files.value = ""; });
+
+async function read(chosen) {
+  if (!chosen.length || document.body.classList.contains("busy")) return;
+  document.body.classList.add("busy");
+  files.disabled = true;
+  show({ sheets: [], errors: [] });
+  element("state").textContent = `Reading ${chosen.length === 1 ? chosen[0].name : `${chosen.length} files`}…`;
+  const form = new FormData();
+  for (const file of chosen) form.append("file", file, file.name);
+  let found;
+  try {
+    const response = await fetch("/read", { method: "POST", body: form });
+    found = await response.json();
+    if (!response.ok) found = { sheets: [], errors: [found.error] };
+  } catch {
+    found = { sheets: [], errors: ["No answer: is the server still running, and are the files under 32 MB?"] };
+  }
+  element("state").textContent = "";
+  show(found);
+  files.disabled = false;
+  document.body.classList.remove("busy");
+}
+
+function show(found) {
+  element("errors").replaceChildren(...found.errors.map((line) => item("li", line)));
+  element("sheets").replaceChildren(...found.sheets.map((one) => article(one, found.task)));
+  if (csv) URL.revokeObjectURL(csv);
+  csv = found.csv ? URL.createObjectURL(new Blob([found.csv], { type: "text/csv;charset=utf-8" })) : null;
+  element("toolbar").hidden = !csv;
+  if (csv) element("csv").href = csv;
+  const parts = new Set(found.sheets.flatMap((one) => one.parts.map((part) => part.part)));
+  element("summary").textContent = `${count(parts.size, "part")} on ${count(found.sheets.length, "sheet")}. ` +
+    (found.calibrated ? "Confidence is the share of such answers that are right." : "Confidence is the model's own; it is not calibrated.");
+}
+
+function article(one, task) {
+  const node = element("sheet").content.cloneNode(true), query = (what) => node.querySelector(what);
+  query("h2").textContent = one.name;
+  query("img").src = one.picture;
+  query("img").alt = `${one.name} as the model sees it`;
+  const parts = [...one.parts].sort((a, b) => (b.confidence ?? 0) - (a.confidence ?? 0));
+  query("table").hidden = !parts.length;
+  query("tbody").append(...parts.map(row));
+  if (!parts.length && task !== "components") {
+    query("pre").hidden = false;
+    query("pre").textContent = one.answer;
+  } else if (!parts.length || one.cut) {
+    query(".none").hidden = false;
+    query(".none").textContent = parts.length ? "The answer was cut: parts may be missing." : "No part was read.";
+  }
+  return node;
+}
+
+function row(part) {
+  const line = document.createElement("tr"), meter = document.createElement("meter"), last = item("td", "");
+  if (part.confidence === null) {
+    last.textContent = "–";
+  } else {
+    meter.value = part.confidence;
+    last.append(meter, `${Math.round(100 * part.confidence)} %`);
+  }
+  line.append(item("td", part.part), item("td", part.kind), last);
+  return line;
+}
+
+function item(name, text) {
+  const node = document.createElement(name);
+  node.textContent = text;
+  return node;
+}
+
+function count(number, what) {
+  return `${number} ${what}${number === 1 ? "" : "s"}`;
+}
