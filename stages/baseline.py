@@ -27,7 +27,7 @@ CLEAN = Path("data/clean")
 MESSAGES = Path("data/messages")
 OUT = Path("data/predictions/baseline.parquet")
 METRICS = Path("metrics/baseline.json")
-JOURNAL = Path("data/predictions/.baseline.part/answers.jsonl")
+JOURNAL = Path("data/predictions/.baseline.part")  # of answers, a file for each process
 VLM = Path(__file__).with_name("vlm")  # whose code decides what is answered
 
 
@@ -38,16 +38,20 @@ def main() -> None:
     from stages.vlm.encode import Encoder
     from stages.vlm.generate import answer_sheets
     from stages.vlm.load import load_base, load_processor
+    from stages.vlm.processes import join_processes, run_on_every_gpu
     from stages.vlm.sheets import Sheets
 
     params = load_params()
+    if run_on_every_gpu("stages.baseline", device=params.active.model.device):
+        return
+    process = join_processes(device=params.active.model.device)
     model, judged = params.active.model, params.evaluate
     task = task_named(params.task)
     rows = test_sheets(MESSAGES, judged.max_sheets)
     device = prepare_device(model, params.seed)
     settings = [asdict(part) for part in (model, params.image, judged)]
     files = [*([Path(model.base)] if Path(model.base).is_dir() else []), VLM]
-    journal = Journal(JOURNAL, fingerprint([settings, params.seed, rows], files))
+    journal = Journal(JOURNAL / f"{process}.jsonl", fingerprint([settings, params.seed, rows], files))
     ask = partial(
         answer_sheets,
         load_base(model, device),
@@ -69,6 +73,8 @@ def main() -> None:
         clean=CLEAN,
         seed=params.seed,
     )
+    if process:
+        return  # the first process has all answers and writes them
     actual = target_items(task, [row["target"] for row in rows])
     train = items_of(MESSAGES, "train", task)
     metrics["prior"] = prior(train, items_of(MESSAGES, "validation", task), actual)

@@ -40,7 +40,7 @@ MESSAGES = Path("data/messages")
 OUT = Path("data/predictions/tuned.parquet")
 CALIBRATION = Path("data/predictions/calibration.json")
 METRICS = Path("metrics/evaluate.json")
-JOURNAL = Path("data/predictions/.tuned.part/answers.jsonl")
+JOURNAL = Path("data/predictions/.tuned.part")  # of answers, a file for each process
 VLM = Path(__file__).with_name("vlm")  # whose code decides what is answered
 PLOTS = Path("metrics/plots")
 REPORT = Path("metrics/report.html")
@@ -53,9 +53,13 @@ def main() -> None:
     from stages.vlm.encode import Encoder
     from stages.vlm.generate import answer_sheets
     from stages.vlm.load import load_processor, load_tuned
+    from stages.vlm.processes import join_processes, run_on_every_gpu
     from stages.vlm.sheets import Sheets
 
     params = load_params()
+    if run_on_every_gpu("stages.evaluate", device=params.active.model.device):
+        return
+    process = join_processes(device=params.active.model.device)
     model, judged = params.active.model, params.evaluate
     task = task_named(params.task)
     baseline = read_predictions(BASELINE, "baseline")
@@ -64,7 +68,7 @@ def main() -> None:
     device = prepare_device(model, params.seed)
     settings = [asdict(part) for part in (model, params.image, judged)]
     files = [ADAPTER, *([Path(model.base)] if Path(model.base).is_dir() else []), VLM]
-    journal = Journal(JOURNAL, fingerprint([settings, params.seed, rows], files))
+    journal = Journal(JOURNAL / f"{process}.jsonl", fingerprint([settings, params.seed, rows], files))
     ask = partial(
         answer_sheets,
         load_tuned(model, device, ADAPTER),
@@ -85,9 +89,11 @@ def main() -> None:
         clean=CLEAN,
         seed=params.seed,
     )
-    metrics["gain"] = gain(predictions, baseline, task=task, draws=judged.draws, seed=params.seed)
     asked = validation_sheets(MESSAGES, judged.calibration_sheets)
     answers = ask(Sheets(CLEAN, "validation", params.image), asked)
+    if process:
+        return  # the first process has all answers and writes them
+    metrics["gain"] = gain(predictions, baseline, task=task, draws=judged.draws, seed=params.seed)
     calibration = fitted(judged_items(prediction_rows(asked, answers, task), task))
     if said := judged_items(predictions, task):
         metrics["confidence"] = confidence_metrics(said, calibration)

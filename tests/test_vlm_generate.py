@@ -12,13 +12,14 @@ import pytest
 import torch
 from conftest import ROOT
 from PIL import Image, ImageDraw
-from transformers import GenerationConfig
+from transformers import CompileConfig, GenerationConfig
 
 from stages.config import Image as Limits
 from stages.config import Model
 from stages.scoring.journal import Journal
 from stages.store.tables import CLEAN, write_rows
 from stages.tasks.messages import chat
+from stages.vlm import generate
 from stages.vlm.device import prepare_device
 from stages.vlm.encode import Encoder, collate
 from stages.vlm.generate import GREY, answer_sheets
@@ -155,8 +156,9 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_same_answers(
         answer_sheets(model, encoder, first, rows[1], **ask.keywords, journal=Interrupting(path, "run"))
     kept = Journal(path, "run")
     assert answer_sheets(model, encoder, second, rows[1], **ask.keywords, journal=kept) == whole
-    assert len(first.seen) == 2 and len(second.seen) == ROWS - 2
-    assert sorted(first.seen + second.seen) == [row["id"] for row in rows[1]]
+    # Only what has no answer yet is looked at; the first run had begun to look at its second batch.
+    assert len(second.seen) == ROWS - 2
+    assert sorted(first.seen[:2] + second.seen) == [row["id"] for row in rows[1]]
     # Answers without the picture are kept apart.
     assert ask(rows[1], blind=True, journal=kept) == ask(rows[1], blind=True)
     assert len(kept.values) == 2 * ROWS
@@ -184,3 +186,55 @@ def test_probabilities_are_those_of_the_whole_answer_in_one_pass(
         assert answer.probabilities == pytest.approx(expected.tolist(), abs=1e-5)
         pieces = [encoder.tokenizer.decode(ids[: i + 1], skip_special_tokens=True) for i in range(len(ids))]
         assert answer.ends == [len(piece.lstrip()) for piece in pieces]
+
+
+def one_at_a_time(ask: Any, row: dict[str, Any], most: int) -> tuple[str, str]:
+    """Text and finish by a plain loop: every step a pass over the whole text so far, without a cache."""
+    model, encoder, _ = ask.args
+    batch, ids = prompt(ask, row), list[int]()
+    while len(ids) < most:
+        new = torch.tensor([ids], dtype=torch.int64)
+        whole = batch | {
+            "input_ids": torch.cat([batch["input_ids"], new], dim=1),
+            "attention_mask": torch.cat([batch["attention_mask"], torch.ones_like(new)], dim=1),
+            "mm_token_type_ids": torch.cat([batch["mm_token_type_ids"], torch.zeros_like(new)], dim=1),
+        }
+        token = int(model(**whole).logits[0, -1].argmax())
+        if token == encoder.end_of_turn_id:
+            return encoder.tokenizer.decode(ids, skip_special_tokens=True).strip(), "stop"
+        ids.append(token)
+    return encoder.tokenizer.decode(ids, skip_special_tokens=True).strip(), "length"
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("batch_size", [2, 4])
+@pytest.mark.parametrize("static", [False, True])
+def test_answers_in_batches_equal_a_plain_loop_of_each_alone(
+    rows: tuple[Path, list[dict[str, Any]]], ask: Any, static: bool, batch_size: int
+) -> None:
+    """With the growing cache and with the one of fixed size, whose last batch is filled up."""
+    expected = [one_at_a_time(ask, row, 12) for row in rows[1]]
+    found = ask(rows[1], batch_size=batch_size, max_new_tokens=12, static=static)
+    assert [(answer.text, answer.finish) for answer in found] == expected
+    assert len({text for text, _ in expected}) > 1
+
+
+def test_the_decoding_step_is_compiled_once(
+    rows: tuple[Path, list[dict[str, Any]]], ask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For prompts of several lengths, a last batch that is not full, and a second set of rows."""
+    graphs = []
+
+    def counted(graph: torch.fx.GraphModule, example: list[torch.Tensor]) -> Any:
+        graphs.append(graph)
+        return graph.forward
+
+    config = CompileConfig(backend=counted, dynamic=False, mode="default")
+    config._compile_all_devices = True
+    plain = ask(rows[1])
+    monkeypatch.setattr(generate, "_compile_config", lambda model: config)
+    assert [answer.text for answer in ask(rows[1], static=True)] == [answer.text for answer in plain]
+    first = len(graphs)
+    assert first > 0
+    ask(rows[1][:3], static=True)
+    assert len(graphs) == first

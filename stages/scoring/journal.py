@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -62,9 +63,8 @@ class Journal:
         self.values.update(values)
 
     def remove(self) -> None:
-        """Delete the file and its folder, which holds nothing else: the stage is done."""
-        self._path.unlink()
-        self._path.parent.rmdir()
+        """Delete the file's folder with all journals in it: the stage is done."""
+        shutil.rmtree(self._path.parent)
 
 
 def fingerprint(settings: object, files: Iterable[Path]) -> str:

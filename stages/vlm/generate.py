@@ -1,8 +1,11 @@
-"""Asking a model about sheets, in padded batches."""
+"""Asking a model about sheets, in batches, on every GPU that is there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -11,15 +14,21 @@ from PIL import Image as PILImage
 from tokenizers.decoders import DecodeStream
 from tqdm import tqdm
 from transformers import (
+    CompileConfig,
     GenerationConfig,
     LogitsProcessor,
     LogitsProcessorList,
     RepetitionPenaltyLogitsProcessor,
+    StaticCache,
 )
 
 from stages.vlm.encode import Encoder, collate
+from stages.vlm.processes import gathered, own_share, this_process
 
 GREY = (128, 128, 128)
+
+CACHE_STEP = 256
+"""Tokens that the length of a static cache is a multiple of."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +75,13 @@ def answer_sheets(
     repetition_penalty: float = 1.0,
     blind: bool = False,
     journal: Journal | None = None,
+    static: bool | None = None,
 ) -> list[Answer]:
     """Answer the prompt of each message row, by the likeliest next token unless told otherwise.
 
-    Rows are batched by length, longest first, so that little is padded and too large a batch fails at once.
+    Rows whose right answers have about the same length share a batch, so that its answers end together; the
+    pictures of the next batch are encoded meanwhile. Where several processes run, each takes its share of the
+    batches and all get all answers.
 
     Args:
         beams: of a beam search; 1 is greedy.
@@ -79,10 +91,16 @@ def answer_sheets(
             model says without looking.
         journal: keeps each batch when it is answered; a batch that it has whole is not asked again. Batches
             are made of the same rows every time, so that a run that was interrupted ends with the same bytes.
+        static: decode with a cache of one size for all batches, and all batches of one size, which on a GPU
+            makes the decoding step one compiled graph that is launched at once. None: on a GPU, unless a beam
+            search moves its cache about.
 
     Returns:
         One answer a row, in the order of ``rows``.
     """
+    if static is None:
+        static = model.device.type == "cuda" and beams == 1
+    batches, longest = _batches(encoder, sheets, rows, batch_size)
     stops = _stop_ids(model, encoder)
     config = GenerationConfig(
         max_new_tokens=max_new_tokens,
@@ -91,24 +109,31 @@ def answer_sheets(
         repetition_penalty=1.0,
         eos_token_id=stops,
         pad_token_id=encoder.pad_id,
+        compile_config=_compile_config(model) if static else None,
     )
-    lengths = [encoder.length([sheets.size(row)], row["messages"]) for row in rows]
-    order = sorted(range(len(rows)), key=lambda i: (-lengths[i], i))
+    cache = _static_cache(model, longest + max_new_tokens) if static else None
     answers: dict[int, Answer] = {}
-    with tqdm(total=len(rows), desc="answering blind" if blind else "answering", unit="sheet") as progress:
-        for start in range(0, len(rows), batch_size):
-            chosen = order[start : start + batch_size]
-            keys = {i: f"{'blind' if blind else 'seen'}:{rows[i]['id']}" for i in chosen}
-            if journal and journal.values.keys() >= set(keys.values()):
-                answers |= {i: Answer(**journal.values[key]) for i, key in keys.items()}
-                progress.update(len(chosen))
-                continue
-            encoded = [
-                encoder.encode_prompt([_shown(sheets, rows[i], blind=blind)], rows[i]["messages"])
-                for i in chosen
-            ]
-            batch = collate(encoded, encoder.pad_id, side="left")
-            del batch["labels"]
+    keys = {i: f"{'blind' if blind else 'seen'}:{row['id']}" for i, row in enumerate(rows)}
+    own = own_share(batches)
+    if journal:
+        kept = [batch for batch in own if journal.values.keys() >= {keys[i] for i in batch}]
+        answers = {i: Answer(**journal.values[keys[i]]) for batch in kept for i in batch}
+        own = [batch for batch in own if batch not in kept]
+
+    def encoded(batch: list[int]) -> dict[str, torch.Tensor]:
+        """A batch of prompts; the last row is there several times where ``static`` needs more."""
+        samples = [
+            encoder.encode_prompt([_shown(sheets, rows[i], blind=blind)], rows[i]["messages"]) for i in batch
+        ]
+        samples += samples[-1:] * (batch_size - len(batch) if static else 0)
+        tensors = collate(samples, encoder.pad_id, side="left")
+        del tensors["labels"]
+        return tensors
+
+    name = "answering blind" if blind else "answering"
+    count = sum(map(len, own))
+    with tqdm(total=count, desc=name, unit="sheet", disable=this_process() > 0) as progress:
+        for chosen, batch in _one_ahead(own, encoded):
             width = batch["input_ids"].shape[1]
             probabilities = _Probabilities()
             processors = LogitsProcessorList([probabilities] if beams == 1 else [])
@@ -116,18 +141,68 @@ def answer_sheets(
                 processors.append(
                     RepetitionPenaltyLogitsProcessor(repetition_penalty, prompt_ignore_length=width)
                 )
+            if cache is not None:
+                cache.reset()
             out = model.generate(
                 **{name: tensor.to(model.device) for name, tensor in batch.items()},
                 generation_config=config,
                 logits_processor=processors,
+                **({} if cache is None else {"past_key_values": cache}),
             )
-            said = probabilities.of(out) if beams == 1 else [[] for _ in chosen]
-            for i, ids, sure in zip(chosen, out[:, width:].tolist(), said, strict=True):
+            said = probabilities.of(out) if beams == 1 else [[] for _ in out]
+            for i, ids, sure in zip(chosen, out[:, width:].tolist(), said, strict=False):
                 answers[i] = _answer(ids, sure, stops, encoder)
             if journal:
-                journal.add({key: asdict(answers[i]) for i, key in keys.items()})
+                journal.add({keys[i]: asdict(answers[i]) for i in chosen})
             progress.update(len(chosen))
+    answers = gathered(answers)
     return [answers[i] for i in range(len(rows))]
+
+
+def _batches(
+    encoder: Encoder, sheets: Shown, rows: list[dict[str, Any]], batch_size: int
+) -> tuple[list[list[int]], int]:
+    """The numbers of the rows of each batch, and the most tokens that a prompt has.
+
+    A decoding step costs about the same whoever still answers, so what counts is that the answers of a batch
+    end together; how much longer one prompt is than another costs little. The longest come first, so that too
+    large a batch fails at once.
+    """
+    lengths = []
+    for row in rows:
+        answer = len(encoder.answer_ids(row["messages"][-1]["content"][0]["text"]))
+        lengths.append((answer, encoder.length([sheets.size(row)], row["messages"]) - answer))
+    order = sorted(range(len(rows)), key=lambda i: (-lengths[i][0], -lengths[i][1], i))
+    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    return batches, max((prompt for _, prompt in lengths), default=0)
+
+
+def _one_ahead(
+    batches: list[list[int]], encoded: Callable[[list[int]], dict[str, torch.Tensor]]
+) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
+    """Each batch with its tensors, which a thread makes while the one before is answered."""
+    with ThreadPoolExecutor(max_workers=1) as worker:
+        coming = deque[tuple[list[int], Future[dict[str, torch.Tensor]]]]()
+        for batch in batches:
+            coming.append((batch, worker.submit(encoded, batch)))
+            if len(coming) > 1:
+                chosen, future = coming.popleft()
+                yield chosen, future.result()
+        for chosen, future in coming:
+            yield chosen, future.result()
+
+
+def _static_cache(model: Any, tokens: int) -> StaticCache:
+    """A cache for so many tokens, rounded up so that runs over other rows compile nothing anew."""
+    # FlashAttention cannot be part of one graph with a static cache.
+    model.set_attn_implementation("sdpa")
+    length = math.ceil(tokens / CACHE_STEP) * CACHE_STEP
+    return StaticCache(config=model.config.get_text_config(decoder=True), max_cache_len=length)
+
+
+def _compile_config(model: Any) -> CompileConfig | None:
+    """How the decoding step is compiled: for one shape, its launches recorded; on the CPU not at all."""
+    return CompileConfig(dynamic=False, mode="reduce-overhead") if model.device.type == "cuda" else None
 
 
 def _shown(sheets: Shown, row: dict[str, Any], *, blind: bool) -> PILImage.Image:

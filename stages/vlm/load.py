@@ -11,7 +11,6 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedM
 
 from stages.config import Model
 from stages.store.errors import UserError
-from stages.vlm.adapter import without_notices
 from stages.vlm.device import Device
 
 
@@ -46,7 +45,7 @@ def load_base(model: Model, device: Device) -> PreTrainedModel:
             revision=model.revision,
             dtype=device.dtype,
             attn_implementation=device.attention,
-            device_map={"": device.place},
+            device_map={"": device.name},
         )
     except (OSError, ValueError, HfHubHTTPError) as error:
         raise UserError(_not_found(model.base, "vision-language model", error)) from None
@@ -61,8 +60,7 @@ def load_tuned(model: Model, device: Device, adapter: Path) -> Any:
     """
     if not (adapter / "adapter_config.json").is_file():
         raise UserError(f"{adapter} holds no adapter: run `dvc repro train`")
-    with without_notices():
-        tuned = PeftModel.from_pretrained(load_base(model, device), str(adapter))
+    tuned = PeftModel.from_pretrained(load_base(model, device), str(adapter))
     return tuned.merge_and_unload().eval()
 
 
