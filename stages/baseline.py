@@ -34,21 +34,22 @@ VLM = Path(__file__).with_name("vlm")  # whose code decides what is answered
 def main() -> None:
     """Run the stage in the current folder."""
     takes_no_arguments(__doc__)
+    from stages.vlm import processes
     from stages.vlm.device import prepare_device
     from stages.vlm.encode import Encoder
     from stages.vlm.generate import answer_sheets
     from stages.vlm.load import load_base, load_processor
-    from stages.vlm.processes import join_processes, run_on_every_gpu
+    from stages.vlm.shares import join
     from stages.vlm.sheets import Sheets
 
     params = load_params()
-    if run_on_every_gpu("stages.baseline", device=params.active.model.device):
-        return
-    process = join_processes(device=params.active.model.device)
     model, judged = params.active.model, params.evaluate
+    if model.device != "cpu" and processes.run_on_every_gpu("stages.baseline"):
+        return
     task = task_named(params.task)
     rows = test_sheets(MESSAGES, judged.max_sheets)
     device = prepare_device(model, params.seed)
+    process = join(device)
     settings = [asdict(part) for part in (model, params.image, judged)]
     files = [*([Path(model.base)] if Path(model.base).is_dir() else []), VLM]
     journal = Journal(JOURNAL / f"{process}.jsonl", fingerprint([settings, params.seed, rows], files))

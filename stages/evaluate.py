@@ -49,23 +49,24 @@ REPORT = Path("metrics/report.html")
 def main() -> None:
     """Run the stage in the current folder."""
     takes_no_arguments(__doc__)
+    from stages.vlm import processes
     from stages.vlm.device import prepare_device
     from stages.vlm.encode import Encoder
     from stages.vlm.generate import answer_sheets
     from stages.vlm.load import load_processor, load_tuned
-    from stages.vlm.processes import join_processes, run_on_every_gpu
+    from stages.vlm.shares import join
     from stages.vlm.sheets import Sheets
 
     params = load_params()
-    if run_on_every_gpu("stages.evaluate", device=params.active.model.device):
-        return
-    process = join_processes(device=params.active.model.device)
     model, judged = params.active.model, params.evaluate
+    if model.device != "cpu" and processes.run_on_every_gpu("stages.evaluate"):
+        return
     task = task_named(params.task)
     baseline = read_predictions(BASELINE, "baseline")
     before = read_json(BASELINE_METRICS, "baseline")
     rows = test_sheets(MESSAGES, judged.max_sheets)
     device = prepare_device(model, params.seed)
+    process = join(device)
     settings = [asdict(part) for part in (model, params.image, judged)]
     files = [ADAPTER, *([Path(model.base)] if Path(model.base).is_dir() else []), VLM]
     journal = Journal(JOURNAL / f"{process}.jsonl", fingerprint([settings, params.seed, rows], files))

@@ -2,7 +2,8 @@
 
 Reads the train and validation splits, writes ``models/adapter/`` (adapter and processor),
 ``metrics/train.json`` and the loss curves in ``metrics/plots/``. A run that is killed leaves its state in
-``models/.train.part``; the next one goes on from there if code, params and data are the same.
+``models/.train.part``; the next one goes on from there if code, params and data are the same. Where several
+GPUs are visible, each trains on its part of every step.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 def main() -> None:
     """Run the stage in the current folder."""
     takes_no_arguments(__doc__)
+    from stages.vlm import processes
     from stages.vlm.checkpoint import Checkpoint
     from stages.vlm.device import prepare_device
     from stages.vlm.encode import Encoder
@@ -40,6 +42,8 @@ def main() -> None:
 
     params = load_params()
     profile = params.active
+    if profile.model.device != "cpu" and processes.run_on_every_gpu("stages.train"):
+        return
     device = prepare_device(profile.model, params.seed)
     encoder = Encoder(load_processor(profile.model.base, profile.model.revision))
     chosen = choose(params, encoder)
@@ -57,6 +61,8 @@ def main() -> None:
         seed=params.seed,
         checkpoint=checkpoint,
     )
+    if not processes.is_first():
+        return
     with replacing_folder(ADAPTER) as folder:
         done.model.save_pretrained(str(folder))
         encoder.processor.save_pretrained(str(folder))
@@ -119,6 +125,7 @@ def choose(params: Params, encoder: Any) -> dict[str, Examples]:
 
 def fingerprint(params: Params, chosen: dict[str, Examples], model: Any) -> dict[str, str]:
     """Hashes of all that the adapter depends on."""
+    from stages.vlm import processes
     from stages.vlm.checkpoint import digest_of, digest_of_code, digest_of_model
 
     profile = params.active
@@ -126,6 +133,7 @@ def fingerprint(params: Params, chosen: dict[str, Examples], model: Any) -> dict
     return {
         "code": digest_of_code(),
         "params": digest_of([params.seed, *map(repr, groups)]),
+        "number of processes": str(processes.count()),
         # An id is a hash of the sheet's content, its picture included.
         "data": digest_of([examples.rows for _, examples in sorted(chosen.items())]),
         "base model": digest_of_model(

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from conftest import ROOT
 from PIL import Image, ImageDraw
 
 from stages.config import Image as Limits
 from stages.config import Lora, Model
-from stages.store.tables import CLEAN, write_rows
+from stages.store.tables import CLEAN, MESSAGES, write_rows
 from stages.tasks.messages import chat
 from stages.vlm.encode import Encoded, Encoder
 
@@ -55,6 +56,25 @@ def message_rows(folder: Path, count: int, split: str = "train") -> list[dict[st
         )
     write_rows(folder / split / "part-00.parquet", CLEAN, clean)
     return rows
+
+
+def ready_to_train(folder: Path, train: int, validation: int) -> None:
+    """Make ``folder`` one in which all that comes before the train stage is done, but for its params.yaml."""
+    for split, count in (("train", train), ("validation", validation)):
+        rows = message_rows(folder / "data" / "clean", count, split)
+        write_rows(folder / "data" / "messages" / f"{split}.parquet", MESSAGES, rows)
+    (folder / "models").mkdir()
+    (folder / "models" / "tiny").symlink_to(ROOT / "models" / "tiny")
+
+
+def write_params(folder: Path, **changed: Any) -> None:
+    """The committed params, for a few short steps; ``changed`` are the profile's of training."""
+    params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["train"] |= {"warmup_steps": 1, "logging_steps": 4}
+    params["lora"] |= {"dropout": 0.1}
+    params["profiles"]["sample"]["train"] |= {"epochs": 6, "tokens_per_step": 150, "checkpoint_steps": 2}
+    params["profiles"]["sample"]["train"] |= changed
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
 
 
 def noise(width: int, height: int, seed: int = 0) -> Image.Image:

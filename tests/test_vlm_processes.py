@@ -1,10 +1,9 @@
-"""Answers of two processes that share the work, over gloo on the CPU."""
+"""Training in several processes, as on several GPUs, here over gloo on the CPU."""
 
 from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,81 +11,71 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import ROOT
-from test_vlm_generate import LIMITS, TINY, drawn, write_sheets
+from safetensors.torch import load_file
+from sheet_samples import ready_to_train, write_params
+from test_vlm_resume import run_train
 
-from stages.vlm.device import prepare_device
-from stages.vlm.encode import Encoder
-from stages.vlm.generate import answer_sheets
-from stages.vlm.load import load_base, load_processor
-from stages.vlm.processes import run_on_every_gpu
-from stages.vlm.sheets import Sheets
+from stages.vlm import processes
 
-SHEETS = 5
-PROCESS = """
-import json, sys
-from dataclasses import asdict
-from pathlib import Path
-from test_vlm_generate import LIMITS, TINY
-from stages.scoring.journal import Journal
-from stages.vlm.device import prepare_device
-from stages.vlm.encode import Encoder
-from stages.vlm.generate import answer_sheets
-from stages.vlm.load import load_base, load_processor
-from stages.vlm.processes import join_processes
-from stages.vlm.sheets import Sheets
-folder, rows = Path(sys.argv[1]), json.loads(sys.argv[2])
-process = join_processes(device="cpu")
-journal = Journal(folder / "part" / f"{process}.jsonl", "run")
-answers = answer_sheets(
-    load_base(TINY, prepare_device(TINY, 1)), Encoder(load_processor(TINY.base, None)),
-    Sheets(folder, "test", LIMITS), rows, batch_size=2, max_new_tokens=8, journal=journal,
-)
-(folder / f"{process}.json").write_text(json.dumps([[asdict(a) for a in answers], len(journal.values)]))
-"""
+ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 
 
-def test_two_processes_give_the_answers_of_one_each_asking_its_share(tmp_path: Path) -> None:
-    rows = write_sheets(tmp_path, [drawn(i) for i in range(SHEETS)])
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    shared = {
-        "WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "PYTHONPATH": path,
-        "OMP_NUM_THREADS": "1",
-    }
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", PROCESS, str(tmp_path), json.dumps(rows)],
-            env={**os.environ, **shared, "RANK": rank, "LOCAL_RANK": rank},
-            stderr=subprocess.PIPE, text=True, cwd=ROOT,
-        )
-        for rank in "01"
-    ]  # fmt: skip
-    errors = [process.communicate(timeout=300)[1] for process in running]
-    assert [process.returncode for process in running] == [0, 0], errors
-    (first, first_asked), (second, second_asked) = (
-        json.loads((tmp_path / f"{rank}.json").read_text()) for rank in "01"
-    )
-    assert first == second
-    # Three batches of 2, 2 and 1: the first process had the first and the last.
-    assert (first_asked, second_asked) == (3, 2)
-    alone = answer_sheets(
-        load_base(TINY, prepare_device(TINY, 1)), Encoder(load_processor(TINY.base, None)),
-        Sheets(tmp_path, "test", LIMITS), rows, batch_size=2, max_new_tokens=8,
+def train(folder: Path, count: int) -> None:
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+    done = subprocess.run(
+        [sys.executable, *launcher, "-m", "stages.train"],
+        cwd=folder, env=os.environ | ENVIRONMENT, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert [answer["text"] for answer in first] == [answer.text for answer in alone]
-    for answer, other in zip(first, alone, strict=True):
-        assert answer["probabilities"] == pytest.approx(other.probabilities, abs=1e-5)
+    assert done.returncode == 0, done.stderr[-4000:]
 
 
-def test_without_several_gpus_a_stage_does_the_work_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    assert not run_on_every_gpu("stages.none", device="auto")
+def curve(folder: Path, name: str) -> list[tuple[int, float]]:
+    lines = (folder / "metrics" / "plots" / f"{name}.tsv").read_text().splitlines()[1:]
+    return [(int(step), float(loss)) for step, loss in (line.split("\t") for line in lines)]
+
+
+def test_two_processes_train_what_one_does(tmp_path: Path) -> None:
+    """The same rows a step, so the same curve but for the order of sums; and the same metrics file."""
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder, count in zip(folders, (1, 2), strict=True):
+        folder.mkdir()
+        ready_to_train(folder, train=9, validation=3)
+        write_params(folder, gradient_accumulation=2, tokens_per_step=100, epochs=3)
+        text = (folder / "params.yaml").read_text()
+        (folder / "params.yaml").write_text(text.replace("dropout: 0.1", "dropout: 0.0"))
+        if count == 1:
+            run_train(folder)
+        else:
+            train(folder, count)
+        assert not (folder / "models" / ".train.part").exists()
+    for name in ("train", "validation"):
+        one, two = (curve(folder, name) for folder in folders)
+        assert [step for step, _ in one] == [step for step, _ in two] and len(one) > 2
+        assert [loss for _, loss in two] == pytest.approx([loss for _, loss in one], rel=1e-3)
+    adapters = [load_file(folder / "models" / "adapter" / "adapter_model.safetensors") for folder in folders]
+    for name, weight in adapters[0].items():
+        assert (adapters[1][name] - weight).norm() < 1e-2 * weight.norm(), name
+    sheets = [json.loads((folder / "metrics" / "train.json").read_text())["sheets"] for folder in folders]
+    assert sheets == [9, 9]
+
+
+def test_a_stage_runs_once_for_each_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two GPUs are pretended; the processes that are started for them are real."""
+    (tmp_path / "noted.py").write_text(
+        "import os, pathlib\n"
+        "from stages.vlm import processes as p\n"
+        "text = f'{p.count()} {p.on_this_machine()} {p.is_first()} {p.run_on_every_gpu(\"noted\")}'\n"
+        "pathlib.Path(os.environ['NOTES'], str(p.local_rank())).write_text(text)\n"
+    )
+    (tmp_path / "failing.py").write_text("raise SystemExit(3)")
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{tmp_path}")
+    monkeypatch.setenv("NOTES", str(notes))
+    assert not processes.run_on_every_gpu("noted") or torch.cuda.device_count() > 1
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert not run_on_every_gpu("stages.none", device="cpu")
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    assert not run_on_every_gpu("stages.none", device="cuda")
+    assert processes.run_on_every_gpu("noted")
+    told = {path.name: path.read_text() for path in notes.iterdir()}
+    assert told == {"0": "2 2 True False", "1": "2 2 False False"}
+    with pytest.raises(SystemExit):
+        processes.run_on_every_gpu("failing")

@@ -10,40 +10,21 @@ import sys
 import time
 from contextlib import chdir
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 from conftest import ROOT
-from sheet_samples import message_rows
+from sheet_samples import ready_to_train, write_params
 
 from stages import train
-from stages.store.tables import MESSAGES, write_rows
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which everything up to the train stage is done."""
     folder = tmp_path_factory.mktemp("run")
-    for split, count in (("train", 12), ("validation", 2)):
-        write_rows(
-            folder / "data" / "messages" / f"{split}.parquet",
-            MESSAGES,
-            message_rows(folder / "data" / "clean", count, split),
-        )
-    (folder / "models").mkdir()
-    (folder / "models" / "tiny").symlink_to(ROOT / "models" / "tiny")
+    ready_to_train(folder, train=12, validation=2)
     write_params(folder)
     return folder
-
-
-def write_params(folder: Path, **changed: Any) -> None:
-    params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["train"] |= {"warmup_steps": 1, "logging_steps": 4}
-    params["lora"] |= {"dropout": 0.1}
-    params["profiles"]["sample"]["train"] |= {"epochs": 6, "tokens_per_step": 150, "checkpoint_steps": 2}
-    params["profiles"]["sample"]["train"] |= changed
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
 
 
 def run_train(folder: Path) -> dict[str, bytes]:

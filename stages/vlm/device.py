@@ -11,6 +11,7 @@ from transformers.utils import is_flash_attn_2_available
 
 from stages.config import Model
 from stages.store.errors import UserError
+from stages.vlm import processes
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,12 @@ class Device:
     name: str  # cpu or cuda
     dtype: torch.dtype
     attention: str  # as transformers names it
+    number: int = 0  # of the GPU
+
+    @property
+    def place(self) -> str:
+        """The one device that the model is on, as PyTorch names it."""
+        return f"cuda:{self.number}" if self.name == "cuda" else self.name
 
 
 def prepare_device(model: Model, seed: int) -> Device:
@@ -47,8 +54,13 @@ def prepare_device(model: Model, seed: int) -> Device:
     torch.backends.cudnn.allow_tf32 = True
     set_seed(seed)
     dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[model.dtype]
+    number = processes.local_rank() if name == "cuda" else 0
+    if name == "cuda":
+        torch.cuda.set_device(number)
     flash = name == "cuda" and dtype == torch.bfloat16 and is_flash_attn_2_available()
-    device = Device(name, dtype, "flash_attention_2" if flash else "sdpa")
-    where = torch.cuda.get_device_name(0) if name == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    device = Device(name, dtype, "flash_attention_2" if flash else "sdpa", number)
+    where = (
+        torch.cuda.get_device_name(number) if name == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    )
     log.info("%s, %s, attention %s, torch %s", where, model.dtype, device.attention, torch.__version__)
     return device

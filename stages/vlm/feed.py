@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from stages.store.parallel import cores
+from stages.vlm import processes
 from stages.vlm.device import Device
 from stages.vlm.encode import IGNORED, Encoder
 from stages.vlm.examples import Examples
@@ -78,7 +79,7 @@ class Feed:
             pin_memory=self.device.name == "cuda",
         )
         for row in loader:
-            yield row.to(self.device.name)
+            yield row.to(self.device.place)
 
 
 def workers(device: Device) -> int:
@@ -86,4 +87,6 @@ def workers(device: Device) -> int:
 
     On a CPU the model needs every core, and a worker would only take one away.
     """
-    return min(_MAX_WORKERS, cores() - 1) if device.name == "cuda" else 0
+    if device.name != "cuda":
+        return 0
+    return max(1, min(_MAX_WORKERS, cores() // processes.on_this_machine() - 1))

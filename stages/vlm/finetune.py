@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from trl import SFTConfig
 
 from stages.config import Lora, ProfileTrain, Train
+from stages.vlm import processes
 from stages.vlm.checkpoint import Checkpoint
 from stages.vlm.device import Device
 from stages.vlm.encode import Encoder
@@ -59,8 +60,12 @@ def finetune(
     plan = plan_rows(train.lengths, tokens=tokens, epochs=profile.epochs, seed=seed)
     unmixed = plan_rows(validation.lengths, tokens=tokens, epochs=1, seed=seed)
     shape = _shape(plan, unmixed) if device.name == "cuda" else None
-    steps = plan.steps(profile.gradient_accumulation)
-    checkpoint.open()
+    together = processes.count()
+    each = -(-profile.gradient_accumulation // together)  # rows of a step that one process trains
+    steps = plan.steps(each * together, processes=together)
+    arguments = _arguments(settings, profile, device, seed, checkpoint, each=each, steps=len(steps))
+    with arguments.main_process_first(local=False):
+        checkpoint.open()
     cache = FeatureCache(checkpoint.folder / "features")
     kept = _kept(model, train, validation, lora, settings, profile)
 
@@ -70,7 +75,7 @@ def finetune(
     ledger = Ledger(settings.logging_steps, len(steps))
     trainer = PackedTrainer(
         model,
-        _arguments(settings, profile, device, seed, checkpoint, steps=len(steps)),
+        arguments,
         lora=lora,
         steps=steps,
         train=feed("train", train, [row for step in steps for row in step]),
@@ -87,7 +92,14 @@ def finetune(
 
 
 def _arguments(
-    settings: Train, profile: ProfileTrain, device: Device, seed: int, checkpoint: Checkpoint, *, steps: int
+    settings: Train,
+    profile: ProfileTrain,
+    device: Device,
+    seed: int,
+    checkpoint: Checkpoint,
+    *,
+    each: int,
+    steps: int,
 ) -> SFTConfig:
     on_cuda = device.name == "cuda"
     ahead = workers(device)
@@ -99,7 +111,7 @@ def _arguments(
         output_dir=str(checkpoint.folder),
         num_train_epochs=1,  # the plan holds all epochs
         per_device_train_batch_size=1,  # row
-        gradient_accumulation_steps=profile.gradient_accumulation,
+        gradient_accumulation_steps=each,
         average_tokens_across_devices=True,
         optim="adamw_torch_fused",
         learning_rate=profile.learning_rate,
@@ -110,6 +122,7 @@ def _arguments(
         bf16=on_cuda and device.dtype == torch.bfloat16,
         tf32=True if on_cuda else None,
         use_cpu=not on_cuda,
+        ddp_backend="gloo" if processes.count() > 1 and not on_cuda else None,
         eval_strategy="no",  # the trainer's own course says when
         save_strategy="steps",
         save_steps=profile.checkpoint_steps,

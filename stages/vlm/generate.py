@@ -23,7 +23,7 @@ from transformers import (
 )
 
 from stages.vlm.encode import Encoder, collate
-from stages.vlm.processes import gathered, own_share, this_process
+from stages.vlm.shares import gathered, own_share, this_process
 
 GREY = (128, 128, 128)
 

@@ -11,6 +11,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedM
 
 from stages.config import Model
 from stages.store.errors import UserError
+from stages.vlm.adapter import without_notices
 from stages.vlm.device import Device
 
 
@@ -45,7 +46,7 @@ def load_base(model: Model, device: Device) -> PreTrainedModel:
             revision=model.revision,
             dtype=device.dtype,
             attn_implementation=device.attention,
-            device_map={"": device.name},
+            device_map={"": device.place},
         )
     except (OSError, ValueError, HfHubHTTPError) as error:
         raise UserError(_not_found(model.base, "vision-language model", error)) from None
@@ -60,7 +61,8 @@ def load_tuned(model: Model, device: Device, adapter: Path) -> Any:
     """
     if not (adapter / "adapter_config.json").is_file():
         raise UserError(f"{adapter} holds no adapter: run `dvc repro train`")
-    tuned = PeftModel.from_pretrained(load_base(model, device), str(adapter))
+    with without_notices():
+        tuned = PeftModel.from_pretrained(load_base(model, device), str(adapter))
     return tuned.merge_and_unload().eval()
 
 

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel, PrinterCallback, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from stages.config import Lora
-from stages.vlm.adapter import lora_config
+from stages.vlm.adapter import lora_config, without_notices
 from stages.vlm.checkpoint import Checkpoint
 from stages.vlm.features import FeatureCache
 from stages.vlm.feed import Feed
@@ -61,14 +61,15 @@ class PackedTrainer(SFTTrainer):
         seen: FeatureCache | None,
         seed: int,
     ) -> None:
-        super().__init__(
-            model=model,
-            args=args,
-            train_dataset=Dataset.from_dict({"row": range(len(train.plan))}),
-            data_collator=train.collate,
-            processing_class=train.encoder.processor,
-            peft_config=lora_config(lora),
-        )
+        with without_notices():
+            super().__init__(
+                model=model,
+                args=args,
+                train_dataset=Dataset.from_dict({"row": range(len(train.plan))}),
+                data_collator=train.collate,
+                processing_class=train.encoder.processor,
+                peft_config=lora_config(lora),
+            )
         self.steps, self.train_rows, self.validation = steps, train, validation
         self.ledger, self.checkpoint, self.seed = ledger, checkpoint, seed
         self.paces: list[Pace] = []
@@ -175,6 +176,7 @@ class PackedTrainer(SFTTrainer):
             self.ledger.restore(state.facts)
             self.train(resume_from_checkpoint=str(state.folder))
         self.ledger.settle()
+        self.accelerator.wait_for_everyone()  # the first process goes on to clear the checkpoints
 
 
 class _Course(TrainerCallback):
