@@ -137,7 +137,7 @@ def read_files(
             start = time.perf_counter()
             batch, waiting = waiting[:batch_size], waiting[batch_size:]
             readings += reader.read(batch)
-            log.info("%d sheets in %.1f s", len(batch), time.perf_counter() - start)
+            log.info("%d read, %.1f s a sheet", len(batch), (time.perf_counter() - start) / len(batch))
     for reading in readings:
         if reading.cut:
             log.warning("%s: the answer stops at evaluate.max_new_tokens and may lack parts", reading.origin)

@@ -79,8 +79,8 @@ def _picture(data: bytes, limits: Limits) -> PILImage.Image:
     except PictureError as error:
         if error.reason == "too_large":
             raise UserError(
-                f"too large ({error}; at most {limits.max_pixels:,} are decoded): make the picture smaller, "
-                "or raise clean.max_pixels in params.yaml"
+                f"over {limits.max_pixels:,} pixels: make the picture smaller, or raise clean.max_pixels in "
+                "params.yaml"
             ) from None
         raise UserError(
             "no sheet that can be read (a whole PNG, JPEG, WebP, SVG, PDF or .kicad_sch is wanted)"

@@ -7,11 +7,11 @@ from typing import Any
 
 from huggingface_hub.errors import HfHubHTTPError
 from peft import PeftModel
+from safetensors import SafetensorError
 from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
 
 from stages.config import Model
 from stages.store.errors import UserError
-from stages.vlm.adapter import without_notices
 from stages.vlm.device import Device
 
 
@@ -46,7 +46,7 @@ def load_base(model: Model, device: Device) -> PreTrainedModel:
             revision=model.revision,
             dtype=device.dtype,
             attn_implementation=device.attention,
-            device_map={"": device.place},
+            device_map={"": device.name},
         )
     except (OSError, ValueError, HfHubHTTPError) as error:
         raise UserError(_not_found(model.base, "vision-language model", error)) from None
@@ -61,8 +61,15 @@ def load_tuned(model: Model, device: Device, adapter: Path) -> Any:
     """
     if not (adapter / "adapter_config.json").is_file():
         raise UserError(f"{adapter} holds no adapter: run `dvc repro train`")
-    with without_notices():
-        tuned = PeftModel.from_pretrained(load_base(model, device), str(adapter))
+    base = load_base(model, device)
+    try:
+        tuned = PeftModel.from_pretrained(base, str(adapter))
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{adapter} is damaged or was trained on another model than {model.base}: run `dvc repro train` "
+            f"({reason})"
+        ) from None
     return tuned.merge_and_unload().eval()
 
 
