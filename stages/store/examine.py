@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from stages.store.picture import PictureError, decode_picture
-from stages.store.picture_hash import perceptual_hash, pixel_digest
+from stages.store.picture import PictureError
+from stages.store.picture_scan import scan_picture
 from stages.store.raw import is_synthetic
 from stages.store.sheet_text import SheetSymbols, is_kicad_sheet, signature, text_digest
 from stages.store.tables import RowGroup
@@ -48,7 +48,7 @@ class Found:
         repository: the name without outer blanks, in the case that GitHub takes for the same.
         mismatched: whether the source's list is not that of the row's own schematic text.
         text_digest, pixel_digest, signature: empty where there is none; see ``sheet_text`` and
-            ``picture_hash``.
+            ``picture_scan``.
         perceptual_hash: 0 where nothing is to be seen.
         width, height: in pixels.
         synthetic: whether the row was drawn for training alone.
@@ -125,7 +125,7 @@ def examine(about: Found, row: dict[str, Any], listed: list[bytes | None], limit
     if any(len(texts.get(name, "")) > limits.max_text_chars for name in _LONG_TEXTS):
         return replace(about, reason="too_large")
     try:
-        picture = decode_picture(image, max_pixels=limits.max_pixels)
+        seen = scan_picture(image, max_pixels=limits.max_pixels)
     except PictureError as error:
         return replace(about, reason=error.reason)
     schematic = row["schematic"] or b""
@@ -143,11 +143,11 @@ def examine(about: Found, row: dict[str, Any], listed: list[bytes | None], limit
         repository=repository,
         mismatched=mismatched,
         text_digest=text_digest(schematic),
-        pixel_digest=pixel_digest(picture),
+        pixel_digest=seen.pixel_digest,
         signature=signature(schematic, row["json"] or b"", symbols),
-        perceptual_hash=perceptual_hash(picture),
-        width=picture.width,
-        height=picture.height,
+        perceptual_hash=seen.perceptual_hash,
+        width=seen.width,
+        height=seen.height,
     )
 
 

@@ -1,17 +1,11 @@
-"""Digests of what a picture shows: of its exact pixels, and of where its ink lies."""
+"""The perceptual hash of a picture, by where its ink lies, and which hashes are alike."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
 
 import numpy as np
-import pyarrow as pa
-from PIL import Image
-
-_LANES = 4096
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd, 2**64 over the golden ratio
 
 GRID = 32
 """Cells a side of the perceptual hash, frame included."""
@@ -20,72 +14,41 @@ _FRAME = 2  # cells at each edge, which hold the drawing sheet's border on every
 _TITLE_ROWS, _TITLE_COLUMNS = 6, 14  # cells of KiCad's title block, 110 x 35 mm of an A4 sheet
 _STEP = 2.0  # of 255; a single stroke through a cell of 35 x 25 pixels darkens it by 7 or more
 
-_OPAQUE = 250  # of 255; KiCad's pages have pixels of 251 where lines meet
-
 _LEAST_INK = 24  # bits set, below which sheets are alike by chance
 _TOLERANCE = 0.12  # differing bits over the bits set in the fuller of two hashes
 _BANDS = 8  # parts of a hash, of which near twins must share one exactly
 _COMPARED = 64  # latest sheets of a band with which a sheet is compared, so that time stays linear
 
 
-def pixel_digest(image: Image.Image) -> bytes:
-    """A digest of the size and the exact pixels, the same however they are encoded.
-
-    SHA-256 over 4,096 polynomial hashes modulo 2**64 of interleaved words: as good against chance, at a
-    quarter of the time of SHA-256 over the pixels. It is not meant to withstand someone who seeks collisions.
-    """
-    pixels = _pixels(image if image.mode == "RGBA" else image.convert("RGBA"))
-    words = np.frombuffer(pixels, "<u8", len(pixels) // 8)
-    whole = len(words) // _LANES * _LANES
-    lanes = np.zeros(_LANES, np.uint64)
-    for block in words[:whole].reshape(-1, _LANES):
-        lanes *= _MULTIPLIER
-        lanes += block
-    digest = sha256(repr(image.size).encode())
-    digest.update(lanes.tobytes())
-    digest.update(pixels[whole * 8 :])
-    return digest.digest()
+def edges(length: int, parts: int) -> list[int]:
+    """Where ``min(length, parts)`` nearly equal parts of ``length`` begin, and its end."""
+    parts = min(length, parts)
+    return [length * part // parts for part in range(parts + 1)]
 
 
-def _pixels(image: Image.Image) -> memoryview:
-    """The pixels' own memory where they lie in one piece, as up to 16 MB do, or else a copy."""
-    try:
-        return memoryview(pa.array(image).buffers()[-1])
-    except (ValueError, TypeError):  # in several pieces; a Pillow before 11.2, which shares none
-        return memoryview(image.tobytes())
-
-
-def perceptual_hash(image: Image.Image) -> int:
+def ink_hash(sums: np.ndarray, height: int) -> int:
     """Where ink begins and ends: a bit for each cell that is darker than its left neighbour.
 
     A difference hash of the page on white, ``GRID`` cells a side, without the drawing sheet's border and
     title block, which most sheets share.
+
+    Args:
+        sums: strips x width x 4 of uint64, the sums of each column of RGBA over the rows of each strip, which
+            lie between ``edges(height, GRID)``.
     """
-    if image.mode not in ("RGB", "RGBA", "L", "LA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-    ink = 255.0 - _coarse(image, "G" if "G" in image.getbands() else "L")
-    if "A" in image.getbands() and _is_clear(image):
-        # The mean of a product is not the product of means, but is where a cell is all clear or all opaque.
-        ink *= _coarse(image, "A") / 255.0
-    darker = np.diff(ink, axis=1) > _STEP
+    across = edges(sums.shape[1], GRID + 1)
+    area = np.diff(edges(height, GRID))[:, None] * np.diff(across)
+    means = np.add.reduceat(sums, across[:-1], axis=1) / area[..., None]
+    # The mean of a product is not the product of means, but is where a cell is all clear or all opaque.
+    ink = (255.0 - means[..., 1]) * means[..., 3] / 255.0
+    rows, columns = (
+        np.arange(cells) * found // cells for cells, found in zip((GRID, GRID + 1), ink.shape, strict=True)
+    )
+    darker = np.diff(ink[rows][:, columns], axis=1) > _STEP
     darker[:_FRAME] = darker[-_FRAME:] = False
     darker[:, :_FRAME] = darker[:, -_FRAME:] = False
     darker[-_FRAME - _TITLE_ROWS :, -_FRAME - _TITLE_COLUMNS :] = False
     return int.from_bytes(np.packbits(darker).tobytes(), "big")
-
-
-def _is_clear(image: Image.Image) -> bool:
-    """Whether the page lets through what is below it, by a pixel of each cell: a tenth of the time of all."""
-    sampled = image.resize((GRID, GRID), Image.Resampling.NEAREST)
-    return int(np.asarray(sampled)[..., -1].min()) < _OPAQUE
-
-
-def _coarse(image: Image.Image, band: str) -> np.ndarray:
-    """Means of one band over GRID rows of GRID + 1 cells."""
-    plane = image.getchannel(band)
-    factor = max(1, min(plane.size) // (4 * GRID))  # averaged in two steps, the first of which is fast
-    small = plane.reduce(factor).resize((GRID + 1, GRID), Image.Resampling.BOX)
-    return np.asarray(small, np.float32)
 
 
 def has_ink(bits: int) -> bool:
