@@ -12,6 +12,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedM
 
 from stages.config import Model
 from stages.store.errors import UserError
+from stages.vlm.adapter import without_notices
 from stages.vlm.device import Device
 
 
@@ -46,7 +47,7 @@ def load_base(model: Model, device: Device) -> PreTrainedModel:
             revision=model.revision,
             dtype=device.dtype,
             attn_implementation=device.attention,
-            device_map={"": device.name},
+            device_map={"": device.place},
         )
     except (OSError, ValueError, HfHubHTTPError) as error:
         raise UserError(_not_found(model.base, "vision-language model", error)) from None
@@ -63,7 +64,8 @@ def load_tuned(model: Model, device: Device, adapter: Path) -> Any:
         raise UserError(f"{adapter} holds no adapter: run `dvc repro train`")
     base = load_base(model, device)
     try:
-        tuned = PeftModel.from_pretrained(base, str(adapter))
+        with without_notices():
+            tuned = PeftModel.from_pretrained(base, str(adapter))
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(
