@@ -102,6 +102,10 @@ def test_exactly_the_answer_and_its_end_of_turn_carry_a_loss(
     assert image_id not in sample.labels.tolist()
     assert (sample.mm_token_type_ids == (sample.input_ids == image_id)).all()
     assert encoder.length(sizes, messages) == len(ids)
+    seen = encoder.encode_seen(sample.image_grid_thw, messages)
+    assert seen.pixel_values.numel() == 0
+    for name in ("input_ids", "labels", "mm_token_type_ids", "image_grid_thw"):
+        assert torch.equal(getattr(seen, name), getattr(sample, name)), name
 
 
 def test_labels_of_a_sheet_small_enough_to_read(encoder: Encoder) -> None:

@@ -1,0 +1,75 @@
+"""The training benchmark end to end with the small model's geometry: both recipes run and are recorded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from conftest import ROOT
+from sheet_samples import LIMITS, TINY, message_rows
+from transformers import AutoConfig
+
+from benchmarks import data_results, train_throughput
+from benchmarks.train_work import flop_of_sample
+from stages.vlm.device import prepare_device
+from stages.vlm.load import load_base
+from stages.vlm.sheets import Sheets
+
+
+def raw_file(folder: Path, count: int) -> Path:
+    """Small sheets as a parquet file with Open Schematics' columns."""
+    rows = message_rows(folder, count)
+    sheets = Sheets(folder, "train", LIMITS)
+    raw = [
+        {
+            "image": {"bytes": sheets.encoded(row), "path": None},
+            "components_used": row["target"].split(", "),
+            "name": row["name"],
+            "type": ".kicad_sch",
+        }
+        for row in rows
+    ]
+    pq.write_table(pa.Table.from_pylist(raw), folder / "rows.parquet")
+    return folder / "rows.parquet"
+
+
+def test_both_recipes_are_run_and_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = tmp_path / "results.jsonl"
+    monkeypatch.setattr(data_results, "RESULTS", results)
+    monkeypatch.chdir(ROOT)
+    rows = str(raw_file(tmp_path, 13))
+    monkeypatch.setattr("sys.argv", ["train_throughput", "--model", "tiny", "--rows", rows])
+    train_throughput.main()
+    lines: list[dict[str, Any]] = [json.loads(line) for line in results.read_text().splitlines()]
+    assert [line["variant"] for line in lines] == ["tutorial", "packed"]
+    for line in lines:
+        assert {"benchmark", "date", "device", "variant", "samples_per_s", "ratio"} <= set(line)
+        assert line["samples_per_s"] > 0 and line["samples"] > 0 and 0 <= line["wait"] <= 1
+    tutorial, packed = lines
+    assert tutorial["samples"] == 5  # 13 sheets are 7 batches: 4 make the step of the warm-up, 3 the other
+    assert tutorial["ratio"] is None
+    assert packed["ratio"] == pytest.approx(packed["samples_per_s"] / tutorial["samples_per_s"], rel=0.02)
+
+
+def test_the_arithmetic_of_a_sample_is_what_pytorch_counts() -> None:
+    """Vision tower and decoder by PyTorch's own counter; the gradients of activations take as much again."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    config = AutoConfig.from_pretrained(TINY.base)
+    model: Any = load_base(TINY, prepare_device(TINY, 1))
+    grid = torch.tensor([[1, 12, 16]])
+    with torch.no_grad(), FlopCounterMode(display=False) as seeing:
+        model.model.visual(torch.randn(192, 3 * 2 * 16 * 16), grid)
+    with torch.no_grad(), FlopCounterMode(display=False) as reading:
+        model.model.language_model(input_ids=torch.ones(1, 100, dtype=torch.int64), use_cache=False)
+    # Causal attention is half of the square, with twice as much backward as forward.
+    square = 4 * 6 * 100**2 * 4 * 64
+    linear = reading.get_total_flops() - square
+    head = 2 * 2 * config.text_config.vocab_size * config.text_config.hidden_size * 7
+    expected = seeing.get_total_flops() + 2 * linear + 3 * square / 2 + head
+    assert flop_of_sample(config, tokens=100, patches=192, answers=7) == pytest.approx(expected, rel=1e-9)

@@ -1,0 +1,110 @@
+"""The vision tower looks at a sheet once where its features are kept, and the training is the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import ROOT
+from sheet_samples import LIMITS, LORA, TINY, message_rows, sample
+from transformers.models.qwen3_vl.modeling_qwen3_vl import Qwen3VLVisionModel
+
+from stages.config import load_params
+from stages.vlm.checkpoint import Checkpoint
+from stages.vlm.device import prepare_device
+from stages.vlm.encode import Encoder
+from stages.vlm.examples import choose_examples
+from stages.vlm.features import FeatureCache, bytes_a_token
+from stages.vlm.finetune import Finetuned, finetune
+from stages.vlm.load import load_base, load_processor
+from stages.vlm.row import lay_out
+from stages.vlm.sheets import Sheets
+
+PARAMS = load_params(ROOT / "params.yaml")
+TRAIN, VALIDATION, EPOCHS, VALIDATIONS = 6, 2, 3, 5
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return Encoder(load_processor(TINY.base, None))
+
+
+def test_features_come_back_sheet_by_sheet(tmp_path: Path, encoder: Encoder) -> None:
+    """Levels are numbered tokens here, so that a part that went to the wrong sheet would show."""
+    samples = [sample(encoder, *size, "R", seed) for seed, size in enumerate([(64, 96), (128, 64), (64, 64)])]
+    row = lay_out(samples, ["a", "b", "c"], merge=encoder.merge, pad_id=encoder.pad_id)
+    levels = torch.arange(2 * len(row.picture_at) * 3.0).view(2, -1, 3)
+    cache = FeatureCache(tmp_path)
+    assert not cache.has(["a"])
+    cache.write(row, levels)
+    assert cache.has(["a", "b", "c"]) and not cache.has(["a", "d"])
+    found = [cache.read(name) for name in ("a", "b", "c")]
+    assert [one.levels.shape for one in found] == [(2, 6, 3), (2, 8, 3), (2, 4, 3)]
+    assert torch.equal(torch.cat([one.levels for one in found], 1), levels)
+    assert torch.equal(torch.cat([one.grid for one in found]), row.image_grid_thw)
+
+
+def tuned(encoder: Encoder, folder: Path, gib: float, *, also: Any = ()) -> Finetuned:
+    examples = [
+        choose_examples(
+            message_rows(folder / "clean", count, split),
+            Sheets(folder / "clean", split, LIMITS),
+            encoder,
+            budget=150,
+            max_sheets=count,
+        )
+        for split, count in (("train", TRAIN), ("validation", VALIDATION))
+    ]
+    device = prepare_device(TINY, 1)
+    return finetune(
+        load_base(TINY, device), encoder, *examples,
+        lora=replace(LORA, also=also), settings=replace(PARAMS.train, warmup_steps=1, vision_cache_gib=gib),
+        profile=replace(PARAMS.profiles["sample"].train, epochs=float(EPOCHS), tokens_per_step=150),
+        device=device, seed=1, checkpoint=Checkpoint(folder / "part", {}),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many pictures each pass through the vision tower had."""
+    counts: list[int] = []
+    forward = Qwen3VLVisionModel.forward
+
+    def counted(self: Any, pixels: torch.Tensor, grids: torch.Tensor, **rest: Any) -> Any:
+        counts.append(len(grids))
+        return forward(self, pixels, grids, **rest)
+
+    monkeypatch.setattr(Qwen3VLVisionModel, "forward", counted)
+    return counts
+
+
+def test_a_sheet_is_looked_at_once_and_trains_the_same(
+    tmp_path: Path, encoder: Encoder, looked_at: list[int]
+) -> None:
+    kept = tuned(encoder, tmp_path / "kept", 1.0)
+    assert sum(looked_at) == TRAIN + VALIDATION
+    looked_at.clear()
+    anew = tuned(encoder, tmp_path / "anew", 0.0)
+    assert sum(looked_at) == EPOCHS * TRAIN + VALIDATIONS * VALIDATION
+    assert not (tmp_path / "anew" / "part" / "features").exists()
+    for found, expected in (
+        (kept.ledger.train, anew.ledger.train),
+        (kept.ledger.validation, anew.ledger.validation),
+    ):
+        assert [loss for _, loss in found] == pytest.approx([loss for _, loss in expected], rel=1e-4)
+
+
+def test_what_does_not_fit_is_looked_at_anew(tmp_path: Path, encoder: Encoder, looked_at: list[int]) -> None:
+    """Room for the validation sheets, which come most often, and not for the others."""
+    config = load_base(TINY, prepare_device(TINY, 1)).config
+    assert bytes_a_token(config.vision_config, torch.float32) == 2 * 256 * 4
+    tuned(encoder, tmp_path, 100 * 2 * 256 * 4 / 2**30)
+    assert sum(looked_at) == EPOCHS * TRAIN + VALIDATION
+
+
+def test_a_tower_that_learns_is_never_kept(tmp_path: Path, encoder: Encoder, looked_at: list[int]) -> None:
+    tuned(encoder, tmp_path, 1.0, also=("merger",))
+    assert sum(looked_at) == EPOCHS * TRAIN + VALIDATIONS * VALIDATION
