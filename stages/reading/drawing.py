@@ -117,11 +117,7 @@ def main() -> None:
     scale = Scale(**json.loads(settings))
     drawn = {"pdf": _draw_pdf, "svg": _draw_svg, "kicad": _draw_kicad}[kind]
     for picture in drawn(sys.stdin.buffer.read(), scale):
-        if scale.canvas:
-            page = PILImage.new("RGB", scale.canvas, "white")
-            page.paste(picture.convert("RGB"))
-        else:
-            page = picture.convert("RGB")
+        page = _on_white(picture, scale.canvas or picture.size)
         sys.stdout.buffer.write(_HEADER.pack(*page.size) + page.tobytes())
 
 
@@ -140,6 +136,13 @@ def _size(width: float, height: float, scale: Scale) -> tuple[int, int]:
     pixels_per_mm = scale.pixels_per_mm if longest >= _LEAST_LENGTH else scale.max_side / longest
     pixels = (max(round(width * pixels_per_mm), 1), max(round(height * pixels_per_mm), 1))
     return fitted_size(*pixels, max_side=scale.max_side, max_pixels=scale.max_pixels)
+
+
+def _on_white(picture: PILImage.Image, size: tuple[int, int]) -> PILImage.Image:
+    """White paper of that size with the picture in its upper left corner."""
+    paper = PILImage.new("RGB", size, "white")
+    paper.paste(picture.convert("RGB"))
+    return paper
 
 
 def _draw_pdf(data: bytes, scale: Scale) -> Iterator[PILImage.Image]:
@@ -161,7 +164,8 @@ def _draw_pdf(data: bytes, scale: Scale) -> Iterator[PILImage.Image]:
             page = document[number]
             width, height = page.get_size()  # points
             size = _size(width * _MM_A_POINT, height * _MM_A_POINT, scale)
-            yield page.render(scale=size[0] / width, rev_byteorder=True).to_pil()
+            drawn = page.render(scale=size[0] / width, rev_byteorder=True).to_pil()
+            yield _on_white(drawn, size)  # PDFium rounds up
         except pypdfium2.PdfiumError:
             raise UserError(f"page {number + 1} of the PDF is damaged: export it again") from None
 
@@ -176,7 +180,7 @@ def _draw_svg(data: bytes, scale: Scale) -> Iterator[PILImage.Image]:
         )
     except ValueError as error:  # UnicodeDecodeError too
         raise UserError(f"the SVG is damaged ({error}): export it again") from None
-    yield PILImage.open(io.BytesIO(png))
+    yield _on_white(PILImage.open(io.BytesIO(png)), (width, height))  # resvg keeps the ratio of the SVG's own
 
 
 def _svg_size(data: bytes) -> tuple[float, float]:
@@ -185,6 +189,8 @@ def _svg_size(data: bytes) -> tuple[float, float]:
         _, root = next(ElementTree.iterparse(io.BytesIO(data), events=["start"]))  # noqa: S314, bounded process
     except (ElementTree.ParseError, StopIteration):
         raise UserError("the SVG is damaged: export it again") from None
+    if root.tag.rpartition("}")[2] != "svg":
+        raise UserError("it is XML or HTML, but no SVG")
     box = [
         float(number) for number in root.get("viewBox", "").replace(",", " ").split() if _is_number(number)
     ]

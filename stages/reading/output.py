@@ -78,7 +78,7 @@ def _rows(readings: Sequence[Reading]) -> list[tuple[str, str, str, str]]:
             line.part,
             line.kind,
             "; ".join(line.seen_in),
-            "" if line.confidence is None else f"{line.confidence:.2f}",
+            "" if line.confidence is None else f"{line.confidence:.3f}",
         )
         for line in bill_of_materials(readings)
     ]

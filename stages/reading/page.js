@@ -75,7 +75,8 @@ function row(part) {
     last.textContent = "–";
   } else {
     meter.value = part.confidence;
-    last.append(meter, `${Math.round(100 * part.confidence)} %`);
+    // Rounding must make no answer certain.
+    last.append(meter, `${Math.min(99, Math.round(100 * part.confidence))} %`);
   }
   line.append(item("td", part.part), item("td", part.kind), last);
   return line;
