@@ -63,6 +63,7 @@ def main() -> None:
         beams=judged.beams,
         repetition_penalty=judged.repetition_penalty,
         journal=journal,
+        static=device.name == "cuda",
     )
     predictions, metrics = examine(
         ask,

@@ -22,8 +22,11 @@ from transformers import (
     StaticCache,
 )
 
+from stages.store.errors import UserError
 from stages.vlm.encode import Encoder, collate
 from stages.vlm.shares import gathered, own_share, this_process
+
+Narrowing = Callable[[list[dict[str, Any]]], LogitsProcessor]
 
 GREY = (128, 128, 128)
 
@@ -75,7 +78,8 @@ def answer_sheets(
     repetition_penalty: float = 1.0,
     blind: bool = False,
     journal: Journal | None = None,
-    static: bool | None = None,
+    narrowed: Narrowing | None = None,
+    static: bool = False,
 ) -> list[Answer]:
     """Answer the prompt of each message row, by the likeliest next token unless told otherwise.
 
@@ -91,15 +95,18 @@ def answer_sheets(
             model says without looking.
         journal: keeps each batch when it is answered; a batch that it has whole is not asked again. Batches
             are made of the same rows every time, so that a run that was interrupted ends with the same bytes.
-        static: decode with a cache of one size for all batches, and all batches of one size, which on a GPU
-            makes the decoding step one compiled graph that is launched at once. None: on a GPU, unless a beam
-            search moves its cache about.
+        narrowed: makes, for the rows of a batch, what limits which tokens may come next.
+        static: decode with a cache of one size for all batches, and all batches filled up to one size, which
+            on a GPU makes the decoding step one compiled graph that is launched at once. Compiling takes a
+            minute, so it is for many sheets; a beam search, which moves its cache about, is left as it is.
 
     Returns:
         One answer a row, in the order of ``rows``.
+
+    Raises:
+        UserError: a batch does not fit into the GPU's memory.
     """
-    if static is None:
-        static = model.device.type == "cuda" and beams == 1
+    static = static and beams == 1
     batches, longest = _batches(encoder, sheets, rows, batch_size)
     stops = _stop_ids(model, encoder)
     config = GenerationConfig(
@@ -137,18 +144,27 @@ def answer_sheets(
             width = batch["input_ids"].shape[1]
             probabilities = _Probabilities()
             processors = LogitsProcessorList([probabilities] if beams == 1 else [])
+            if narrowed:
+                asked = [rows[i] for i in chosen]
+                processors.append(narrowed(asked + asked[-1:] * (len(batch["input_ids"]) - len(asked))))
             if repetition_penalty != 1:
                 processors.append(
                     RepetitionPenaltyLogitsProcessor(repetition_penalty, prompt_ignore_length=width)
                 )
             if cache is not None:
                 cache.reset()
-            out = model.generate(
-                **{name: tensor.to(model.device) for name, tensor in batch.items()},
-                generation_config=config,
-                logits_processor=processors,
-                **({} if cache is None else {"past_key_values": cache}),
-            )
+            try:
+                out = model.generate(
+                    **{name: tensor.to(model.device) for name, tensor in batch.items()},
+                    generation_config=config,
+                    logits_processor=processors,
+                    **({} if cache is None else {"past_key_values": cache}),
+                )
+            except torch.cuda.OutOfMemoryError:
+                raise UserError(
+                    f"{len(chosen)} sheets at once do not fit into the GPU's memory: lower the profile's "
+                    "model.batch_size, or image.max_pixels or evaluate.max_new_tokens"
+                ) from None
             said = probabilities.of(out) if beams == 1 else [[] for _ in out]
             for i, ids, sure in zip(chosen, out[:, width:].tolist(), said, strict=False):
                 answers[i] = _answer(ids, sure, stops, encoder)

@@ -1,0 +1,279 @@
+"""``python -m benchmarks.generate_throughput --model 8b --rows FOLDER_OR_FILE``: answering on one device.
+
+Asks a model of random weights about real sheets, first one at a time by the tutorial's loop, then by the
+function behind the baseline and evaluate stages with the settings of params.yaml, and prints and records one
+JSON line each. Every answer is stopped at its true length. The loop answers ``--loop-sheets`` of the sheets;
+``equal`` is the share of these about which both say the same. Loading, warm-up and compilation are not timed
+and told as ``other_s``. ``--rows`` are parquet files with Open Schematics' columns; ``--processor`` is a
+folder or an id on the Hub, or a folder with a bare tokenizer.json.gz. ``--model tiny`` has the geometry of
+models/tiny and runs on a CPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from PIL import Image
+from transformers import LogitsProcessor
+
+from benchmarks.data_results import record
+from benchmarks.generate_work import Asked, bandwidth, floor_seconds
+from benchmarks.train_sheets import TINY, build_model, read_processor, read_sheets
+from benchmarks.train_work import ceiling, settle
+from stages.config import Params, load_params
+from stages.store.parallel import cores
+from stages.store.picture import fit_within
+from stages.vlm.device import Device, prepare_device
+from stages.vlm.encode import Encoder
+from stages.vlm.generate import answer_sheets
+from stages.vlm.sheets import Sheets
+
+TUTORIAL_SIDE, TUTORIAL_PIXELS = 1024, 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Size:
+    """What is run where: the profile, where its processor is, how many sheets, how many by the loop."""
+
+    profile: str
+    processor: str
+    sheets: int
+    loop_sheets: int
+
+
+SIZES = {
+    "8b": Size("open-schematics", "Qwen/Qwen3-VL-8B-Instruct", 240, 8),
+    "tiny": Size("sample", str(TINY), 6, 2),
+}
+
+
+def main() -> None:
+    """Run both ways and record them."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", choices=sorted(SIZES), required=True)
+    parser.add_argument("--rows", type=Path, required=True)
+    parser.add_argument("--processor")
+    parser.add_argument("--sheets", type=int)
+    parser.add_argument("--loop-sheets", type=int)
+    parser.add_argument("--batch-size", type=int)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+
+    size = SIZES[arguments.model]
+    params = settings(size, arguments.batch_size)
+    device = prepare_device(params.active.model, params.seed)
+    processor = read_processor(arguments.processor or size.processor)
+    encoder = Encoder(processor)
+    with tempfile.TemporaryDirectory() as name, torch.inference_mode():
+        folder = Path(name)
+        rows = read_sheets(arguments.rows, folder, arguments.sheets or size.sheets)
+        sheets = Sheets(folder, "train", params.image)
+        few = rows[: arguments.loop_sheets or size.loop_sheets]
+        start = time.perf_counter()
+        bench = Bench(build_model(arguments.model, processor, device), encoder, sheets, params, device)
+        loop = bench.timed(few, lambda: bench.by_the_loop(few), warm_up=lambda: bench.by_the_loop(few[:1]))
+        ours = bench.timed(rows, lambda: bench.by_the_stage(rows), warm_up=lambda: bench.warm_up(rows))
+        seconds = time.perf_counter() - start - loop.seconds - ours.seconds
+        said = zip(loop.answers, ours.answers, strict=False)
+        equal = sum(one == other for one, other in said) / len(few)
+        before = bench.report("tutorial", loop, 1, None, None, {"other_s": None, "equal": None})
+        rates = {"flops": ceiling(device), "bandwidth": bandwidth(device)}
+        more = {"other_s": round(seconds, 1), "equal": round(equal, 3)}
+        bench.report("batched", ours, params.active.model.batch_size, rates, before, more)
+
+
+def settings(size: Size, batch_size: int | None) -> Params:
+    """params.yaml with the benchmark's profile and, if given, its batch size."""
+    params = load_params()
+    profile = params.profiles[size.profile]
+    model = replace(profile.model, batch_size=batch_size or profile.model.batch_size)
+    return replace(params, profile=size.profile, profiles={size.profile: replace(profile, model=model)})
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Answers about some sheets, and how long they took: in all, and each decoding step."""
+
+    asked: list[Asked]
+    answers: list[str]
+    seconds: float
+    steps: list[float]
+    peak: int  # bytes
+
+
+class Bench:
+    """One model, asked in both ways."""
+
+    def __init__(self, model: Any, encoder: Encoder, sheets: Sheets, params: Params, device: Device) -> None:
+        self.model, self.encoder, self.sheets = model, encoder, sheets
+        self.params, self.device = params, device
+        self.most = params.evaluate.max_new_tokens
+        self.steps: list[float] = []
+
+    def by_the_loop(self, rows: list[dict[str, Any]]) -> list[str]:
+        """The tutorial's ``run_inference``, a sheet at a time."""
+        said = []
+        for row in rows:
+            picture = self.sheets.picture(row)
+            picture = fit_within(picture, max_side=TUTORIAL_SIDE, max_pixels=TUTORIAL_PIXELS)
+            inputs = self._chat(picture, row["prompt"]).to(self.model.device)
+            width = inputs["input_ids"].shape[1]
+            out = self.model.generate(
+                **inputs,
+                max_new_tokens=self.most,
+                do_sample=False,
+                eos_token_id=self.encoder.end_of_turn_id,
+                pad_token_id=self.encoder.pad_id,
+                logits_processor=[self._stopped([row])],
+            )
+            said.append(self.encoder.tokenizer.decode(out[0][width:], skip_special_tokens=True).strip())
+        return said
+
+    def by_the_stage(self, rows: list[dict[str, Any]]) -> list[str]:
+        """This project's way, as the stages call it."""
+        answers = answer_sheets(
+            self.model,
+            self.encoder,
+            self.sheets,
+            rows,
+            batch_size=self.params.active.model.batch_size,
+            max_new_tokens=self.most,
+            narrowed=self._stopped,
+            static=self.device.name == "cuda",
+        )
+        return [answer.text for answer in answers]
+
+    def warm_up(self, rows: list[dict[str, Any]]) -> None:
+        """One batch in which the longest prompt is, so that the cache is as long as in the run."""
+        longest = max(rows, key=lambda row: self._asked(row).prompt)
+        self.by_the_stage([longest] * self.params.active.model.batch_size)
+
+    def timed(
+        self, rows: list[dict[str, Any]], run: Callable[[], list[str]], *, warm_up: Callable[[], object]
+    ) -> Timed:
+        """Time ``run`` after ``warm_up``."""
+        warm_up()
+        self.steps = []
+        gc.collect()
+        if self.device.name == "cuda":
+            torch.cuda.reset_peak_memory_stats()
+        settle(self.device)
+        start = time.perf_counter()
+        answers = run()
+        settle(self.device)
+        seconds = time.perf_counter() - start
+        peak = torch.cuda.max_memory_allocated() if self.device.name == "cuda" else 0
+        return Timed([self._asked(row) for row in rows], answers, seconds, self.steps, peak)
+
+    def report(
+        self,
+        variant: str,
+        timed: Timed,
+        batch_size: int,
+        rates: dict[str, float] | None,
+        before: dict[str, Any] | None,
+        more: dict[str, Any],
+    ) -> dict[str, Any]:
+        """Record one way's figures.
+
+        Args:
+            rates: of the device, to tell the share of the floor.
+            before: the figures that ``ratio`` is told against.
+        """
+        on_cuda = self.device.name == "cuda"
+        rate = len(timed.asked) / timed.seconds
+        tokens = sum(sheet.answer for sheet in timed.asked)
+        share = None
+        if rates:
+            value = self.device.dtype.itemsize
+            least = floor_seconds(
+                self.model.config, timed.asked, batch_size=batch_size, bytes_a_value=value, **rates
+            )
+            share = round(least / timed.seconds, 3)
+        place = (
+            torch.cuda.get_device_name() if on_cuda else f"{cores()} cores, {torch.get_num_threads()} threads"
+        )
+        text = self.model.config.text_config
+        return record(
+            "generate_throughput",
+            variant,
+            device=place,
+            model=f"{text.num_hidden_layers} layers of {text.hidden_size}",
+            samples_per_s=round(rate, 3),
+            ratio=round(rate / before["samples_per_s"], 2) if before else None,
+            answer_tokens_per_s=round(tokens / timed.seconds, 1),
+            decode_ms=round(1000 * statistics.median(timed.steps), 2) if timed.steps else None,
+            share_of_floor=share,
+            peak_gib=round(timed.peak / 2**30, 1) if on_cuda else None,
+            batch_size=batch_size,
+            samples=len(timed.asked),
+            timed_s=round(timed.seconds, 1),
+            **more,
+            attention=self.model.config._attn_implementation,
+            torch=torch.__version__,
+            transformers=transformers.__version__,
+        )
+
+    def _chat(self, picture: Image.Image, prompt: str) -> Any:
+        content = [{"type": "image", "image": picture}, {"type": "text", "text": prompt}]
+        return self.encoder.processor.apply_chat_template(
+            [{"role": "user", "content": content}],
+            tokenize=True,
+            add_generation_prompt=True,
+            return_dict=True,
+            return_tensors="pt",
+        )
+
+    def _asked(self, row: dict[str, Any]) -> Asked:
+        width, height = self.sheets.size(row)
+        image = self.encoder.processor.image_processor
+        answer = self._length(row)
+        whole = self.encoder.length([(width, height)], row["messages"])
+        prompt = whole - len(self.encoder.answer_ids(row["target"]))
+        return Asked(prompt, answer, image.get_number_of_image_patches(height, width))
+
+    def _length(self, row: dict[str, Any]) -> int:
+        return min(len(self.encoder.answer_ids(row["target"])), self.most)
+
+    def _stopped(self, rows: list[dict[str, Any]]) -> LogitsProcessor:
+        return _Stopped([self._length(row) for row in rows], self.encoder.end_of_turn_id, self.steps)
+
+
+class _Stopped(LogitsProcessor):
+    """Ends each answer at its length, its end included, and not before; notes when each step was.
+
+    Its first call follows the prompt; the time from one call to the next is a decoding step.
+    """
+
+    def __init__(self, lengths: list[int], end: int, steps: list[float]) -> None:
+        self._lengths = torch.tensor(lengths)
+        self._end, self._steps, self._done = end, steps, 0
+        self._last = 0.0
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
+        now = time.perf_counter()
+        if self._done:
+            self._steps.append(now - self._last)
+        self._last = now
+        self._done += 1
+        ends = (self._lengths <= self._done).to(scores.device)[:, None]
+        is_end = torch.zeros_like(scores, dtype=torch.bool)
+        is_end[:, self._end] = True
+        return scores.masked_fill(ends != is_end, -torch.inf)
+
+
+if __name__ == "__main__":
+    main()
