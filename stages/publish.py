@@ -1,0 +1,81 @@
+"""``python -m stages.publish --repo OWNER/NAME``: send the trained adapter and its model card to the Hub.
+
+Writes published/ (adapter, processor, model card with the training curve) and commits it to the model
+repository OWNER/NAME, which is made if need be. The card tells base model, data set, settings, results and
+Git commit, so the working tree has to be clean and every stage up to date. The token comes from HF_TOKEN.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from stages.config import Params, load_params
+from stages.publishing.card import Weights
+from stages.publishing.folder import cached_commit, copy_adapter, write_about
+from stages.publishing.origin import find_origin
+from stages.publishing.send import check_repository, require_token, send
+from stages.store.errors import run
+from stages.store.files import replacing_folder
+
+ADAPTER = Path("models/adapter")
+FOLDER = Path("published")
+
+
+def main() -> None:
+    """Publish what the current folder holds."""
+    words = command_line().parse_args()
+    check_repository(words.repo)
+    token = None if words.dry_run else require_token()
+    params = load_params()
+    origin = find_origin(forced=words.force)
+    weights = Weights(words.repo, words.merged, cached_commit(params.active.model))
+    with replacing_folder(FOLDER) as folder:
+        if words.merged:
+            write_merged(params, folder)
+        else:
+            copy_adapter(ADAPTER, params.active.model.base, folder)
+        write_about(folder, weights, params, origin)
+    files = sorted(FOLDER.iterdir())
+    for path in files:
+        print(f"{path.stat().st_size:>14,}  {path.name}")
+    total = f"{sum(path.stat().st_size for path in files):,} bytes in {len(files)} files"
+    if token is None:
+        print(f"{total} in {FOLDER} would go to {words.repo}; nothing was sent")
+        return
+    message = f"Publish {'merged weights' if words.merged else 'adapter'} of commit {origin.commit[:12]}"
+    print(f"{total} sent: {send(FOLDER, words.repo, private=words.private, message=message, token=token)}")
+
+
+def command_line() -> argparse.ArgumentParser:
+    """The options; ``--help`` imports neither torch nor transformers."""
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        "python -m stages.publish", description=__doc__, formatter_class=formatter
+    )
+    parser.add_argument("--repo", required=True, metavar="OWNER/NAME", help="model repository on the Hub")
+    parser.add_argument(
+        "--merged", action="store_true", help="whole weights, for serving engines, instead of the adapter"
+    )
+    parser.add_argument("--private", action="store_true", help="refuse to publish where all can see it")
+    parser.add_argument("--dry-run", action="store_true", help="write published/ and send nothing")
+    parser.add_argument(
+        "--force", action="store_true", help="even from a dirty tree or with stale metrics; the card says so"
+    )
+    return parser
+
+
+def write_merged(params: Params, folder: Path) -> None:
+    """Write the weights that ``stages.evaluate`` judges, in the profile's precision, and the processor."""
+    from stages.vlm.device import prepare_device
+    from stages.vlm.load import load_processor, load_tuned
+
+    device = prepare_device(params.active.model, params.seed)
+    load_tuned(params.active.model, device, ADAPTER).save_pretrained(folder)
+    load_processor(str(ADAPTER), None).save_pretrained(folder)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    run(main)

@@ -1,0 +1,1 @@
+"""Making the folder that goes to the Hub, and sending it."""
