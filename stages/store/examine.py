@@ -96,14 +96,12 @@ def examine_group(place: RowGroup, limits: Limits) -> list[Found]:
         )
         for names, has_schematic in zip(listed, texts.to_pylist(), strict=True)
     ]
-    # More than half of the real rows list nothing: their texts and pictures are not even copied.
-    listing = [index for index, names in enumerate(listed) if names]
-    table = table.take(pa.array(listing, pa.int64()))
-    columns = {name: table.column(name).cast(pa.binary()).to_pylist() for name in _TEXTS}
-    columns["image"] = pc.struct_field(table.column("image"), "bytes").to_pylist()
-    for index, values in zip(listing, zip(*columns.values(), strict=True), strict=True):
-        row = dict(zip(columns, values, strict=True))
-        found[index] = examine(found[index], row, listed[index], limits)
+    columns = {name: table.column(name).cast(pa.binary()) for name in _TEXTS}
+    columns["image"] = pc.struct_field(table.column("image"), "bytes")
+    for index, names in enumerate(listed):
+        if names:  # of the others, which are more than half of the real rows, nothing is even copied
+            row = {name: column[index].as_py() for name, column in columns.items()}
+            found[index] = examine(found[index], row, names, limits)
     return [about if about.listed == "given" else replace(about, reason="no_components") for about in found]
 
 

@@ -26,19 +26,31 @@ def edges(length: int, parts: int) -> list[int]:
     return [length * part // parts for part in range(parts + 1)]
 
 
-def ink_hash(sums: np.ndarray, height: int) -> int:
+def cell_sums(strips: np.ndarray) -> np.ndarray:
+    """Sums over the pixels of each cell: rows x columns x 4, at most ``GRID`` x ``GRID + 1`` x 4, of uint64.
+
+    Args:
+        strips: strips x width x 4, the sums of each column of RGBA over the rows of each strip, which lie
+            between ``edges(height, GRID)``.
+    """
+    cells: np.ndarray = np.add.reduceat(
+        strips, edges(strips.shape[1], GRID + 1)[:-1], axis=1, dtype=np.uint64
+    )
+    return cells
+
+
+def ink_hash(cells: np.ndarray, width: int, height: int) -> int:
     """Where ink begins and ends: a bit for each cell that is darker than its left neighbour.
 
     A difference hash of the page on white, ``GRID`` cells a side, without the drawing sheet's border and
     title block, which most sheets share.
 
     Args:
-        sums: strips x width x 4 of uint64, the sums of each column of RGBA over the rows of each strip, which
-            lie between ``edges(height, GRID)``.
+        cells: see ``cell_sums``.
+        width, height: of the page in pixels.
     """
-    across = edges(sums.shape[1], GRID + 1)
-    area = np.diff(edges(height, GRID))[:, None] * np.diff(across)
-    means = np.add.reduceat(sums, across[:-1], axis=1) / area[..., None]
+    area = np.diff(edges(height, GRID))[:, None] * np.diff(edges(width, GRID + 1))
+    means = cells / area[..., None]
     # The mean of a product is not the product of means, but is where a cell is all clear or all opaque.
     ink = (255.0 - means[..., 1]) * means[..., 3] / 255.0
     rows, columns = (
