@@ -112,6 +112,7 @@ def load_reader(weights: Weights, task: Task, params: Params) -> Reader:
         max_new_tokens=params.evaluate.max_new_tokens,
         beams=params.evaluate.beams,
         repetition_penalty=params.evaluate.repetition_penalty,
+        static=False,  # compiling takes longer than a few sheets
     )
     return Reader(ask, task_named(task), params.messages, weights.calibration)
 

@@ -62,7 +62,7 @@ BAD = {
     "locked.pdf": (pdf(locked=True), "the PDF is encrypted"),
     "half.pdf": (pdf()[:120], "the PDF is damaged"),
     "book.pdf": (pdf(pages=500), "the PDF has 500 pages, at most 50 are read"),
-    "wide.pdf": (pdf(width=0.001), "too small or too narrow"),
+    "narrow.pdf": (pdf(width=0.001), "mm is too narrow for a sheet"),
     "half.svg": (f'<svg {SVG} width="90" height="90"><g'.encode(), "the SVG is damaged"),
     "unsized.svg": (f"<svg {SVG}><g/></svg>".encode(), "does not say how large it is"),
     "latin.svg": (f'<svg {SVG} viewBox="0 0 9 9">\xb5</svg>'.encode("latin-1"), "the SVG is damaged"),

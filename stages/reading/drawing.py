@@ -29,6 +29,7 @@ from stages.store.picture import fitted_size
 MAX_PAGES = 50
 SECONDS = 60
 _MEMORY = 4 << 30  # bytes of address space
+_MOST_RATIO = 20  # of the longer side to the shorter
 _LEAST_LENGTH = 25.4  # mm; what is drawn smaller has no scale to keep
 _FRAMED_WIDTH = 200.0  # mm
 _MOST_LENGTH = 100_000.0  # mm
@@ -129,12 +130,14 @@ def _size(width: float, height: float, scale: Scale) -> tuple[int, int]:
     """
     if not (0 < width < _MOST_LENGTH and 0 < height < _MOST_LENGTH):
         raise UserError(f"a sheet of {width:g} x {height:g} mm cannot be drawn: give it a size of paper")
+    if max(width, height) > _MOST_RATIO * min(width, height):
+        raise UserError(f"{width:.3g} x {height:.3g} mm is too narrow for a sheet: export a whole page")
     if scale.canvas:
         pixels_per_mm = min(scale.canvas[0] / width, scale.canvas[1] / height)
-        return max(round(width * pixels_per_mm), 1), max(round(height * pixels_per_mm), 1)
+        return round(width * pixels_per_mm), round(height * pixels_per_mm)
     longest = max(width, height)
     pixels_per_mm = scale.pixels_per_mm if longest >= _LEAST_LENGTH else scale.max_side / longest
-    pixels = (max(round(width * pixels_per_mm), 1), max(round(height * pixels_per_mm), 1))
+    pixels = (round(width * pixels_per_mm), round(height * pixels_per_mm))
     return fitted_size(*pixels, max_side=scale.max_side, max_pixels=scale.max_pixels)
 
 
