@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
+from typing import Any
 
+import yaml
 from checkout import copy_checkout, git
 from commands import PERSON, documented, give_environment
-from test_pipeline_end_to_end import write_params
+from conftest import ROOT
+
+
+def small_params(task: str) -> dict[str, Any]:
+    """The committed params, cut down to a handful of small sheets and a few steps."""
+    params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["task"] = task
+    params["clean"] |= {"validation": 0.25, "test": 0.25}
+    params["evaluate"] |= {"max_sheets": 4, "max_new_tokens": 24, "draws": 50, "blind_sheets": 2}
+    params["evaluate"]["calibration_sheets"] = 4
+    params["train"] |= {"validation_sheets": 2, "warmup_steps": 1}
+    params["image"] |= {"max_side": 256}
+    sample = params["profiles"]["sample"]
+    sample["data"] |= {"rows": 60}
+    sample["train"] |= {"max_sheets": 8, "tokens_per_step": 1024, "epochs": 1}
+    return params
+
+
+def write_params(folder: Path, task: str) -> None:
+    (folder / "params.yaml").write_text(yaml.safe_dump(small_params(task), sort_keys=False))
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """The hash of every data file and every metric below ``folder``."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for top in ("data", "metrics")
+        for path in sorted((folder / top).rglob("*"))
+        if path.is_file() and path.name != ".gitignore"
+    }
 
 
 def make_finished(folder: Path) -> Path:

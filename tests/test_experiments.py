@@ -11,8 +11,7 @@ import pytest
 from checkout import git
 from commands import documented, give_environment
 from conftest import ROOT
-from finished import commit, copy_finished
-from test_pipeline_end_to_end import digests
+from finished import commit, copy_finished, digests
 
 EXPERIMENTS = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
 GO_BACK = "git restore params.yaml dvc.lock metrics && dvc checkout"
@@ -76,6 +75,7 @@ def test_an_experiment_is_shown_compared_and_plotted(team: Team) -> None:
         author,
     )
     looks("dvc exp show --drop", table)
+    assert "lora.r" in documented("dvc exp show --only-changed", author)
     looks("dvc params diff", documented("dvc params diff main rank-8", author))
     looks("dvc metrics diff", documented("dvc metrics diff main rank-8", author))
     documented("dvc plots diff main rank-8", author)

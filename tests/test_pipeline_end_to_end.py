@@ -11,43 +11,15 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from checkout import copy_checkout, dvc, run_python
+from checkout import dvc, run_python
 from conftest import ROOT
+from finished import copy_finished, digests, write_params
 
 from stages import baseline, build_messages, clean_to_parquet, compare, evaluate, fetch, train
 
 DATA_STAGES = (fetch, clean_to_parquet)
 MODEL_STAGES = (build_messages, baseline, train, evaluate)
 TASKS = ("components", "yaml", "json", "schematic")
-
-
-def small_params(task: str) -> dict[str, Any]:
-    """The committed params, cut down to a handful of small sheets and a few steps."""
-    params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["task"] = task
-    params["clean"] |= {"validation": 0.25, "test": 0.25}
-    params["evaluate"] |= {"max_sheets": 4, "max_new_tokens": 24, "draws": 50, "blind_sheets": 2}
-    params["evaluate"]["calibration_sheets"] = 4
-    params["train"] |= {"validation_sheets": 2, "warmup_steps": 1}
-    params["image"] |= {"max_side": 256}
-    sample = params["profiles"]["sample"]
-    sample["data"] |= {"rows": 60}
-    sample["train"] |= {"max_sheets": 8, "tokens_per_step": 1024, "epochs": 1}
-    return params
-
-
-def write_params(folder: Path, task: str) -> None:
-    (folder / "params.yaml").write_text(yaml.safe_dump(small_params(task), sort_keys=False))
-
-
-def digests(folder: Path) -> dict[str, str]:
-    """The hash of every data file and every metric below ``folder``."""
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for top in ("data", "metrics")
-        for path in sorted((folder / top).rglob("*"))
-        if path.is_file() and path.name != ".gitignore"
-    }
 
 
 @pytest.fixture(scope="module")
@@ -103,27 +75,15 @@ def test_two_runs_give_the_same_data_and_metrics(rows: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def reproduced(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout after a real ``dvc repro``."""
-    folder = copy_checkout(tmp_path_factory.mktemp("checkout"))
-    write_params(folder, "components")
-    dvc(folder, "repro")
-    return folder
+    return copy_finished(finished, tmp_path_factory.mktemp("checkout"))
 
 
 def test_dvc_repro_runs_whole_and_then_has_nothing_to_do(reproduced: Path) -> None:
     assert set(json.loads(dvc(reproduced, "status", "--json").stdout)) == set()
     again = dvc(reproduced, "repro").stdout
     assert "Running stage" not in again and "up to date" in again
-
-
-def test_an_experiment_can_be_compared_and_plotted(reproduced: Path) -> None:
-    dvc(reproduced, "exp", "run", "-S", "lora.r=4")
-    diff = json.loads(dvc(reproduced, "metrics", "diff", "--all", "--json").stdout)
-    assert "f1" in diff["metrics/evaluate.json"] or "f1" in str(diff)
-    dvc(reproduced, "plots", "show", "-o", "plots")
-    page = (reproduced / "plots" / "index.html").read_text()
-    assert "vega" in page and "Loss by optimizer step" in page
 
 
 def test_a_gpu_profile_without_a_gpu_fails_in_one_line(reproduced: Path) -> None:

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from checkout import git
 from commands import documented, give_environment
-from finished import copy_finished
+from finished import copy_finished, digests
 from ssh_server import running_sshd
-from test_pipeline_end_to_end import digests
 
 SHOWN = "ssh://user@host/srv/schematics"  # the remote as docs/sharing.md writes it
 
