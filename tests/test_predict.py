@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,6 +26,7 @@ from peft import LoraConfig, get_peft_model
 
 from stages import predict
 from stages.config import Params, load_params
+from stages.reading import drawing, server
 from stages.sources.sample import make_row
 from stages.store.tables import CLEAN, write_rows
 from stages.tasks import task as task_named
@@ -300,6 +303,42 @@ def test_a_cut_answer_is_told(run: Predict, project: Path) -> None:
 @pytest.mark.parametrize("words", [[], ["--serve", "in/5.png"], ["in/5.png", "--format", "xls"]])
 def test_a_command_line_that_makes_no_sense(run: Predict, words: list[str]) -> None:
     assert run(*words).status == 2
+
+
+DOCUMENT = (ROOT / "docs" / "predicting.md").read_text()
+COMMANDS = re.findall(r"^(python -m stages\.predict .*)$", DOCUMENT, re.MULTILINE)
+ELSEWHERE = {"python -m stages.predict --serve"}  # run by test_reading_server.py
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - ELSEWHERE))
+def test_the_commands_of_the_document(
+    run: Predict, project: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if command.endswith("# needs the network"):
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        assert "here or on the Hub" in run(*shlex.split(command, comments=True)[3:]).errors[0]
+        return
+    sheet = (project / "in" / "5.png").read_bytes()
+    (project / "scans").mkdir(exist_ok=True)
+    for name in ("sheet.png", "scans/1.png"):
+        (project / name).write_bytes(sheet)
+    shutil.copyfile(project / "5.kicad_sch", project / "main.kicad_sch")
+    (project / "board.pdf").write_bytes(pdf(content="0 0 99 99 re f"))
+    line, _, _ = command.partition(" > ")
+    line, _, piped = line.partition(" < ")
+    done = run(*shlex.split(line)[3:], stdin=sheet if piped else b"")
+    assert done.status == 0 and done.out
+
+
+def test_the_document_s_limits_are_those_of_the_code() -> None:
+    assert COMMANDS and set(COMMANDS) >= ELSEWHERE
+    text = " ".join(DOCUMENT.split())
+    for fact in (
+        f"over {drawing.MAX_PAGES} pages",
+        f"At most {server.MAX_FILES} files and {server.MAX_UPLOAD // 1_000_000} MB at once",
+        f"({predict.MOST_FAILED} at most)",
+    ):
+        assert fact in text
 
 
 def test_help_needs_no_torch() -> None:
