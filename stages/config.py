@@ -126,6 +126,7 @@ class Evaluate:
     draws: int
     blind_sheets: int
     calibration_sheets: int
+    grammar: bool
     ocr: bool
 
     def check(self, where: str) -> None:
@@ -244,6 +245,12 @@ class Params:
     def check(self, _where: str) -> None:
         names = ", ".join(sorted(self.profiles))
         _require(self.profile in self.profiles, f"profile is {self.profile!r}: it must be one of {names}")
+        held = self.evaluate.grammar
+        _require(
+            not held or (self.task in ("json", "yaml") and self.messages.form == "compact"),
+            "evaluate.grammar is true: there is a grammar for task json or yaml with messages.form compact, "
+            f"not for {self.task} with {self.messages.form}",
+        )
         _require(0 <= self.seed < 2**31, f"seed is {self.seed}: it must be from 0 to 2147483647")
 
     @property

@@ -53,6 +53,7 @@ def main() -> None:
     from stages.vlm.device import prepare_device
     from stages.vlm.encode import Encoder
     from stages.vlm.generate import answer_sheets
+    from stages.vlm.grammar import held_to
     from stages.vlm.load import load_processor, load_tuned
     from stages.vlm.shares import join
     from stages.vlm.sheets import Sheets
@@ -70,15 +71,21 @@ def main() -> None:
     settings = [asdict(part) for part in (model, params.image, judged)]
     files = [ADAPTER, *([Path(model.base)] if Path(model.base).is_dir() else []), VLM]
     journal = Journal(JOURNAL / f"{process}.jsonl", fingerprint([settings, params.seed, rows], files))
+    encoder = Encoder(load_processor(str(ADAPTER), None))
+    narrowed = None
+    if judged.grammar and (grammar := task.grammar):
+        limit = judged.max_new_tokens
+        narrowed = held_to(grammar.lark, grammar.closers, encoder, max_new_tokens=limit)
     ask = partial(
         answer_sheets,
         load_tuned(model, device, ADAPTER),
-        Encoder(load_processor(str(ADAPTER), None)),
+        encoder,
         batch_size=model.batch_size,
         max_new_tokens=judged.max_new_tokens,
         beams=judged.beams,
         repetition_penalty=judged.repetition_penalty,
         journal=journal,
+        narrowed=narrowed,
         static=device.name == "cuda",
     )
     predictions, metrics = examine(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ def small_params(task: str) -> dict[str, Any]:
     params["clean"] |= {"validation": 0.25, "test": 0.25}
     params["evaluate"] |= {"max_sheets": 4, "max_new_tokens": 24, "draws": 50, "blind_sheets": 2}
     params["evaluate"]["calibration_sheets"] = 4
+    params["evaluate"]["grammar"] = task == "json" and find_spec("llguidance") is not None
     params["train"] |= {"validation_sheets": 2, "warmup_steps": 1}
     params["image"] |= {"max_side": 256}
     sample = params["profiles"]["sample"]

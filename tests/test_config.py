@@ -81,6 +81,7 @@ def test_a_whole_number_will_do_for_a_share_of_epochs(tmp_path: Path) -> None:
         ("evaluate.repetition_penalty", 0.0, "evaluate.repetition_penalty is 0.0: it must be greater than 0"),
         ("evaluate.blind_sheets", -1, "evaluate.blind_sheets is -1: it must be 0 (off) or more"),
         ("evaluate.calibration_sheets", -1, "evaluate.calibration_sheets is -1: it must be 0 (off) or more"),
+        ("evaluate.grammar", True, "evaluate.grammar is true: there is a grammar for task json or yaml with"),
         ("seed", -1, "seed is -1: it must be from 0 to 2147483647"),
         ("profiles.sample.data.source", "local", "profiles.sample.data.path is null: source local needs"),
         ("profiles.sample.data.rows", None, "profiles.sample.data.rows is null: source sample needs it"),

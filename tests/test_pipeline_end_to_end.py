@@ -13,7 +13,7 @@ import pytest
 import yaml
 from checkout import dvc, run_python
 from conftest import ROOT
-from finished import copy_finished, digests, write_params
+from finished import copy_finished, digests, small_params, write_params
 
 from stages import baseline, build_messages, clean_to_parquet, compare, evaluate, fetch, train
 
@@ -51,6 +51,8 @@ def test_every_task_goes_through_all_stages(
     )
     assert set(before) - {"prior"} == set(after) - {"gain", "confidence"}
     assert before["sheets"] == after["sheets"] == 4
+    if small_params(task)["evaluate"]["grammar"]:
+        assert before["answers"]["valid"] == after["answers"]["valid"] == 1.0
     assert before["blind"]["sheets"] == after["blind"]["sheets"] == 2
     assert "<article" in (rows / "metrics" / "report.html").read_text()
     predictions = [pq.read_table(rows / f"data/predictions/{name}.parquet") for name in ("baseline", "tuned")]

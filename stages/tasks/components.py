@@ -39,6 +39,7 @@ class ComponentsTask:
     """The task as ``contract.Task`` has it. Both forms ask for and give the same list."""
 
     name: str = "components"
+    grammar: None = None
 
     def prompt(self, row: Row, *, form: Form, with_name: bool) -> str:  # noqa: ARG002
         return heading(row, with_name=with_name) + _QUESTION

@@ -33,11 +33,22 @@ class Answer:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """A grammar in llguidance's Lark; the characters that close what is open, in the order of trying them."""
+
+    lark: str
+    closers: str
+
+
 class Task(Protocol):
     """One task; the instances are ``components``, ``json``, ``yaml`` and ``schematic``."""
 
     @property
     def name(self) -> str: ...
+    @property
+    def grammar(self) -> Grammar | None:
+        """What answers of the compact form can be held to, or None."""
 
     def prompt(self, row: Row, *, form: Form, with_name: bool) -> str:
         """The question; ``with_name`` puts the project's name and file type above it."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from stages.tasks.contract import Answer, Form, Item, Place, Row, heading
+from stages.tasks.contract import Answer, Form, Grammar, Item, Place, Row, heading
 from stages.tasks.folding import fold
 from stages.tasks.untrusted import UnreadableError, check_parts, check_text, unfenced
 
@@ -199,13 +199,15 @@ def _filled(value: object) -> str:
 class DescriptionTask:
     """A structured task: the text of one column, read and written by the functions given.
 
-    ``read`` raises UnreadableError; ``write`` prints the compact form; ``questions`` has one for each form.
+    ``read`` raises UnreadableError; ``write`` prints the compact form, which ``grammar``, if there is one,
+    describes; ``questions`` has one for each form.
     """
 
     name: str
     questions: Mapping[Form, str]
     read: Callable[[str], Description]
     write: Callable[[Description], str]
+    grammar: Grammar | None = None
 
     def prompt(self, row: Row, *, form: Form, with_name: bool) -> str:
         return heading(row, with_name=with_name) + self.questions[form]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from stages.tasks.contract import Grammar
 from stages.tasks.description import Description, DescriptionTask, from_mapping, to_mapping
 from stages.tasks.untrusted import MAX_DEPTH, UnreadableError
 
@@ -21,6 +22,22 @@ _VERBATIM = (
     "graphicalItems, labels, globalLabels, hierarchicalLabels, sheets and sheetInstances, with positions "
     "in millimetres.\n"
     "Answer with valid JSON alone."
+)
+
+# The compact form as llguidance reads it: the lists in their order, without white space.
+_GRAMMAR = Grammar(
+    r"""
+start: "{" (symbols | labels | global | hierarchical | sheets) "}"
+symbols: "\"symbols\":[" symbol ("," symbol)* "]" ("," (labels | global | hierarchical | sheets))?
+labels: "\"labels\":" texts ("," (global | hierarchical | sheets))?
+global: "\"globalLabels\":" texts ("," (hierarchical | sheets))?
+hierarchical: "\"hierarchicalLabels\":" texts ("," sheets)?
+sheets: "\"sheets\":" texts
+symbol: "[" TEXT "," TEXT ("," TEXT)? "]"
+texts: "[" TEXT ("," TEXT)* "]"
+TEXT: /"([^"\\\x00-\x1f\x7f]|\\["\\\/bfnrt]){0,200}"/
+""",
+    closers='"]}',
 )
 
 # Strings are skipped whole, an unclosed one to the end of the text, so that the scan stays linear.
@@ -55,4 +72,4 @@ def write(description: Description) -> str:
     return json.dumps(to_mapping(description), ensure_ascii=False, separators=(",", ":"))
 
 
-TASK = DescriptionTask("json", {"compact": _COMPACT, "verbatim": _VERBATIM}, read, write)
+TASK = DescriptionTask("json", {"compact": _COMPACT, "verbatim": _VERBATIM}, read, write, _GRAMMAR)

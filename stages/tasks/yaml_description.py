@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from stages.tasks.contract import Grammar
 from stages.tasks.description import Description, DescriptionTask, from_mapping, to_mapping
 from stages.tasks.untrusted import MAX_DEPTH, UnreadableError
 
@@ -27,6 +28,23 @@ _VERBATIM = (
     "with entryName, libraryNickname, position and properties), sheetInstances and sheets, with positions "
     "in millimetres.\n"
     "Answer with valid YAML alone."
+)
+
+# The compact form as llguidance reads it. What is not quoted has no character that means anything in YAML.
+_GRAMMAR = Grammar(
+    r"""
+start: symbols | labels | global | hierarchical | sheets
+symbols: "symbols:" symbol+ ("\n" (labels | global | hierarchical | sheets))?
+symbol: "\n- [" TEXT ", " TEXT (", " TEXT)? "]"
+labels: "labels: " texts ("\n" (global | hierarchical | sheets))?
+global: "globalLabels: " texts ("\n" (hierarchical | sheets))?
+hierarchical: "hierarchicalLabels: " texts ("\n" sheets)?
+sheets: "sheets: " texts
+texts: "[" TEXT (", " TEXT)* "]"
+TEXT: /[A-Za-z0-9_+.\/$(µΩ°±]([A-Za-z0-9_+.\/$()%~=<>*^µΩ°±-]| [A-Za-z0-9_+.\/$()%~=<>*^µΩ°±]){0,200}/
+    | /'[^'\\\x00-\x1f\x7f-\x9f]{0,200}'/
+""",
+    closers="']",
 )
 
 MAX_EVENTS = 500_000
@@ -106,4 +124,4 @@ def write(description: Description) -> str:
     return text.strip()
 
 
-TASK = DescriptionTask("yaml", {"compact": _COMPACT, "verbatim": _VERBATIM}, read, write)
+TASK = DescriptionTask("yaml", {"compact": _COMPACT, "verbatim": _VERBATIM}, read, write, _GRAMMAR)
