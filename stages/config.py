@@ -189,6 +189,7 @@ class Model:
     base: str
     revision: str | None
     dtype: Literal["float32", "bfloat16"]
+    matmul: Literal["highest", "high", "medium"]
     device: Literal["auto", "cpu", "cuda"]
     batch_size: int
 

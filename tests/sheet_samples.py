@@ -19,7 +19,14 @@ from stages.store.tables import CLEAN, MESSAGES, write_rows
 from stages.tasks.messages import chat
 from stages.vlm.encode import Encoded, Encoder
 
-TINY = Model(base=str(ROOT / "models" / "tiny"), revision=None, dtype="float32", device="cpu", batch_size=4)
+TINY = Model(
+    base=str(ROOT / "models" / "tiny"),
+    revision=None,
+    dtype="float32",
+    matmul="highest",
+    device="cpu",
+    batch_size=4,
+)
 LIMITS = Limits(max_side=1024, max_pixels=1024 * 1024)
 LORA = Lora(
     r=4,

@@ -42,7 +42,9 @@ Client = TestClient[Any, Any]
 @pytest.fixture(scope="module")
 def reader() -> Reader:
     """Reads with the small base model as it is."""
-    model = Model(base=str(TINY), revision=None, dtype="float32", device="cpu", batch_size=4)
+    model = Model(
+        base=str(TINY), revision=None, dtype="float32", matmul="highest", device="cpu", batch_size=4
+    )
     return load_reader(Weights(TINY, model, True, None), "components", PARAMS)
 
 

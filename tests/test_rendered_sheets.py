@@ -43,7 +43,8 @@ def test_a_large_sheet_is_drawn_smaller_not_cut() -> None:
 def test_rows_that_cannot_be_drawn_are_counted_and_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    texts = [write_sheet(wire((10, 10), (60, 60))), "(kicad_sch (wire", write_sheet(Sheet(size=PAPER, paper="A4")), None]
+    blank = write_sheet(Sheet(size=PAPER, paper="A4"))
+    texts = [write_sheet(wire((10, 10), (60, 60))), "(kicad_sch (wire", blank, None]
     table = pa.table(
         {
             "schematic": pa.array(texts, pa.string()),

@@ -26,7 +26,14 @@ from stages.vlm.generate import GREY, answer_sheets
 from stages.vlm.load import load_base, load_processor
 from stages.vlm.sheets import Sheets
 
-TINY = Model(base=str(ROOT / "models" / "tiny"), revision=None, dtype="float32", device="cpu", batch_size=2)
+TINY = Model(
+    base=str(ROOT / "models" / "tiny"),
+    revision=None,
+    dtype="float32",
+    matmul="highest",
+    device="cpu",
+    batch_size=2,
+)
 LIMITS = Limits(max_side=256, max_pixels=65536)
 ROWS = 5
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,14 @@ def test_a_gpu_profile_without_a_gpu_is_one_line() -> None:
 
 
 def test_a_missing_model_names_the_folder(tmp_path: Path) -> None:
-    missing = Model(base=str(tmp_path / "none"), revision=None, dtype="float32", device="cpu", batch_size=1)
+    missing = Model(
+        base=str(tmp_path / "none"),
+        revision=None,
+        dtype="float32",
+        matmul="highest",
+        device="cpu",
+        batch_size=1,
+    )
     with pytest.raises(UserError, match="model.base"):
         load_processor(missing.base, None)
     with pytest.raises(UserError, match="model.base"):
@@ -70,3 +78,14 @@ def test_a_model_without_an_image_token_is_one_line(tmp_path: Path) -> None:
 def test_a_missing_adapter_names_the_stage(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="dvc repro train"):
         load_tuned(TINY, prepare_device(TINY, 1), tmp_path)
+
+
+def test_products_are_as_exact_as_the_profile_says() -> None:
+    before = torch.get_float32_matmul_precision()
+    try:
+        prepare_device(replace(TINY, matmul="medium"), 1)
+        assert torch.get_float32_matmul_precision() == "medium"
+        prepare_device(TINY, 1)
+        assert torch.get_float32_matmul_precision() == "highest"
+    finally:
+        torch.set_float32_matmul_precision(before)

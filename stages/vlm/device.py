@@ -32,9 +32,10 @@ class Device:
 
 
 def prepare_device(model: Model, seed: int) -> Device:
-    """Check that ``model`` can run here, seed every generator and switch TF32 on.
+    """Check that ``model`` can run here, seed every generator and set how exact float32 products are.
 
-    TF32 speeds up float32 matrix products on the GPU and leaves bfloat16 ones alone.
+    ``matmul`` is what PyTorch calls it: ``high`` allows TF32 on the GPU, ``medium`` products of bfloat16 with
+    float32 sums also on a CPU that has instructions for them; any other computes in float32 as before.
 
     Raises:
         UserError: the profile asks for CUDA or bfloat16 and the machine has none.
@@ -50,7 +51,7 @@ def prepare_device(model: Model, seed: int) -> Device:
         raise UserError(
             f"{torch.cuda.get_device_name(0)} has no bfloat16: set the profile's model.dtype to float32"
         )
-    torch.set_float32_matmul_precision("high")
+    torch.set_float32_matmul_precision(model.matmul)
     torch.backends.cudnn.allow_tf32 = True
     set_seed(seed)
     dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[model.dtype]
