@@ -29,6 +29,7 @@ from stages.store.picture import fitted_size
 MAX_PAGES = 50
 SECONDS = 60
 _MEMORY = 4 << 30  # bytes of address space
+_FINER = 2  # times the limits: thin strokes look best, and as in training, when a finer picture is shrunk
 _MOST_RATIO = 20  # of the longer side to the shorter
 _LEAST_LENGTH = 25.4  # mm; what is drawn smaller has no scale to keep
 _FRAMED_WIDTH = 200.0  # mm
@@ -52,9 +53,9 @@ class Scale:
     """How large drawings become.
 
     Attributes:
-        pixels_per_mm: with it a drawing has as many, or what the limits leave of them.
-        max_side: pixels, of width and height.
-        max_pixels: width times height.
+        pixels_per_mm: of a drawing on paper that the limits leave room for.
+        max_side: pixels of width or height that the model gets.
+        max_pixels: width times height that it gets; drawings may be finer, and are to be shrunk.
         canvas: width and height in pixels. With it every drawing becomes a picture of this very size, scaled
             to fit and laid into the upper left corner of white paper, as ``sources.sample`` draws its sheets.
     """
@@ -138,7 +139,8 @@ def _size(width: float, height: float, scale: Scale) -> tuple[int, int]:
     longest = max(width, height)
     pixels_per_mm = scale.pixels_per_mm if longest >= _LEAST_LENGTH else scale.max_side / longest
     pixels = (round(width * pixels_per_mm), round(height * pixels_per_mm))
-    return fitted_size(*pixels, max_side=scale.max_side, max_pixels=scale.max_pixels)
+    side, area = _FINER * scale.max_side, _FINER**2 * scale.max_pixels
+    return fitted_size(*pixels, max_side=side, max_pixels=area)
 
 
 def _on_white(picture: PILImage.Image, size: tuple[int, int]) -> PILImage.Image:
