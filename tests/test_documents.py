@@ -23,6 +23,9 @@ NEEDS = re.compile(r"needs (a GPU|the network|the \w+ extra)")
 ELSEWHERE = {"make test": ".ci/run"}
 """Commands that are run in another way than by ``documented``, and the file that does."""
 
+WHOLE = {"predicting.md": "tests/test_predict.py"}
+"""Pages of ``stages.predict`` alone, whose commands a test reads from the page and runs, and its file."""
+
 
 def blocks(text: str) -> list[tuple[str, str]]:
     """(language, content) of each fenced block but those of the result, which test_readme.py checks."""
@@ -64,6 +67,12 @@ def neither_run_nor_marked(text: str, run: set[str]) -> list[str]:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_every_command_is_run_by_a_test_or_says_what_it_needs(path: Path) -> None:
+    if path.name in WHOLE:
+        reader = (ROOT / WHOLE[path.name]).read_text(encoding="utf-8")
+        assert f'"docs" / "{path.name}").read_text()' in reader
+        told = commands(path.read_text(encoding="utf-8"))
+        assert all(command.startswith("python -m stages.predict ") for command, _ in told)
+        return
     assert neither_run_nor_marked(path.read_text(encoding="utf-8"), run_by_tests()) == []
 
 
