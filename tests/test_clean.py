@@ -245,6 +245,21 @@ def test_a_thousand_rows_of_one_repository_cannot_be_split(tmp_path: Path) -> No
     assert not (tmp_path / "clean").exists()
 
 
+def test_a_thousand_rows_of_one_repository_lie_in_one_split(tmp_path: Path) -> None:
+    many = [raw_row(1000 + number, name="owner/monorepo") for number in range(1000)]
+    metrics, rows = clean(write_raw(tmp_path / "raw", [GOOD, many]))
+    assert len({row["split"] for row in rows if row["name"] == "owner/monorepo"}) == 1
+    assert (metrics["rows_kept"], metrics["groups"]["largest"]) == (1030, 1000)
+    assert metrics["tied"]["repository"] == 1
+
+
+@pytest.mark.parametrize("column", ["schematic", "json", "yaml"])
+def test_a_text_of_a_hundred_megabytes_is_too_large(tmp_path: Path, column: str) -> None:
+    metrics, rows = clean(write_raw(tmp_path / "raw", [[*GOOD, raw_row(77, **{column: "x" * 10**8})]]))
+    assert metrics["dropped"] == {name: int(name == "too_large") for name in REASONS}
+    assert len(rows) == 30
+
+
 def test_no_usable_row_says_why(tmp_path: Path) -> None:
     rows = [raw_row(1, image=None), raw_row(2, components_used=None)]
     with pytest.raises(UserError, match=r"none of 2 rows is usable \(no_components 1, image_missing 1\)"):

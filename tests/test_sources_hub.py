@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import random
 import shutil
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +16,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
+from conftest import ROOT
 from hub_server import Hub, running_hub
 from raw_rows import raw_row
 
@@ -157,6 +162,65 @@ def test_a_shard_under_its_name_is_whole(hub: Hub, tmp_path: Path) -> None:
     again = {name: count - before[name] for name, count in hub.sent.items() if count != before[name]}
     assert set(again) == {"data/train-2.parquet"}
     assert sorted(path.name for path in (tmp_path / "raw").iterdir())[0] == "manifest.json"
+
+
+def run_stage(folder: Path, hub: Hub, code: str) -> subprocess.CompletedProcess[str]:
+    """Run ``code``, which imports the fetch stage as ``stage``, in ``folder`` against the hub."""
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["profile"] = "open-schematics"
+    params["profiles"]["open-schematics"]["data"] |= {"id": REPOSITORY, "revision": REVISION}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    return subprocess.run(
+        [sys.executable, "-c", f"import stages.fetch as stage\n{code}"],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "HF_ENDPOINT": hub.endpoint, "HF_HOME": str(folder / "home")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+STOPPED_IN_THE_SECOND_SHARD = """
+import os, signal, stages.sources.hub as hub
+from pyarrow.parquet import ParquetWriter
+hub.PARALLEL, calls = 1, []
+def write_batch(writer, batch, write=ParquetWriter.write_batch):
+    calls.append(write(writer, batch))
+    if len(calls) == 3:
+        os.kill(os.getpid(), signal.{})
+ParquetWriter.write_batch = write_batch
+stage.run(stage.main)
+"""
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGINT"])
+def test_after_a_kill_in_mid_shard_only_that_one_is_read_again(hub: Hub, tmp_path: Path, how: str) -> None:
+    done = run_stage(tmp_path, hub, STOPPED_IN_THE_SECOND_SHARD.format(how))
+    if how == "SIGKILL":
+        assert done.returncode == -signal.SIGKILL
+    else:
+        assert done.returncode == 130
+        assert "interrupted: what was finished is kept" in done.stderr and "Traceback" not in done.stderr
+    left = tmp_path / "data" / ".raw.part"
+    assert [path.name for path in left.glob("*.parquet")] == ["shard-00000.parquet"]
+    assert [path.name for path in (tmp_path / "data").iterdir()] == [".raw.part"]
+    before, asked = dict(hub.sent), dict(hub.requests)
+    done = run_stage(tmp_path, hub, "stage.run(stage.main)")
+    assert done.returncode == 0, done.stderr
+    again = {name: count - before.get(name, 0) for name, count in hub.sent.items()}
+    assert (again["data/train-0.parquet"], hub.requests["data/train-0.parquet"]) == (
+        0,
+        asked["data/train-0.parquet"],
+    )
+    # Its footer and its columns: what the others take but for the plan, which is kept.
+    assert 0 < again["data/train-1.parquet"] < BOARDS
+    assert 0 < again["data/train-2.parquet"] < BOARDS
+    assert rows_of(tmp_path / "data" / "raw") == ROWS
+    assert sorted(path.relative_to(tmp_path / "data").as_posix() for path in tmp_path.glob("data/**/*")) == [
+        "raw",
+        "raw/manifest.json",
+        *(f"raw/shard-0000{number}.parquet" for number in range(3)),
+    ]
 
 
 @pytest.mark.parametrize("kind", ["truncated", "foreign", "no footer"])

@@ -26,7 +26,8 @@ def run(main: Callable[[], None]) -> None:
         _tell_the_way_back()
         sys.exit(1)
     except KeyboardInterrupt:
-        print("interrupted: nothing half-written was kept; run the same command again", file=sys.stderr)
+        finished = "what was finished is kept, nothing half-written is"
+        print(f"interrupted: {finished}; run the same command again", file=sys.stderr)
         _tell_the_way_back()
         sys.exit(130)
     except Exception:

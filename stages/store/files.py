@@ -14,13 +14,14 @@ from typing import Any
 from stages.store.errors import UserError
 
 _STAMP = ".resume"
+_PART = ".part"
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; it takes the final name if the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_PART, dir=path.parent)
     os.close(handle)
     part = Path(name)
     try:
@@ -50,6 +51,9 @@ def replacing_folder(path: Path, *, resume: str | None = None) -> Iterator[Path]
         part.mkdir(parents=True)
         if resume is not None:
             write_text(stamp, resume)
+    for half_written in part.rglob(f".*{_PART}"):  # by a run that was killed
+        if half_written.is_file():  # a folder's next run clears up itself
+            half_written.unlink()
     try:
         yield part
         stamp.unlink(missing_ok=True)
