@@ -11,12 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import ROOT
-from sheet_samples import LIMITS, TINY, message_rows
+from sheet_samples import LIMITS, TINY, message_rows, ready_to_train, write_params
 from transformers import AutoConfig
 
-from benchmarks import data_results, train_throughput
+from benchmarks import data_results, train_steps, train_throughput
 from benchmarks.train_work import flop_of_sample
 from stages.vlm.device import prepare_device
+from stages.vlm.features import FeatureCache
 from stages.vlm.load import load_base
 from stages.vlm.sheets import Sheets
 
@@ -73,3 +74,22 @@ def test_the_arithmetic_of_a_sample_is_what_pytorch_counts() -> None:
     head = 2 * 2 * config.text_config.vocab_size * config.text_config.hidden_size * 7
     expected = seeing.get_total_flops() + 2 * linear + 3 * square / 2 + head
     assert flop_of_sample(config, tokens=100, patches=192, answers=7) == pytest.approx(expected, rel=1e-9)
+
+
+def test_ways_of_a_step_are_told_turn_by_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = tmp_path / "results.jsonl"
+    ready_to_train(tmp_path, train=12, validation=1)
+    write_params(tmp_path)
+    monkeypatch.setattr(data_results, "RESULTS", results)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["train_steps", "--steps", "1"])
+    looked_at: list[int] = []
+    write = FeatureCache.write
+    monkeypatch.setattr(
+        FeatureCache, "write", lambda *words: (looked_at.append(len(words[1].ids)), write(*words))[1]
+    )
+    train_steps.main()
+    lines = {line["variant"]: line for line in map(json.loads, results.read_text().splitlines())}
+    assert set(lines) == {"padded", "packed", "seen"} and lines["padded"]["ratio"] == 1
+    assert all(line["processor_s_a_sheet"] > 0 for line in lines.values())
+    assert len(looked_at) == 3  # once for each row of three turns
