@@ -94,27 +94,34 @@ def load_reader(weights: Weights, task: Task, params: Params) -> Reader:
     from stages.vlm.device import prepare_device
     from stages.vlm.encode import Encoder
     from stages.vlm.generate import answer_sheets
+    from stages.vlm.grammar import held_to
     from stages.vlm.load import load_base, load_processor, load_tuned
 
     if task == "components" and weights.calibration is None:
         log.warning("no calibration.json goes with the model: confidences are what it says of itself")
+    asked, judged = task_named(task), params.evaluate
     device = prepare_device(weights.model, params.seed)
     model = (
         load_base(weights.model, device)
         if weights.whole
         else load_tuned(weights.model, device, weights.folder)
     )
+    encoder = Encoder(load_processor(str(weights.folder), None))
+    narrowed = None
+    if judged.grammar and (grammar := asked.grammar):
+        narrowed = held_to(grammar.lark, grammar.closers, encoder, max_new_tokens=judged.max_new_tokens)
     ask = partial(
         answer_sheets,
         model,
-        Encoder(load_processor(str(weights.folder), None)),
+        encoder,
         batch_size=weights.model.batch_size,
-        max_new_tokens=params.evaluate.max_new_tokens,
-        beams=params.evaluate.beams,
-        repetition_penalty=params.evaluate.repetition_penalty,
+        max_new_tokens=judged.max_new_tokens,
+        beams=judged.beams,
+        repetition_penalty=judged.repetition_penalty,
+        narrowed=narrowed,
         static=False,  # compiling takes longer than a few sheets
     )
-    return Reader(ask, task_named(task), params.messages, weights.calibration)
+    return Reader(ask, asked, params.messages, weights.calibration)
 
 
 def read_files(

@@ -10,8 +10,8 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import chdir
+from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["image"]["max_side"] = 256
     params["evaluate"]["max_new_tokens"] = 24
-    params["profiles"]["sample"]["model"]["batch_size"] = 2
+    # Exact products: what is said of a sheet must not depend on those beside it.
+    params["profiles"]["sample"]["model"] |= {"batch_size": 2, "matmul": "highest"}
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     (folder / "models").mkdir()
     (folder / "models" / "tiny").symlink_to(ROOT / "models" / "tiny")
@@ -288,14 +289,32 @@ def test_the_other_tasks_print_the_answer_itself(run: Predict) -> None:
     assert refused.status == 1 and "has no columns" in refused.err
 
 
-def test_a_cut_answer_is_told(run: Predict, project: Path) -> None:
+@contextmanager
+def edited(project: Path, *edits: tuple[str, str]) -> Iterator[None]:
+    """params.yaml with these replacements."""
     path = project / "params.yaml"
-    before = path.read_text()
-    path.write_text(before.replace("max_new_tokens: 24", "max_new_tokens: 1"))
+    before = text = path.read_text()
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text)
     try:
-        done = run("in/5.png", "--format", "json")
+        yield
     finally:
         path.write_text(before)
+
+
+def test_answers_are_held_to_the_grammar_where_evaluate_does_so(run: Predict, project: Path) -> None:
+    with edited(project, ("task: components", "task: json"), ("grammar: false", "grammar: true")):
+        done = run("in/5.png")
+    assert task_named("json").parse(done.out).valid
+    with edited(project, ("task: components", "task: json")):
+        assert not task_named("json").parse(run("in/5.png").out).valid
+
+
+def test_a_cut_answer_is_told(run: Predict, project: Path) -> None:
+    with edited(project, ("max_new_tokens: 24", "max_new_tokens: 1")):
+        done = run("in/5.png", "--format", "json")
     assert found(done)["5.png"]["cut"]
     assert "in/5.png: the answer stops at evaluate.max_new_tokens" in done.log
 

@@ -30,6 +30,7 @@ from stages.reading.reader import Reader
 from stages.reading.server import application, is_loopback
 from stages.reading.sheet import Limits
 from stages.sources.sample import make_row
+from stages.store.errors import UserError
 from stages.tasks import task as task_named
 from stages.vlm.generate import Answer
 
@@ -305,18 +306,7 @@ def test_the_command_serves_until_it_is_interrupted(command: tuple[subprocess.Po
 
     found = asyncio.run(ask())
     assert found["errors"] == [] and found["sheets"][0]["answer"]
-    taken = [
-        sys.executable,
-        "-m",
-        "stages.predict",
-        "--serve",
-        "--port",
-        str(port),
-        "--adapter",
-        "models/tiny",
-    ]
-    second = subprocess.run(taken, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert second.returncode == 1
-    assert f"error: cannot listen on 127.0.0.1 port {port}" in second.stderr
+    with pytest.raises(UserError, match=f"cannot listen on 127.0.0.1 port {port}"):
+        server.serve(partial(waiting_reader, OPEN), LIMITS, host="127.0.0.1", port=port)
     process.send_signal(signal.SIGINT)
     assert process.wait(20) in (0, 130)
