@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from stages.scoring import gallery
+from stages.scoring import gallery, html_report, svg
 from stages.scoring.confidence import Calibration
 from stages.scoring.escaping import shown
 from stages.scoring.html_report import report_page
@@ -46,7 +46,7 @@ def png(size: tuple[int, int], data: bytes | None = None) -> bytes:
 def row(i: int, target: str, prediction: str, finish: str = "stop") -> PredictionRow:
     return prediction_row(
         COMPONENTS, id=f"{i:02}", name=f"<i>o</i>/{i}", prompt="", target=target, prediction=prediction,
-        tokens=9, finish=finish,
+        tokens=9, finish=finish, ends=[len(prediction)], probabilities=[0.8],
     )  # fmt: skip
 
 
@@ -58,9 +58,12 @@ def page(folder: Path, tuned: list[PredictionRow]) -> str:
     }
     looked = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "looking": 0.1, "looking_low": -0.1, "same": 0.25}
     measured["after"]["blind"] = looked | {"sheets": 2, "looking_high": 0.3}
+    measured["after"]["confidence"] = {"raw_ece": 0.25, "ece": 0.125}
     measured["before"]["prior"] = {"k": 2, "precision": 0.5, "recall": 0.5, "f1": 0.5}
     measured["after"]["gain"] = gain(tuned, baseline, task=COMPONENTS, draws=20, seed=1)
     write_plots(folder, baseline, tuned, COMPONENTS, **measured, calibration=Calibration())
+    (folder / "train.tsv").write_text("step\tloss\n1\t6.5\n10\t2.5\n20\t1.25\n")
+    (folder / "validation.tsv").write_text("step\tloss\n0\t7.0\n20\t1.5\n")
     return report_page(
         **measured, baseline=baseline, tuned=tuned, plots=folder, picture=lambda _: png((60, 40)),
         task=COMPONENTS,
@@ -108,6 +111,7 @@ def test_right_missed_and_invented_are_marked(tmp_path: Path) -> None:
         ("right", "R"), ("missed", "C"), ("missed", "GND"), ("right", "R"), ("invented", "LED")
     ]  # fmt: skip
     assert "F1 0.400" in card and "baseline F1 0.500" in card
+    assert "is off by 0.250 on average, calibrated by 0.125" in text
     assert "by +0.100 (-0.100 to +0.300); it says the same without it about 25% of" in text
 
 
@@ -184,6 +188,29 @@ def test_in_a_browser(tmp_path: Path, width: int, dark: bool) -> None:
     found = json.loads(unescape(title[1]))
     assert found == {
         "width": width, "overflow": 0, "scripts": 0, "title": "Schematic reader: components", "dark": dark,
-        "pictures": [60] * 5, "charts": 7, "invented": found["invented"],
+        "pictures": [60] * 5, "charts": 9, "invented": found["invented"],
     }  # fmt: skip
     assert found["invented"] >= 6
+
+
+def test_lines_by_hand() -> None:
+    """Axes end at round values: 0.25 is an eighth of 2 up, 7 is seven eighths of 8 to the right."""
+    text = svg.lines({"a": [(0, 0.0), (7, 0.25)], "b": [(3.5, 2.0)]}, "c", x="x<y", y="loss", diagonal=True)
+    left, width, bottom, height = 48.0, 320.0, 186.0, 176.0
+    assert (
+        f'<polyline class="l0" points="{left},{bottom} {left + width * 7 / 8},{bottom - height / 8}"/>'
+        in text
+    )
+    assert f'cx="{left + width * 3.5 / 8}" cy="{bottom - height}"' in text
+    assert "x&lt;y" in text and 'class="grid ideal"' in text and "<title>a: 7, 0.250</title>" in text
+    assert svg.lines({"a": []}, "c", x="x", y="y") == '<p class="note">c: none.</p>'
+
+
+def test_loss_and_reliability_are_drawn_and_a_missing_curve_is_left_out(tmp_path: Path) -> None:
+    text = page(tmp_path, HOSTILE)
+    assert "<title>training: 10, 2.500</title>" in text and "<title>validation: 20, 1.500</title>" in text
+    # One token a sheet: each of its names is as sure, and one of seven is right.
+    assert "<title>raw: 0.8, 0.143</title>" in text
+    for name in ("train", "validation"):
+        (tmp_path / f"{name}.tsv").unlink()
+    assert "Loss by step: none." in "".join(html_report._charts(tmp_path))

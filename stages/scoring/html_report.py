@@ -39,7 +39,8 @@ def report_page(
     Args:
         before: the baseline's metrics; ``after``: the tuned model's.
         baseline: the predictions for the sheets, in the order of those in ``tuned``.
-        plots: the folder of the tables that ``plots.write_plots`` wrote.
+        plots: the folder of the tables that ``plots.write_plots`` and the train stage wrote; without the
+            latter's the page has no loss curve.
         picture: the encoded picture of the sheet with that id.
     """
     gain = after["gain"]
@@ -56,6 +57,12 @@ def report_page(
             f"{one['same']:.0%} of the sheets.</p>"
             for name, metrics in (("baseline", before), ("tuned", after))
             if (one := metrics.get("blind"))
+        ),
+        *(
+            f'<p class="note">The tuned model\'s confidence in a name is off by {sure["raw_ece"]:.3f} on '
+            f"average, calibrated by {sure.get('ece', sure['raw_ece']):.3f}.</p>"
+            for sure in [after.get("confidence")]
+            if sure
         ),
         "<h2>Answers</h2>",
         _answers(before, after),
@@ -139,7 +146,21 @@ def _charts(folder: Path) -> list[str]:
         for model in both
     }
     spans = ["-".join(str(int(end)) for end in row["answer"].split("-")) for row in answers]
+    losses = {
+        name: _points(folder / f"{file}.tsv", "step", "loss")
+        for name, file in (("training", "train"), ("validation", "validation"))
+        if (folder / f"{file}.tsv").is_file()
+    }
+    sure = {
+        "raw": _points(folder / "raw_reliability.tsv", "confidence", "right"),
+        "calibrated": _points(folder / "reliability.tsv", "confidence", "right"),
+    }
     return [
+        _card("Loss", svg.lines(losses, "Loss by step", x="step", y="loss")),
+        _card(
+            "Tuned, how often it is right when so sure",
+            svg.lines(sure, "Share right by confidence", x="confidence", y="right", diagonal=True),
+        ),
         _chart(
             "F1 by items on the sheet",
             svg.columns,
@@ -194,6 +215,10 @@ def _card(title: str, content: str) -> str:
 
 def _floats(table: Table, keys: Sequence[str]) -> dict[str, list[float]]:
     return {key: [float(row[key]) for row in table] for key in keys}
+
+
+def _points(path: Path, x: str, y: str) -> list[tuple[float, float]]:
+    return [(float(row[x]), float(row[y])) for row in _read(path)]
 
 
 def _read(path: Path) -> Table:

@@ -1,7 +1,7 @@
 """Small charts as inline SVG, whose colours come from the page's style sheet (``report.css``).
 
 All are drawn 380 units wide, so that their text is readable on a phone without scaling. Values are shares
-from 0 to 1, but those of ``ranked``, which are counts.
+from 0 to 1, but those of ``lines``, which may be larger, and of ``ranked``, which are counts.
 """
 
 from __future__ import annotations
@@ -42,16 +42,48 @@ def scatter(series: Mapping[str, Sequence[tuple[float, float]]], caption: str) -
     parts = _share_axis()
     for value in (0.0, 0.5, 1.0):
         parts.append(_text(_share_x(value), _HEIGHT - _BOTTOM + 14, f"{value:g}", "middle"))
-    parts.append(_text((WIDTH + _LEFT) / 2, _HEIGHT - _BOTTOM + 28, "recall", "middle"))
-    parts.append(
-        f'<text transform="translate(9 {(_HEIGHT - _BOTTOM) / 2}) rotate(-90)" text-anchor="middle">'
-        "precision</text>"
-    )
+    parts += _axis_names("recall", "precision")
     for j, (name, points) in enumerate(series.items()):
         for x, y in points:
             parts.append(
                 f'<circle class="s{j} point" cx="{_share_x(x):.1f}" cy="{_share_y(y):.1f}" r="4">'
                 f"<title>{_shown(f'{name}: {x:.3f}, {y:.3f}')}</title></circle>"
+            )
+    return _legend(series) + _drawn(parts, _HEIGHT, caption)
+
+
+def lines(
+    series: Mapping[str, Sequence[tuple[float, float]]],
+    caption: str,
+    *,
+    x: str,
+    y: str,
+    diagonal: bool = False,
+) -> str:
+    """Points from 0 upwards, joined in their order; ``x`` and ``y`` name the axes.
+
+    Args:
+        diagonal: draw the line from corner to corner too, where both axes end at the same value.
+    """
+    points = [point for one in series.values() for point in one]
+    if not points:
+        return _empty(caption)
+    right, top = (_round_end(max(point[axis] for point in points)) for axis in (0, 1))
+    parts = _share_axis(top)
+    for share in (0.0, 0.5, 1.0):
+        parts.append(_text(_share_x(share), _HEIGHT - _BOTTOM + 14, f"{share * right:g}", "middle"))
+    parts += _axis_names(x, y)
+    if diagonal:
+        ends = f'x1="{_share_x(0):.1f}" y1="{_share_y(0):.1f}" x2="{_share_x(1):.1f}" y2="{_share_y(1):.1f}"'
+        parts.append(f'<line class="grid ideal" {ends}/>')
+    for j, (name, one) in enumerate(series.items()):
+        places = [(_share_x(a / right), _share_y(b / top)) for a, b in one]
+        path = " ".join(f"{across:.1f},{down:.1f}" for across, down in places)
+        parts.append(f'<polyline class="l{j}" points="{path}"/>')
+        for (across, down), (a, b) in zip(places, one, strict=True):
+            parts.append(
+                f'<circle class="s{j}" cx="{across:.1f}" cy="{down:.1f}" r="2.5">'
+                f"<title>{_shown(f'{name}: {a:g}, {b:.3f}')}</title></circle>"
             )
     return _legend(series) + _drawn(parts, _HEIGHT, caption)
 
@@ -101,13 +133,30 @@ def _share_y(value: float) -> float:
     return _HEIGHT - _BOTTOM - value * (_HEIGHT - _BOTTOM - _TOP)
 
 
-def _share_axis() -> list[str]:
+def _share_axis(top: float = 1.0) -> list[str]:
+    """Lines across at every quarter of ``top``, the value at the upper end."""
     parts = []
     for value in (0.0, 0.25, 0.5, 0.75, 1.0):
         y = _share_y(value)
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(_text(_LEFT - 4, math.floor(y) + 4, f"{value:g}", "end"))
+        parts.append(_text(_LEFT - 4, math.floor(y) + 4, f"{value * top:g}", "end"))
     return parts
+
+
+def _axis_names(x: str, y: str) -> list[str]:
+    return [
+        _text((WIDTH + _LEFT) / 2, _HEIGHT - _BOTTOM + 28, x, "middle"),
+        f'<text transform="translate(9 {(_HEIGHT - _BOTTOM) / 2}) rotate(-90)" text-anchor="middle">'
+        f"{_shown(y)}</text>",
+    ]
+
+
+def _round_end(value: float) -> float:
+    """The smallest of 1, 2, 4 and 8 times a power of ten that is no less than ``value``; 1 for none."""
+    if value <= 0:
+        return 1.0
+    power: float = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in (1, 2, 4, 8, 10) if step * power >= value * (1 - 1e-9))
 
 
 def _text(x: float, y: float, text: str, anchor: str) -> str:
