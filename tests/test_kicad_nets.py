@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 
@@ -447,6 +447,21 @@ def test_two_labels_on_one_bus_join_what_corresponds(first: str, second: str, ex
         bus_aliases=(("ALIAS", ("P", "Q")),),
     )
     assert joined(sheet) == expected
+
+
+def test_buses_that_would_never_end_are_cut() -> None:
+    """No clock: without a bound each takes years, or more memory than there is."""
+    levels = [f"L{i}" for i in range(9)]
+    inner = " ".join(["{%s}"] * 100)
+    many = {name: (inner % ((below,) * 100),) * 100 for name, below in pairwise(levels)}
+    for last in (("X",), ("{" + levels[0] + "}",) * 100, ()):
+        found = parse_bus("{L0}", many | {levels[-1]: last})
+        assert found is not None and len(found) <= 4096
+    long = "N" * 2_000_000
+    assert parse_bus(f"{long}[0..4095]", {}) is None and parse_bus(f"{long}{{A B}}", {}) is None
+    found = parse_bus("P{LONG}", {"LONG": (long, f"{long}[0..4095]", f"{long}{{A}}") * 2_000})
+    assert found is not None
+    assert len(found) <= 4096 and sum(len(name) for _, name in found) < 10_000_000
 
 
 def test_bus_labels() -> None:
