@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -103,6 +104,22 @@ def test_an_interrupted_download_goes_on_with_the_missing_shards(hub: Hub, tmp_p
     fetch(DATA, 42, tmp_path / "whole")
     for path in raw_shards(tmp_path / "whole"):
         assert path.read_bytes() == (tmp_path / "raw" / path.name).read_bytes()
+
+
+def test_synthetic_sheets_of_an_interrupted_run_are_drawn_anew(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is downloaded is kept; what is drawn may be another seed's."""
+    data = replace(DATA, synthetic=2)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("stages.fetch.write_manifest", Mock(side_effect=KeyboardInterrupt))
+        fetch(data, 42, tmp_path / "raw")
+    sent = dict(hub.sent)
+    fetch(data, 43, tmp_path / "raw")
+    assert all(count - sent[name] <= 16 * 1024 for name, count in hub.sent.items())  # footers alone
+    fetch(replace(data, rows=9), 43, tmp_path / "other")
+    assert rows_of(tmp_path / "raw") == rows_of(tmp_path / "other")
+    assert len(rows_of(tmp_path / "raw")) == 11
 
 
 def test_shards_of_another_request_are_not_taken_over(hub: Hub, tmp_path: Path) -> None:
