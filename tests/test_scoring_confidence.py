@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
-from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import brier_score_loss
 
 from stages.scoring.confidence import (
@@ -80,15 +79,28 @@ def drawn(count: int, seed: int) -> list[tuple[float, bool]]:
     return [(value, rng.random() < value**2) for value in raw]
 
 
-def test_the_points_alone_give_what_scikit_learn_predicts() -> None:
+def test_the_points_are_those_of_platts_curve() -> None:
+    """Newton's method on Platt's objective, in float64."""
     judged = drawn(300, 1)
-    raw, right = zip(*judged, strict=True)
-    margin = 1 / 302
-    model = IsotonicRegression(y_min=margin, y_max=1 - margin, out_of_bounds="clip").fit(raw, right)
+    raw, right = (np.array(side, dtype=float) for side in zip(*judged, strict=True))
+    features = np.stack([np.log(raw / (1 - raw)), np.ones(300)])
+    targets = np.where(right > 0, (right.sum() + 1) / (right.sum() + 2), 1 / (300 - right.sum() + 2))
+    weights = np.zeros(2)
+    for _ in range(50):
+        said = 1 / (1 + np.exp(-weights @ features))
+        curvature = features * (said * (1 - said)) @ features.T
+        weights -= np.linalg.solve(curvature, features @ (said - targets))
     calibration = fitted(judged)
-    for value in np.linspace(0, 1, 101):
-        assert calibration.confidence(float(value)) == pytest.approx(model.predict([value])[0], abs=1e-4)
+    for value in np.linspace(0.001, 0.999, 101):
+        expected = 1 / (1 + np.exp(-weights @ np.array([np.log(value / (1 - value)), 1])))
+        assert calibration.confidence(float(value)) == pytest.approx(expected, abs=2e-3)
     assert calibration.items == 300
+
+
+def test_being_surer_never_counts_against_an_item() -> None:
+    """Where the sure ones are wrong, all are as likely as they are on average."""
+    calibration = fitted([(0.9, False), (0.95, False), (0.2, True), (0.3, True)])
+    assert {calibration.confidence(raw) for raw in (0.0, 0.2, 0.9, 1.0)} == {0.5}
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=40), st.floats(0, 1), st.floats(0, 1))

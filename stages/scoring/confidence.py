@@ -1,8 +1,9 @@
 """How sure a model is of each item that it names, and what that sureness is worth.
 
 The raw confidence of an item is the geometric mean of the probabilities of its tokens. A model's own
-probabilities say too much or too little, so they are calibrated on answers about validation sheets: isotonic
-regression (Zadrozny and Elkan, KDD 2002) of whether an item is right on its raw confidence.
+probabilities say too much or too little, so they are calibrated on answers about validation sheets by Platt's
+scaling (Probabilistic Outputs for Support Vector Machines, 1999), whose two parameters a few hundred items
+determine, where isotonic regression follows chance.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stages.scoring.precision_recall import share
 from stages.scoring.predictions import PredictionRow, actual_items, answer_of
@@ -25,6 +27,8 @@ BINS = 10
 """Of equal width, each with its upper end: Guo et al., On Calibration of Modern Neural Networks, 2017."""
 
 _EDGES = np.linspace(0, 1, BINS + 1)[1:-1]
+
+_STEEPEST, _POINTS = 9.0, 73  # a calibration is kept as so many points, from logit -9 (0.0001) to 9 (0.9999)
 
 _LEAST = 1e-12  # a probability that rounding made 0 must not make a whole name impossible
 
@@ -103,18 +107,37 @@ class Calibration:
 def fitted(judged: Sequence[Judged]) -> Calibration:
     """The calibration of these items; without any, one that changes nothing.
 
-    It stays between 1 / (n + 2) and 1 - 1 / (n + 2) (Laplace's rule of succession), so that a few items that
-    were all right make none certain.
+    A logistic curve on the logit of the raw confidence, fitted to Platt's targets: (n + 1) / (n + 2) of n
+    right items, 1 / (n + 2) of n wrong ones, so that a few items that were all right make none certain. Where
+    the surer items are right less often, all get the same.
     """
     if not judged:
         return Calibration()
-    from sklearn.isotonic import IsotonicRegression  # applying a calibration needs no scikit-learn
+    from sklearn.linear_model import LogisticRegression  # applying a calibration needs no scikit-learn
 
-    margin = 1 / (len(judged) + 2)
-    raw = [round(confidence, 6) for confidence, _ in judged]
-    model = IsotonicRegression(y_min=margin, y_max=1 - margin).fit(raw, [float(right) for _, right in judged])
-    ends = zip(model.X_thresholds_, model.y_thresholds_, strict=True)
-    return Calibration(tuple((float(x), round(float(y), 6)) for x, y in ends), len(judged))
+    logits = _logit(np.array([raw for raw, _ in judged]))
+    right = np.array([right for _, right in judged])
+    number = int(right.sum())
+    targets = np.where(right, (number + 1) / (number + 2), 1 / (len(judged) - number + 2))
+    # A target between 0 and 1 is that much of a right item and the rest of a wrong one.
+    model = LogisticRegression(C=np.inf, max_iter=1000).fit(
+        np.concatenate([logits, logits])[:, None],
+        np.repeat([1, 0], len(judged)),
+        sample_weight=np.concatenate([targets, 1 - targets]),
+    )
+    slope, level = float(model.coef_[0, 0]), float(model.intercept_[0])
+    if slope < 0:
+        slope, level = 0.0, float(_logit(targets.mean()))
+    raws = 1 / (1 + np.exp(-np.linspace(-_STEEPEST, _STEEPEST, _POINTS)))
+    rights = 1 / (1 + np.exp(-(slope * _logit(raws) + level)))
+    points = zip(raws.round(6).tolist(), np.clip(rights, 1e-6, 1 - 1e-6).round(6).tolist(), strict=True)
+    return Calibration(tuple(points), len(judged))
+
+
+def _logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The log of the odds, at most ``_STEEPEST`` either way."""
+    odds = np.log(np.maximum(probability, _LEAST)) - np.log(np.maximum(1 - probability, _LEAST))
+    return np.asarray(np.clip(odds, -_STEEPEST, _STEEPEST), dtype=np.float64)
 
 
 def judged_items(rows: Iterable[PredictionRow], task: Task) -> list[Judged]:
