@@ -96,9 +96,10 @@ def draw(kind: str, data: bytes, scale: Scale) -> list[PILImage.Image]:
         )
     except subprocess.TimeoutExpired:
         raise UserError(f"drawing it takes over {SECONDS} seconds: export it as a PNG") from None
-    if done.returncode == 1 and (line := done.stderr.decode(errors="replace").strip()).startswith("error: "):
-        raise UserError(line.removeprefix("error: "))
     if done.returncode:
+        line = done.stderr.decode(errors="replace").strip()
+        if line.startswith("error: "):  # Python 3.12.1 may crash on its way out, after the line was said
+            raise UserError(line.removeprefix("error: "))
         raise UserError("the renderer broke on it, for it is damaged or huge: export it as a PNG")
     return list(_pages(done.stdout))
 
