@@ -45,7 +45,8 @@ PART = sheet(*THREE, wire(0, 10, -2.54), wire(0, 10, 2.54))
 def test_nets_by_hand() -> None:
     # Answers: one right, one in part, one in Markdown, one that is not KiCad's. Each sheet has 2 nets and
     # 3 + 1 pairs; the part says 2 nets, one of them right, and 2 pairs, both right.
-    found = connectivity([(TRUE, TRUE), (TRUE, PART), (TRUE, f"```\n{TRUE}\n```"), (TRUE, "R, C")])
+    answers = [TRUE, PART, f"```\n{TRUE}\n```", "R, C"]
+    found = connectivity("schematic", [("", TRUE, answer) for answer in answers])
     assert found == {
         "sheets": 4,
         "readable": 0.75,
@@ -63,10 +64,10 @@ def test_nets_by_hand() -> None:
 
 
 def test_a_target_that_is_not_read_is_left_out() -> None:
-    assert connectivity([("(kicad_sch", TRUE)])["sheets"] == 0
+    assert connectivity("schematic", [("", "(kicad_sch", TRUE)])["sheets"] == 0
 
 
-def measured(connected: bool) -> dict[str, Any]:
+def measured(schematics: dict[str, str] | None) -> dict[str, Any]:
     rows = [
         prediction_row(
             task("schematic"), id="a", name="o/r", prompt="", target=TRUE, prediction=PART, tokens=1,
@@ -74,13 +75,13 @@ def measured(connected: bool) -> dict[str, Any]:
         )
     ]  # fmt: skip
     return score(
-        rows, task=task("schematic"), train_items=[], printed={}, draws=5, seed=1, connected=connected
+        rows, task=task("schematic"), train_items=[], printed={}, draws=5, seed=1, schematics=schematics
     )
 
 
 def test_nets_are_a_group_of_the_metrics_where_answers_are_whole_sheets() -> None:
-    assert measured(connected=True)["nets"]["pair_recall"] == 0.5
-    assert "nets" not in measured(connected=False)
+    assert measured({})["nets"]["pair_recall"] == 0.5
+    assert "nets" not in measured(None)
 
 
 def lines(count: int, text: str) -> str:
@@ -147,6 +148,6 @@ def test_the_limits_are_far_over_real_sheets(mini: Path) -> None:
         for text in pq.read_table(path, columns=["schematic"])["schematic"].to_pylist()
     ]
     longest = sorted(good, key=lambda i: len(texts[i]))[-12:]
-    found = connectivity((texts[i], texts[i]) for i in longest)
+    found = connectivity("schematic", ((texts[i], texts[i], texts[i]) for i in longest))
     assert (found["sheets"], found["readable"], found["f1"], found["pair_f1"]) == (12, 1.0, 1.0, 1.0)
     assert max(len(net.pins) for net in read_nets(texts[longest[-1]]) or []) < MAX_PINS / 20

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from stages.scoring.confidence import Calibration
+from stages.scoring.connectivity import has_nets
 from stages.scoring.html_report import report_page
 from stages.scoring.plots import write_plots
 from stages.scoring.predictions import PredictionRow, prediction_row
@@ -72,10 +73,14 @@ def test_every_hostile_answer_goes_through_all_measures(tmp_path: Path, name: st
     picture = io.BytesIO()
     Image.new("L", (9, 9)).save(picture, "PNG")
     tuned, baseline = rows(name, list(TEXTS.values())), rows(name, [TARGETS[name]] * len(TEXTS))
+    schematics = {row.id: "(kicad_sch)" for row in tuned} if has_nets(name, "verbatim") else None
     before, after = (
-        score(side, task=task(name), train_items=[Counter()], printed={}, draws=20, seed=1, connected=True)
+        score(
+            side, task=task(name), train_items=[Counter()], printed={}, draws=20, seed=1,
+            schematics=schematics,
+        )
         for side in (baseline, tuned)
-    )
+    )  # fmt: skip
     after["gain"] = gain(tuned, baseline, task=task(name), draws=20, seed=1)
     write_plots(tmp_path, baseline, tuned, task(name), before=before, after=after, calibration=Calibration())
     page = report_page(

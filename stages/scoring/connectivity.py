@@ -1,4 +1,7 @@
-"""How well answers in KiCad's own text connect the sheet: nets and pairs of joined pins, found and missed.
+"""How well answers with coordinates connect the sheet: nets and pairs of joined pins, found and missed.
+
+KiCad's own text has all that makes the nets. The mapping of json and yaml lacks the pins, which
+``described_sheet`` takes from the row's KiCad text.
 
 Answers are untrusted. What ``kicad.nets`` does grows with products of what a text can hold (symbols times
 pins, lines times points on them), so a text whose products are far over those of real sheets is not read.
@@ -7,14 +10,18 @@ pins, lines times points on them), so a text whose products are far over those o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from stages.kicad.buses import parse_bus
 from stages.kicad.model import Sheet
 from stages.kicad.net_agreement import NetAgreement, net_agreement
 from stages.kicad.nets import Net, nets
 from stages.kicad.reader import KicadError, read_sheet
+from stages.scoring.described_sheet import described_sheet
 from stages.scoring.precision_recall import Counts, share
+from stages.tasks import json_description, yaml_description
+from stages.tasks.contract import Form
 from stages.tasks.untrusted import UnreadableError, check_text, unfenced
 
 MAX_PINS = 50_000
@@ -26,41 +33,73 @@ MAX_MEETINGS = 5_000_000
 MAX_BUS_NETS = 100_000
 """Most nets that all bus labels together stand for."""
 
+_LOADERS: dict[str, Callable[[str], object]] = {
+    "json": json_description.load,
+    "yaml": yaml_description.load,
+}
+
 _ALIAS_LEVELS = 6  # of bus aliases within aliases; KiCad's own sheets have one
 
 
+@dataclass(frozen=True, slots=True)
+class ReadNets:
+    """The nets of a text; ``unread`` and ``unresolved`` are those of ``described_sheet.DescribedSheet``."""
+
+    nets: list[Net]
+    unread: int = 0
+    unresolved: int = 0
+
+
+def has_nets(task: str, form: Form) -> bool:
+    """Whether the task's texts of that form say where things are, so that nets can be read from them."""
+    return form == "verbatim" and task in ("schematic", *_LOADERS)
+
+
 def read_nets(text: str) -> list[Net] | None:
-    """The nets of an answer or target, or None where it is no KiCad sheet or over the limits."""
+    """The nets of a KiCad text, or None where it is no KiCad sheet or over the limits."""
+    sheet = _kicad_sheet(text)
+    return nets(sheet) if sheet and _bounded(sheet) else None
+
+
+def described_nets(task: str, text: str, own: Sheet) -> ReadNets | None:
+    """The nets of a mapping with the symbols of ``own``, the sheet that it is a description of.
+
+    None where the text is no such mapping or over the limits. ``task`` is json or yaml.
+    """
     try:
         check_text(text)
-        sheet = read_sheet(unfenced(text))
-    except (UnreadableError, KicadError):
+        document = _LOADERS[task](unfenced(text))
+    except UnreadableError:
         return None
-    return nets(sheet) if _bounded(sheet) else None
+    found = described_sheet(document, own)
+    if found is None or not _bounded(found.sheet):
+        return None
+    return ReadNets(nets(found.sheet), found.unread, found.unresolved)
 
 
-def connectivity(pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
-    """The measures over (target, answer) texts of the sheets.
+def connectivity(task: str, sheets: Iterable[tuple[str, str, str]]) -> dict[str, float]:
+    """The measures over (KiCad text of the sheet, target, answer), of a task and form that ``has_nets``.
 
     ``precision``, ``recall`` and ``f1`` are of whole nets with two or more pins, which are right where they
     join the same (reference, pin number); those with ``pair_`` are of pairs of pins that a net joins. Names
     of nets play no part. An answer that is not read has no nets. ``sheets`` counts the targets that are
-    read, ``readable`` is the share of them with an answer that is.
+    read, ``readable`` is the share of them with an answer that is. For json and yaml there are also the
+    ``unread`` entries and the ``unresolved`` symbols of the answers, and the ``unresolved_true`` symbols of
+    the targets.
     """
-    agreement, sheets, readable = NetAgreement(), 0, 0
-    for target, answer in pairs:
-        true = read_nets(target)
-        if true is None:
-            continue
-        predicted = read_nets(answer)
-        sheets += 1
+    agreement, read, readable, unread, unresolved, unresolved_true = NetAgreement(), 0, 0, 0, 0, 0
+    for true, predicted in _read(task, sheets):
+        read += 1
         readable += predicted is not None
-        agreement += net_agreement(true, predicted or [])
+        agreement += net_agreement(true.nets, predicted.nets if predicted else [])
+        unread += predicted.unread if predicted else 0
+        unresolved += predicted.unresolved if predicted else 0
+        unresolved_true += true.unresolved
     whole = Counts(agreement.matched_nets, agreement.predicted_nets, agreement.true_nets)
     pairwise = Counts(agreement.matched_pairs, agreement.predicted_pairs, agreement.true_pairs)
-    return {
-        "sheets": sheets,
-        "readable": round(share(readable, sheets), 6),
+    measures = {
+        "sheets": read,
+        "readable": round(share(readable, read), 6),
         "precision": round(whole.precision, 6),
         "recall": round(whole.recall, 6),
         "f1": round(whole.f1, 6),
@@ -72,6 +111,32 @@ def connectivity(pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
         "pairs_predicted": pairwise.predicted,
         "pairs_true": pairwise.actual,
     }
+    if task in _LOADERS:
+        measures |= {"unread": unread, "unresolved": unresolved, "unresolved_true": unresolved_true}
+    return measures
+
+
+def _read(task: str, sheets: Iterable[tuple[str, str, str]]) -> Iterator[tuple[ReadNets, ReadNets | None]]:
+    """What is read of target and answer, for the sheets whose target is."""
+    for text, target, answer in sheets:
+        own = _kicad_sheet(text) if task in _LOADERS else Sheet()
+        if own and (true := _read_nets(task, target, own)):
+            yield true, _read_nets(task, answer, own)
+
+
+def _read_nets(task: str, text: str, own: Sheet) -> ReadNets | None:
+    if task in _LOADERS:
+        return described_nets(task, text, own)
+    found = read_nets(text)
+    return None if found is None else ReadNets(found)
+
+
+def _kicad_sheet(text: str) -> Sheet | None:
+    try:
+        check_text(text)
+        return read_sheet(unfenced(text))
+    except (UnreadableError, KicadError):
+        return None
 
 
 def _bounded(sheet: Sheet) -> bool:

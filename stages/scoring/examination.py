@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from stages.config import Evaluate
 from stages.scoring.blind import blind
+from stages.scoring.connectivity import has_nets
 from stages.scoring.predictions import PredictionRow, prediction_row, target_items
 from stages.scoring.printed import printed_text
 from stages.scoring.report import Metrics, score
@@ -81,7 +82,7 @@ def examine(
         printed=_printed_on(clean, rows),
         draws=settings.draws,
         seed=seed,
-        connected=task.name == "schematic" and form == "verbatim",
+        schematics=_column(clean, rows, "schematic") if has_nets(task.name, form) else None,
     )
     if covered := rows[: settings.blind_sheets]:
         unseeing = prediction_rows(covered, ask(covered, blind=True), task)
@@ -115,14 +116,20 @@ def items_of(messages: Path, split: str, task: Task) -> list[Counter[Item]]:
 
 def _printed_on(clean: Path, rows: Sequence[MessageRow]) -> dict[str, frozenset[str]]:
     """By row id, the folded texts that the sheets show, for those of ``rows`` whose JSON tells."""
+    printed = {id: printed_text({"json": text}) for id, text in _column(clean, rows, "json").items()}
+    return {id: texts for id, texts in printed.items() if texts is not None}
+
+
+def _column(clean: Path, rows: Sequence[MessageRow], name: str) -> dict[str, str]:
+    """By row id, what the clean rows behind ``rows`` have in that column, for those that have something."""
     found = {}
     for part in sorted({row["part"] for row in rows}):
         wanted = [row for row in rows if row["part"] == part]
-        column = pq.read_table(clean / "test" / part, columns=["json"]).column("json")
+        column = pq.read_table(clean / "test" / part, columns=[name]).column(name)
         for row in wanted:
-            texts = printed_text({"json": column[row["row"]].as_py()})
-            if texts is not None:
-                found[row["id"]] = texts
+            text = column[row["row"]].as_py()
+            if text is not None:
+                found[row["id"]] = text
     return found
 
 

@@ -45,7 +45,7 @@ def score(
     printed: Mapping[str, AbstractSet[str]],
     draws: int,
     seed: int,
-    connected: bool = False,
+    schematics: Mapping[str, str] | None = None,
 ) -> Metrics:
     """The measures of the predictions.
 
@@ -57,7 +57,8 @@ def score(
             it is left out of ``recall_printed`` and ``recall_unprinted``; without any sheet, so are they.
         draws: of the bootstrap.
         seed: of the bootstrap.
-        connected: whether targets and answers are whole KiCad sheets, whose nets are judged too.
+        schematics: by row id, KiCad's text of the sheet, where targets and answers have nets that are judged
+            too (``connectivity.has_nets``). One that is missing leaves the sheet out there.
 
     Raises:
         UserError: there is no sheet, or a target does not parse.
@@ -90,8 +91,10 @@ def score(
     }
     if any(isinstance(item, tuple) for item in sheets[0].actual):
         metrics |= {group: _of_kind(sheets, kind) for group, kind in _KINDS.items()}
-    if connected:
-        metrics["nets"] = connectivity((sheet.row.target, sheet.row.prediction) for sheet in sheets)
+    if schematics is not None:
+        metrics["nets"] = connectivity(
+            task.name, ((schematics.get(row.id, ""), row.target, row.prediction) for row in predictions)
+        )
     return metrics
 
 
