@@ -38,6 +38,18 @@ def test_yaml_holds_the_same() -> None:
     assert found is not None and pins(found) == NETS
 
 
+def test_kiutils_own_layout_holds_the_same() -> None:
+    text = (
+        json.dumps(document())
+        .replace('"x"', '"X"')
+        .replace('"y"', '"Y"')
+        .replace('"angle": 0', '"angle": null')
+    )
+    more = '{"libSymbols": [{"entryName": "R", "units": []}], "texts": [], "uuid": "0", '
+    found = described_nets("json", more + text[1:], read_sheet(OWN))
+    assert found is not None and (pins(found), found.unread) == (NETS, 0)
+
+
 def test_neither_order_nor_a_shift_nor_the_librarys_nickname_matters() -> None:
     mapping = document()
     mapping["schematicSymbols"].reverse()
