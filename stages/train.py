@@ -3,7 +3,7 @@
 Reads the train and validation splits, writes ``models/adapter/`` (adapter and processor),
 ``metrics/train.json`` and the loss curves in ``metrics/plots/``. A run that is killed leaves its state in
 ``models/.train.part``; the next one goes on from there if code, params and data are the same. Where several
-GPUs are visible, each trains on its part of every step.
+GPUs are visible, each trains on its part of every step; ``accelerate launch`` takes in other machines.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from stages.store.files import replacing_folder, write_json, write_text
 from stages.store.tables import read_messages
 
 if TYPE_CHECKING:
+    from stages.vlm.encode import Encoder
     from stages.vlm.examples import Examples
+    from stages.vlm.finetune import Finetuned
 
 CLEAN = Path("data/clean")
 MESSAGES = Path("data/messages")
@@ -40,6 +42,7 @@ def main() -> None:
     from stages.vlm.finetune import finetune
     from stages.vlm.load import load_base, load_processor
 
+    processes.check_launch()
     params = load_params()
     profile = params.active
     if profile.model.device != "cpu" and processes.run_on_every_gpu("stages.train"):
@@ -61,8 +64,13 @@ def main() -> None:
         seed=params.seed,
         checkpoint=checkpoint,
     )
-    if not processes.is_first():
-        return
+    if processes.is_first():
+        write(done, encoder, chosen)
+    checkpoint.clear()
+
+
+def write(done: Finetuned, encoder: Encoder, chosen: dict[str, Examples]) -> None:
+    """Write the adapter with its processor, the metrics and the loss curves."""
     with replacing_folder(ADAPTER) as folder:
         done.model.save_pretrained(str(folder))
         encoder.processor.save_pretrained(str(folder))
@@ -83,7 +91,6 @@ def main() -> None:
             "validation_loss_before": round(curves["validation"][0][1], 6),
         },
     )
-    checkpoint.clear()
 
 
 def choose(params: Params, encoder: Any) -> dict[str, Examples]:

@@ -17,7 +17,9 @@ import torch
 import transformers
 import trl
 
+from stages.store.errors import UserError
 from stages.store.files import write_json
+from stages.vlm import shares
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,8 @@ class State:
 class Checkpoint:
     """The trainer's checkpoints below ``folder``, which belong to one fingerprint, and what else a run keeps.
 
+    The first process writes them. Machines that train together may share the folder or have one each.
+
     Args:
         fingerprint: hashes of all that a run's result depends on, by what they are of.
     """
@@ -47,7 +51,25 @@ class Checkpoint:
         self._fingerprint = dict(fingerprint)
 
     def open(self) -> None:
-        """Make the folder this run's: what another one left there is removed, and one log line says so."""
+        """Make the folder this run's, in every process, with the first one's last whole checkpoint in it.
+
+        Raises:
+            UserError: the processes would not train the same.
+        """
+        first, *others = shares.told_by_all(self._fingerprint)
+        for number, other in enumerate(others, 1):
+            if other != first:
+                differing = " and ".join(name for name in first if other.get(name) != first[name])
+                raise UserError(
+                    f"process {number} has other {differing} than the first: give every machine the same "
+                    "commit, params.yaml and environment, and `dvc pull` the same data there"
+                )
+        with shares.first_one_then_one_a_machine():
+            self._claim()
+        self._bring()
+
+    def _claim(self) -> None:
+        """Remove what another run left in the folder; one log line says so."""
         mark = self.folder / "run.json"
         stored = json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() else None
         if stored == self._fingerprint:
@@ -64,6 +86,28 @@ class Checkpoint:
         self.folder.mkdir(parents=True)
         write_json(mark, self._fingerprint)
 
+    def _bring(self) -> None:
+        """Give machines that do not see the first process's folder a copy of its last whole checkpoint.
+
+        It is small, an adapter and twice as much by the optimizer, and goes through memory.
+        """
+        state = self.load()
+        own = None if state is None else (state.step, state.facts)
+        first, *others = shares.told_by_all(own)
+        if all(other == first for other in others):
+            return
+        files = {} if state is None else {file.name: file.read_bytes() for file in state.folder.iterdir()}
+        files = shares.told_by_the_first(files)
+        if shares.is_first_of_machine() and own != first:
+            for folder in self.folder.glob("checkpoint-*"):
+                shutil.rmtree(folder)
+            if first is not None:
+                folder = self.folder / f"checkpoint-{first[0]}"
+                folder.mkdir()
+                for name in sorted(files, key=lambda name: name == _SEAL):  # the seal last
+                    (folder / name).write_bytes(files[name])
+        shares.wait_for_all()
+
     def load(self) -> State | None:
         """The last whole checkpoint."""
         whole = []
@@ -78,8 +122,10 @@ class Checkpoint:
         write_json(self.folder / f"checkpoint-{step}" / _SEAL, facts)
 
     def clear(self) -> None:
-        """Remove the folder: the run is complete."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove the folder once every process has come here: the results are written."""
+        shares.wait_for_all()
+        if shares.is_first_of_machine():
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def digest_of(values: Iterable[Any]) -> str:

@@ -64,8 +64,7 @@ def finetune(
     each = -(-profile.gradient_accumulation // together)  # rows of a step that one process trains
     steps = plan.steps(each * together, processes=together)
     arguments = _arguments(settings, profile, device, seed, checkpoint, each=each, steps=len(steps))
-    with arguments.main_process_first(local=False):
-        checkpoint.open()
+    checkpoint.open()
     cache = FeatureCache(checkpoint.folder / "features")
     kept = _kept(model, train, validation, lora, settings, profile)
 

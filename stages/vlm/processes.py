@@ -8,6 +8,8 @@ import sys
 
 import torch
 
+from stages.store.errors import UserError
+
 
 def count() -> int:
     """How many processes train together."""
@@ -27,6 +29,22 @@ def local_rank() -> int:
 def is_first() -> bool:
     """Whether this is the one that writes the results."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def check_launch() -> None:
+    """Refuse to be one of several processes that do not know of each other.
+
+    For a machine without a GPU, with one, or with ``--cpu``, ``accelerate launch`` says where the others are,
+    but neither how many there are nor which one this is; each would train on everything and write the result.
+
+    Raises:
+        UserError: it was called so.
+    """
+    told = os.environ
+    if {"ACCELERATE_MIXED_PRECISION", "MASTER_ADDR"} <= set(told) and "WORLD_SIZE" not in told:
+        raise UserError(
+            "accelerate launch has started this process as if it were alone: add --multi_gpu to its options"
+        )
 
 
 def run_on_every_gpu(module: str) -> bool:
