@@ -209,6 +209,7 @@ class ProfileTrain:
     learning_rate: float
     gradient_checkpointing: Literal["none", "selective", "full"]
     checkpoint_steps: int
+    shard: bool
 
     def check(self, where: str) -> None:
         for name in ("epochs", "max_sheets", "tokens_per_step", "gradient_accumulation", "learning_rate"):
@@ -251,6 +252,10 @@ class Params:
             not held or (self.task in ("json", "yaml") and self.messages.form == "compact"),
             "evaluate.grammar is true: there is a grammar for task json or yaml with messages.form compact, "
             f"not for {self.task} with {self.messages.form}",
+        )
+        _require(
+            not (self.lora.dora and self.active.train.shard),
+            "lora.dora and the profile's train.shard are both true: DoRA needs every weight whole, choose one",
         )
         _require(0 <= self.seed < 2**31, f"seed is {self.seed}: it must be from 0 to 2147483647")
 

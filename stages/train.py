@@ -40,7 +40,7 @@ def main() -> None:
     from stages.vlm.device import prepare_device
     from stages.vlm.encode import Encoder
     from stages.vlm.finetune import finetune
-    from stages.vlm.load import load_base, load_processor
+    from stages.vlm.load import load_base, load_processor, load_sharded
 
     processes.check_launch()
     params = load_params()
@@ -50,7 +50,10 @@ def main() -> None:
     device = prepare_device(profile.model, params.seed)
     encoder = Encoder(load_processor(profile.model.base, profile.model.revision))
     chosen = choose(params, encoder)
-    model = load_base(profile.model, device)
+    if profile.train.shard and processes.count() == 1:
+        log.info("train.shard: there is one process, which holds the whole model")
+    sharded = profile.train.shard and processes.count() > 1
+    model = (load_sharded if sharded else load_base)(profile.model, device)
     checkpoint = Checkpoint(UNFINISHED, fingerprint(params, chosen, model))
     done = finetune(
         model,

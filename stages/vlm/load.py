@@ -5,15 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
 from huggingface_hub.errors import HfHubHTTPError
 from peft import PeftModel
 from safetensors import SafetensorError
-from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
+from transformers import (
+    AutoConfig,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    PreTrainedModel,
+    ProcessorMixin,
+)
 
 from stages.config import Model
 from stages.store.errors import UserError
 from stages.vlm.adapter import without_notices
 from stages.vlm.device import Device
+from stages.vlm.shard import shard
+from stages.vlm.shares import join
 
 
 def load_processor(base: str, revision: str | None) -> ProcessorMixin:
@@ -52,6 +61,28 @@ def load_base(model: Model, device: Device) -> PreTrainedModel:
     except (OSError, ValueError, HfHubHTTPError) as error:
         raise UserError(_not_found(model.base, "vision-language model", error)) from None
     return loaded.eval()
+
+
+def load_sharded(model: Model, device: Device) -> PreTrainedModel:
+    """The base model spread over the devices of all processes, in evaluation mode.
+
+    The first process reads all of it into its machine's memory, the others only what it looks like.
+
+    Raises:
+        UserError: there is no such model, or it takes no pictures.
+    """
+    kind: Any = AutoModelForImageTextToText
+    form = {"dtype": device.dtype, "attn_implementation": device.attention}
+    try:
+        if join(device) == 0:
+            loaded = kind.from_pretrained(model.base, revision=model.revision, **form)
+        else:
+            config = AutoConfig.from_pretrained(model.base, revision=model.revision)
+            with torch.device("meta"):
+                loaded = kind.from_config(config, **form)
+    except (OSError, ValueError, HfHubHTTPError) as error:
+        raise UserError(_not_found(model.base, "vision-language model", error)) from None
+    return shard(loaded.eval(), device)
 
 
 def load_tuned(model: Model, device: Device, adapter: Path) -> Any:

@@ -21,6 +21,7 @@ from stages.vlm.feed import Feed
 from stages.vlm.ledger import Ledger
 from stages.vlm.memory import explaining_lack_of_memory
 from stages.vlm.reader import Reader, Recompute
+from stages.vlm.shard import ReplicatedAdapter, is_sharded
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +79,13 @@ class PackedTrainer(SFTTrainer):
         self.model_accepts_loss_kwargs = True  # so that answers are counted over the whole optimizer step
         self.reader = Reader(self.model, recompute=recompute, seen=seen)
         self.reader.take_over()
+        self._replicated = ReplicatedAdapter(self.model) if is_sharded(self.model) else None
+        if self._replicated is not None:
+            # What the library would do but for wrapping the model for gradients, which are averaged here.
+            prepared: Any = self.accelerator.prepare_model(
+                self.model, device_placement=False, evaluation_mode=True
+            )
+            prepared._is_accelerate_prepared = True
         if args.device.type == "cuda":
             self.reader.compile_layers()
         self.remove_callback(PrinterCallback)
@@ -98,6 +106,8 @@ class PackedTrainer(SFTTrainer):
         """
         with explaining_lack_of_memory(self.reader, inputs["row"]):
             loss: torch.Tensor = super().training_step(model, inputs, *args, **kwargs)
+        if self._replicated is not None and self.accelerator.sync_gradients:
+            self._replicated.average_gradients()
         return loss
 
     def compute_loss(
