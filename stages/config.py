@@ -255,7 +255,7 @@ class Params:
         )
         _require(
             not (self.lora.dora and self.active.train.shard),
-            "lora.dora and the profile's train.shard are both true: DoRA needs every weight whole, choose one",
+            "lora.dora and the profile's train.shard are both true: DoRA needs whole weights, choose one",
         )
         _require(0 <= self.seed < 2**31, f"seed is {self.seed}: it must be from 0 to 2147483647")
 
