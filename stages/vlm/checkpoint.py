@@ -27,6 +27,11 @@ STAGES = Path(__file__).parents[1]
 CODE = ("config.py", "train.py", "store", "vlm")  # of the folder stages: what the train stage runs
 _SEAL = "whole.json"  # in each checkpoint, written last
 
+# Accelerate calls the CPU of one of several processes cpu:0, by which name PyTorch 2.11 loads no tensor.
+torch.serialization.register_package(
+    100, lambda _: None, lambda storage, location: storage if location == "cpu:0" else None
+)
+
 
 @dataclass(frozen=True)
 class State:
