@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,7 @@ def test_two_machines_go_on_after_a_halt_and_train_what_one_process_does(folders
     assert not list((machines[1] / train.UNFINISHED).glob("checkpoint-*/whole.json"))
     for said in launch(machines):
         assert "training goes on after step " in said
+        assert f"torch {version('torch')}" in said  # this environment's, as everything here
     assert not (machines[1] / train.ADAPTER).exists() and not (machines[1] / "metrics").exists()
     assert not [folder for folder in machines if (folder / train.UNFINISHED).exists()]
     run_train(alone)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from accelerate import PartialState
@@ -13,10 +14,12 @@ from stages.vlm.device import Device
 
 T = TypeVar("T")
 
+_PATIENCE = timedelta(hours=2)  # of processes that wait for one that loads a model or has longer sheets
+
 
 def join(device: Device) -> int:
     """Join the other processes, if there are any, and tell this one's number among them, from 0."""
-    PartialState(cpu=device.name == "cpu")
+    PartialState(cpu=device.name == "cpu", timeout=_PATIENCE)
     return this_process()
 
 
