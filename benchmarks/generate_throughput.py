@@ -249,7 +249,8 @@ class Bench:
         return min(len(self.encoder.answer_ids(row["target"])), self.most)
 
     def _stopped(self, rows: list[dict[str, Any]]) -> LogitsProcessor:
-        return _Stopped([self._length(row) for row in rows], self.encoder.end_of_turn_id, self.steps)
+        lengths = [self._length(row) for row in rows]
+        return _Stopped(lengths, self.encoder.end_of_turn_id, self.steps, self.device.place)
 
 
 class _Stopped(LogitsProcessor):
@@ -258,8 +259,8 @@ class _Stopped(LogitsProcessor):
     Its first call follows the prompt; the time from one call to the next is a decoding step.
     """
 
-    def __init__(self, lengths: list[int], end: int, steps: list[float]) -> None:
-        self._lengths = torch.tensor(lengths)
+    def __init__(self, lengths: list[int], end: int, steps: list[float], device: str) -> None:
+        self._lengths = torch.tensor(lengths, device=device)
         self._end, self._steps, self._done = end, steps, 0
         self._last = 0.0
 
@@ -269,7 +270,7 @@ class _Stopped(LogitsProcessor):
             self._steps.append(now - self._last)
         self._last = now
         self._done += 1
-        ends = (self._lengths <= self._done).to(scores.device)[:, None]
+        ends = (self._lengths <= self._done)[:, None]
         is_end = torch.zeros_like(scores, dtype=torch.bool)
         is_end[:, self._end] = True
         return scores.masked_fill(ends != is_end, -torch.inf)

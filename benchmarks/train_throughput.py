@@ -1,11 +1,11 @@
 """``python -m benchmarks.train_throughput --model 8b --rows FOLDER_OR_FILE``: fine-tuning on one device.
 
 Trains a model of random weights on real sheets, first by the tutorial's recipe, then by this project's train
-stage with the settings of params.yaml, and prints and records one JSON line each. What is not timed, as
-loading, warm-up and compilation, is told as ``other_s``. ``--rows`` are parquet files with Open Schematics'
-columns; ``--processor`` is a folder or an id on the Hub, or a folder with a bare tokenizer.json.gz. ``--model
-tiny`` has the geometry of models/tiny and runs on a CPU. ``--ours`` runs no tutorial, ``--tokens-per-step``
-sets the length of our rows.
+stage with the settings of params.yaml, and again in 8 bits where the GPU can, and prints and records one JSON
+line each. What is not timed, as loading, warm-up and compilation, is told as ``other_s``. ``--rows`` are
+parquet files with Open Schematics' columns; ``--processor`` is a folder or an id on the Hub, or a folder with
+a bare tokenizer.json.gz. ``--model tiny`` has the geometry of models/tiny and runs on a CPU. ``--ours`` runs
+no tutorial, ``--tokens-per-step`` sets the length of our rows.
 """
 
 from __future__ import annotations
@@ -27,12 +27,14 @@ from benchmarks.train_sheets import TINY, build_model, read_processor, read_shee
 from benchmarks.train_tutorial import LONGEST, train_as_the_tutorial
 from benchmarks.train_work import Measured, ceiling, flop_of_samples
 from stages.config import Params, load_params
+from stages.store.errors import UserError
 from stages.store.parallel import cores
 from stages.vlm.checkpoint import Checkpoint
 from stages.vlm.device import Device, prepare_device
 from stages.vlm.encode import Encoder
 from stages.vlm.examples import Examples, choose_examples
 from stages.vlm.finetune import finetune
+from stages.vlm.fp8 import check_fp8
 from stages.vlm.sheets import Sheets
 
 
@@ -96,9 +98,14 @@ def main() -> None:
             )
             tutorial = report("tutorial", measured, examples, model.config, device, most, None)
             del model
-        model = fresh_model(arguments.model, processor, device)
-        measured = train_packed(model, encoder, examples, params, device, folder, warm_up=size.warm_up)
-        report("packed", measured, examples, model.config, device, most, tutorial)
+        for fp8 in (False, True) if can_fp8(device) else (False,):
+            model = fresh_model(arguments.model, processor, device)
+            measured = train_packed(
+                model, encoder, examples, params, device, folder, fp8=fp8, warm_up=size.warm_up
+            )
+            variant = "packed, fp8" if fp8 else "packed"
+            report(variant, measured, examples, model.config, device, most, tutorial)
+            del model
 
 
 def settings(size: Size, tokens_per_step: int | None) -> Params:
@@ -118,6 +125,15 @@ def settings(size: Size, tokens_per_step: int | None) -> Params:
     )
 
 
+def can_fp8(device: Device) -> bool:
+    """Whether the train stage would run in 8 bits here."""
+    try:
+        check_fp8(device)
+    except UserError:
+        return False
+    return True
+
+
 def fresh_model(name: str, processor: Any, device: Device) -> Any:
     """A new model in memory that is free of the one before."""
     gc.collect()
@@ -135,6 +151,7 @@ def train_packed(
     device: Device,
     folder: Path,
     *,
+    fp8: bool,
     warm_up: int,
 ) -> Measured:
     """This project's way: the function behind the train stage, as it stands."""
@@ -150,10 +167,10 @@ def train_packed(
         validation,
         lora=params.lora,
         settings=params.train,
-        profile=params.active.train,
+        profile=replace(params.active.train, fp8=fp8),
         device=device,
         seed=params.seed,
-        checkpoint=Checkpoint(folder / "unfinished", {}),
+        checkpoint=Checkpoint(folder / f"fp8 {fp8}", {}),
     )
     timed = done.paces[warm_up:]
     seconds = sum(pace.seconds for pace in timed)

@@ -208,6 +208,7 @@ class ProfileTrain:
     gradient_accumulation: int
     learning_rate: float
     gradient_checkpointing: Literal["none", "selective", "full"]
+    fp8: bool
     checkpoint_steps: int
     shard: bool
 
@@ -256,6 +257,10 @@ class Params:
         _require(
             not (self.lora.dora and self.active.train.shard),
             "lora.dora and the profile's train.shard are both true: DoRA needs whole weights, choose one",
+        )
+        _require(
+            not (self.active.train.fp8 and self.active.train.shard),
+            "the profile's train.fp8 and train.shard are both true: fp8 needs whole weights, choose one",
         )
         _require(0 <= self.seed < 2**31, f"seed is {self.seed}: it must be from 0 to 2147483647")
 

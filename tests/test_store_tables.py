@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -68,6 +69,14 @@ def test_pictures_reads_other_parts_and_closes_the_oldest(clean: Path) -> None:
 def test_pictures_of_a_row_that_is_not_there_names_the_fix(clean: Path, part: str, row: int) -> None:
     with pytest.raises(UserError, match=rf"{part}.*dvc repro"):
         Pictures(clean, "test").read(part, row)
+
+
+def test_pictures_may_be_read_by_threads(clean: Path) -> None:
+    """Without taking turns this crashes the interpreter within some thousand reads."""
+    pictures, wanted = Pictures(clean, "test"), [0, 17, 33, 39] * 1000
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda row: pictures.read("part-00.parquet", row), wanted))
+    assert found == [b"picture %d" % row for row in wanted]
 
 
 def test_pictures_travels_to_other_processes(clean: Path) -> None:

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from itertools import accumulate, islice
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pyarrow as pa
@@ -236,6 +237,7 @@ class Pictures:
 
     A message row says where its picture lies: ``read(row["part"], row["row"])``. One row group's image column
     is read, never a whole file. It travels to worker processes, pickled or forked, which open their files.
+    Threads may share it; they take turns, because an open Parquet file crashes if two read it at once.
 
     Args:
         folder: the folder of the clean splits, ``data/clean``.
@@ -247,10 +249,10 @@ class Pictures:
     def __init__(self, folder: Path, split: str) -> None:
         self._folder = folder / split
         self._open: OrderedDict[str, tuple[pq.ParquetFile, list[int]]] = OrderedDict()
-        self._owner = os.getpid()
+        self._owner, self._turn = os.getpid(), Lock()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_folder": self._folder, "_open": OrderedDict(), "_owner": 0}
+        return {"_folder": self._folder, "_owner": 0}
 
     def read(self, part: str, row: int) -> bytes:
         """The encoded picture of row ``row`` (from 0) of the file named ``part``.
@@ -258,6 +260,12 @@ class Pictures:
         Raises:
             UserError: there is no such file or row, as after a clean split was made anew.
         """
+        if self._owner != os.getpid():  # forked: the parent's file handles and lock are not ours to use
+            self._open, self._owner, self._turn = OrderedDict(), os.getpid(), Lock()
+        with self._turn:
+            return self._read(part, row)
+
+    def _read(self, part: str, row: int) -> bytes:
         file, starts = self._file(part)
         if not 0 <= row < starts[-1]:
             raise UserError(
@@ -271,8 +279,6 @@ class Pictures:
 
     def _file(self, part: str) -> tuple[pq.ParquetFile, list[int]]:
         """The open file and the first row of each of its row groups, then the row count."""
-        if self._owner != os.getpid():  # forked: the parent's file handles are not ours to read from
-            self._open, self._owner = OrderedDict(), os.getpid()
         if part in self._open:
             self._open.move_to_end(part)
             return self._open[part]

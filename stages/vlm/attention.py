@@ -104,12 +104,17 @@ def _by_sample(
     return torch.cat(outs, dim=2).transpose(1, 2)
 
 
-def use_packed_attention(model: PreTrainedModel) -> None:
-    """Make both parts of ``model`` attend sample by sample.
+def use_packed_vision(model: PreTrainedModel) -> None:
+    """Make the vision tower of ``model`` attend picture by picture.
 
-    Set on the built model's configurations: given to ``from_pretrained``, a name with "flash" in it would be
+    Set on the built model's configuration: given to ``from_pretrained``, a name with "flash" in it would be
     looked up as a kernel to download.
     """
     AttentionInterface.register(NAME, attend)
-    model.config.text_config._attn_implementation = NAME
     model.config.vision_config._attn_implementation = NAME
+
+
+def use_packed_attention(model: PreTrainedModel) -> None:
+    """Make both parts of ``model`` attend sample by sample."""
+    use_packed_vision(model)
+    model.config.text_config._attn_implementation = NAME

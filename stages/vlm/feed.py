@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from stages.store.parallel import cores
 from stages.vlm import processes
 from stages.vlm.device import Device
-from stages.vlm.encode import IGNORED, Encoder
+from stages.vlm.encode import Encoder
 from stages.vlm.examples import Examples
 from stages.vlm.features import FeatureCache
 from stages.vlm.row import Row, Shape, lay_out
@@ -60,12 +60,8 @@ class Feed:
         return replace(made, pixel_values=made.pixel_values.to(self.device.dtype), keep=keep)
 
     def collate(self, items: list[dict[str, int]]) -> dict[str, Any]:
-        """The one row of a batch, ``{"row": number}``, and its labels, by which the trainer counts answers.
-
-        Trainers leave out the first label, because nothing predicts the first token of a sequence.
-        """
-        row = self.row(items[0]["row"])
-        return {"row": row, "labels": torch.cat([torch.tensor([IGNORED]), row.answers])[None]}
+        """The one row of a batch, ``{"row": number}``."""
+        return {"row": self.row(items[0]["row"])}
 
     def rows(self) -> Iterator[Row]:
         """All rows in order, on the device."""

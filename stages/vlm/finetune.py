@@ -18,6 +18,7 @@ from stages.vlm.encode import Encoder
 from stages.vlm.examples import Examples
 from stages.vlm.features import FeatureCache, bytes_a_token
 from stages.vlm.feed import Feed, workers
+from stages.vlm.fp8 import check_fp8
 from stages.vlm.ledger import Ledger
 from stages.vlm.pack import Plan, plan_rows, row_length
 from stages.vlm.row import Shape
@@ -54,8 +55,10 @@ def finetune(
     The loss of an optimizer step is the mean over all answer tokens of the step, however they are packed.
 
     Raises:
-        UserError: the loss is not finite, or memory does not suffice.
+        UserError: the loss is not finite, memory does not suffice, or fp8 is asked for and not possible here.
     """
+    if profile.fp8:
+        check_fp8(device)
     tokens = row_length([*train.lengths, *validation.lengths], profile.tokens_per_step)
     plan = plan_rows(train.lengths, tokens=tokens, epochs=profile.epochs, seed=seed)
     unmixed = plan_rows(validation.lengths, tokens=tokens, epochs=1, seed=seed)
@@ -83,6 +86,7 @@ def finetune(
         checkpoint=checkpoint,
         recompute=profile.gradient_checkpointing,
         seen=cache,
+        fp8=profile.fp8,
         seed=seed,
     )
     trainer.go()
@@ -111,7 +115,7 @@ def _arguments(
         num_train_epochs=1,  # the plan holds all epochs
         per_device_train_batch_size=1,  # row
         gradient_accumulation_steps=each,
-        average_tokens_across_devices=True,
+        average_tokens_across_devices=False,  # the plan knows how many there are
         optim="adamw_torch_fused",
         learning_rate=profile.learning_rate,
         lr_scheduler_type=settings.schedule,

@@ -6,7 +6,9 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -23,14 +25,20 @@ from transformers import (
 )
 
 from stages.store.errors import UserError
-from stages.vlm.encode import Encoder, collate
+from stages.store.parallel import cores
+from stages.vlm import processes
+from stages.vlm.cached_attention import cached_attention
+from stages.vlm.encode import Encoded, Encoder, collate
+from stages.vlm.fused import use_fused_norms, use_patch_product
 from stages.vlm.shares import gathered, own_share, this_process
 
 Narrowing = Callable[[list[dict[str, Any]]], LogitsProcessor]
 
 GREY = (128, 128, 128)
 
-CACHE_STEP = 256
+_MAX_THREADS = 16  # 45 ms a sheet each: more than one GPU answers
+
+CACHE_STEP = 128
 """Tokens that the length of a static cache is a multiple of."""
 
 
@@ -107,6 +115,7 @@ def answer_sheets(
         UserError: a batch does not fit into the GPU's memory.
     """
     static = static and beams == 1
+    on_cuda = model.device.type == "cuda"
     batches, longest = _batches(encoder, sheets, rows, batch_size)
     stops = _stop_ids(model, encoder)
     config = GenerationConfig(
@@ -118,7 +127,11 @@ def answer_sheets(
         pad_token_id=encoder.pad_id,
         compile_config=_compile_config(model) if static else None,
     )
-    cache = _static_cache(model, longest + max_new_tokens) if static else None
+    use_patch_product(model.model.visual)
+    cache = None
+    if static:
+        use_fused_norms(model.model.language_model)
+        cache = _static_cache(model, longest + max_new_tokens)
     answers: dict[int, Answer] = {}
     keys = {i: f"{'blind' if blind else 'seen'}:{row['id']}" for i, row in enumerate(rows)}
     own = own_share(batches)
@@ -127,20 +140,24 @@ def answer_sheets(
         answers = {i: Answer(**journal.values[keys[i]]) for batch in kept for i in batch}
         own = [batch for batch in own if batch not in kept]
 
-    def encoded(batch: list[int]) -> dict[str, torch.Tensor]:
-        """A batch of prompts; the last row is there several times where ``static`` needs more."""
-        samples = [
-            encoder.encode_prompt([_shown(sheets, rows[i], blind=blind)], rows[i]["messages"]) for i in batch
-        ]
-        samples += samples[-1:] * (batch_size - len(batch) if static else 0)
+    def encode(i: int) -> Encoded:
+        made = encoder.encode_prompt([_shown(sheets, rows[i], blind=blind)], rows[i]["messages"])
+        return replace(made, pixel_values=made.pixel_values.to(model.dtype))
+
+    def collated(samples: list[Encoded]) -> dict[str, torch.Tensor]:
+        """A batch of prompts; the last one is there several times where ``static`` needs more."""
+        samples += samples[-1:] * (batch_size - len(samples) if static else 0)
         tensors = collate(samples, encoder.pad_id, side="left")
         del tensors["labels"]
-        return tensors
+        return {name: tensor.pin_memory() if on_cuda else tensor for name, tensor in tensors.items()}
 
     name = "answering blind" if blind else "answering"
     count = sum(map(len, own))
-    with tqdm(total=count, desc=name, unit="sheet", disable=this_process() > 0) as progress:
-        for chosen, batch in _one_ahead(own, encoded):
+    with (
+        cached_attention(model) if static else nullcontext(),
+        tqdm(total=count, desc=name, unit="sheet", disable=this_process() > 0) as progress,
+    ):
+        for chosen, batch in _one_ahead(own, encode, collated):
             width = batch["input_ids"].shape[1]
             probabilities = _Probabilities()
             processors = LogitsProcessorList([probabilities] if beams == 1 else [])
@@ -155,7 +172,7 @@ def answer_sheets(
                 cache.reset()
             try:
                 out = model.generate(
-                    **{name: tensor.to(model.device) for name, tensor in batch.items()},
+                    **{name: tensor.to(model.device, non_blocking=True) for name, tensor in batch.items()},
                     generation_config=config,
                     logits_processor=processors,
                     **({} if cache is None else {"past_key_values": cache}),
@@ -194,13 +211,21 @@ def _batches(
 
 
 def _one_ahead(
-    batches: list[list[int]], encoded: Callable[[list[int]], dict[str, torch.Tensor]]
+    batches: list[list[int]],
+    encode: Callable[[int], Encoded],
+    collated: Callable[[list[Encoded]], dict[str, torch.Tensor]],
 ) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
-    """Each batch with its tensors, which a thread makes while the one before is answered."""
-    with ThreadPoolExecutor(max_workers=1) as worker:
+    """Each batch with its tensors, which threads make while the one before is answered."""
+    threads = max(1, min(_MAX_THREADS, cores() // processes.on_this_machine()))
+    alone = partial(torch.set_num_threads, 1)  # each encodes a sheet of its own
+    with ThreadPoolExecutor(1) as collator, ThreadPoolExecutor(threads, initializer=alone) as encoders:
+
+        def made(batch: list[int]) -> dict[str, torch.Tensor]:
+            return collated(list(encoders.map(encode, batch)))
+
         coming = deque[tuple[list[int], Future[dict[str, torch.Tensor]]]]()
         for batch in batches:
-            coming.append((batch, worker.submit(encoded, batch)))
+            coming.append((batch, collator.submit(made, batch)))
             if len(coming) > 1:
                 chosen, future = coming.popleft()
                 yield chosen, future.result()
@@ -210,8 +235,6 @@ def _one_ahead(
 
 def _static_cache(model: Any, tokens: int) -> StaticCache:
     """A cache for so many tokens, rounded up so that runs over other rows compile nothing anew."""
-    # FlashAttention cannot be part of one graph with a static cache.
-    model.set_attn_implementation("sdpa")
     length = math.ceil(tokens / CACHE_STEP) * CACHE_STEP
     return StaticCache(config=model.config.get_text_config(decoder=True), max_cache_len=length)
 

@@ -7,12 +7,13 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
-from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from stages.vlm.answer_loss import answer_loss
 from stages.vlm.attention import use_packed_attention
+from stages.vlm.dropout import Draws, use_hashed_dropout
 from stages.vlm.features import FeatureCache
+from stages.vlm.fused import use_patch_product
 from stages.vlm.row import Row
 
 Recompute = Literal["none", "selective", "full"]
@@ -36,13 +37,13 @@ class Reader:
         base = model.get_base_model() if hasattr(model, "get_base_model") else model
         use_packed_attention(base)
         visual = base.model.visual
-        # A convolution whose kernel is the whole patch is one matrix product, which is faster everywhere.
-        visual.patch_embed.forward = _PatchProduct(visual.patch_embed.proj)
+        use_patch_product(visual)
         self._parts = (visual, base.model.language_model, base.lm_head)
         self._recomputed_every = {"none": 0, "selective": 2, "full": 1}[recompute]
         self._frozen_vision = not any(weight.requires_grad for weight in visual.parameters())
         self.layers = len(base.model.language_model.layers)
         self.layers_done = 0  # of the last forward pass: how far one came that ran out of memory
+        self._draws: Draws | None = None
 
     def take_over(self) -> None:
         """Make the base model's ``forward`` read rows, so that whatever wraps the model passes them on."""
@@ -57,8 +58,14 @@ class Reader:
         for block in visual.blocks:
             block.compile(dynamic=True)
 
+    def hash_dropout(self) -> None:
+        """Let dropout compute its masks instead of keeping them, which pays in compiled layers."""
+        self._draws = use_hashed_dropout(self.model)
+
     def __call__(self, row: Row, **_: Any) -> torch.Tensor:
         """Summed negative log-likelihood of the row's answer tokens, a float32 scalar."""
+        if self._draws is not None and self.model.training:
+            self._draws.draw(row.input_ids.shape[1], row.input_ids.device)
         hidden = self.hidden_states(row)
         return answer_loss(hidden[0, row.answer_at], self._parts[2].weight, row.answers)
 
@@ -114,18 +121,3 @@ class Reader:
             return again
         out: torch.Tensor = layer(hidden, **arguments)
         return out
-
-
-class _PatchProduct:
-    """What the vision tower's patch embedding computes, as a matrix product.
-
-    Args:
-        convolution: its kernel covers the whole patch, ``(width, channels, frames, patch, patch)``.
-    """
-
-    def __init__(self, convolution: nn.Conv3d) -> None:
-        self._convolution = convolution
-
-    def __call__(self, pixel_values: torch.Tensor) -> torch.Tensor:
-        weight, bias = self._convolution.weight, self._convolution.bias
-        return functional.linear(pixel_values.to(weight.dtype), weight.flatten(1), bias)

@@ -18,6 +18,7 @@ from stages.vlm.adapter import lora_config, without_notices
 from stages.vlm.checkpoint import Checkpoint
 from stages.vlm.features import FeatureCache
 from stages.vlm.feed import Feed
+from stages.vlm.fp8 import use_fp8
 from stages.vlm.ledger import Ledger
 from stages.vlm.memory import explaining_lack_of_memory
 from stages.vlm.reader import Reader, Recompute
@@ -44,6 +45,7 @@ class PackedTrainer(SFTTrainer):
         steps: the rows of each optimizer step, those of all processes.
         train: the same rows one after the other.
         validation: rows whose loss is measured on the way.
+        fp8: compute the frozen base's products in 8 bits.
         seed: what dropout depends on, with the number of the step.
     """
 
@@ -60,6 +62,7 @@ class PackedTrainer(SFTTrainer):
         checkpoint: Checkpoint,
         recompute: Recompute,
         seen: FeatureCache | None,
+        fp8: bool,
         seed: int,
     ) -> None:
         with without_notices():
@@ -86,17 +89,25 @@ class PackedTrainer(SFTTrainer):
                 self.model, device_placement=False, evaluation_mode=True
             )
             prepared._is_accelerate_prepared = True
+        if fp8:
+            use_fp8(self.model, self._validation_loss)
         if args.device.type == "cuda":
+            self.reader.hash_dropout()
             self.reader.compile_layers()
         self.remove_callback(PrinterCallback)
         self.add_callback(_Course(self))
 
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
-        """The rows of one optimizer step; the time that it takes is time that the device waits."""
+        """The rows of one optimizer step; the time that it takes is time that the device waits.
+
+        How many answer tokens all processes have in the step is known from the plan: to ask them would make
+        each wait for the others' devices.
+        """
         self._began = time.perf_counter()
-        found = super().get_batch_samples(*args, **kwargs)
+        rows, _ = super().get_batch_samples(*args, **kwargs)
         self._waited = time.perf_counter() - self._began
-        return found
+        step = self.steps[self.state.global_step] if rows else []
+        return rows, sum(self.train_rows.examples.answers[index] for row in step for index in row)
 
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> torch.Tensor:
         """Forward and backward over one row.
@@ -144,21 +155,24 @@ class PackedTrainer(SFTTrainer):
         self._losses.clear()
         self.paces.append(Pace(time.perf_counter() - self._began, self._waited, samples))
 
-    @torch.no_grad()
     def evaluate(self, *_args: Any, **_kwargs: Any) -> dict[str, float]:
         """Mean loss over all validation answers, without dropout; every process sees all of them."""
         self.ledger.settle()  # a loss that is not finite is told with its sheets
+        loss = self._validation_loss()
+        self.ledger.validated(self.state.global_step, loss)
+        metrics = {"eval_loss": loss}
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    @torch.no_grad()
+    def _validation_loss(self) -> float:
         model: Any = self.model
         model.eval()
         total = 0.0
         for row in self.validation.rows():
             with explaining_lack_of_memory(self.reader, row):
                 total += float(model(row=row))
-        loss = total / sum(self.validation.examples.answers)
-        self.ledger.validated(self.state.global_step, loss)
-        metrics = {"eval_loss": loss}
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-        return metrics
+        return total / sum(self.validation.examples.answers)
 
     def log(self, logs: dict[str, float], *_: Any, **__: Any) -> None:
         """Nothing: the ledger tells the losses, on stderr."""
