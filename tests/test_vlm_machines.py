@@ -16,7 +16,7 @@ import pytest
 from commands import documented, give_environment
 from conftest import ROOT
 from safetensors.torch import load_file
-from sheet_samples import ready_to_train, write_params
+from sheet_samples import ready_to_train, write_exact_params
 from test_vlm_processes import curve
 from test_vlm_resume import run_train
 
@@ -32,11 +32,7 @@ def folders(tmp_path: Path) -> list[Path]:
     for folder in made:
         folder.mkdir()
         ready_to_train(folder, train=9, validation=3)
-        write_params(folder, gradient_accumulation=2, tokens_per_step=100, epochs=6)
-        text = (folder / "params.yaml").read_text()
-        (folder / "params.yaml").write_text(
-            text.replace("dropout: 0.1", "dropout: 0.0").replace("matmul: medium", "matmul: highest")
-        )
+        write_exact_params(folder, gradient_accumulation=2, tokens_per_step=100, epochs=6)
         give_environment(folder)
     return made
 
