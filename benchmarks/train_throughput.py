@@ -52,7 +52,7 @@ class Size:
 
 
 SIZES = {
-    "8b": Size("open-schematics", "Qwen/Qwen3-VL-8B-Instruct", 320, 16, 3, 3.0, 10),
+    "8b": Size("open-schematics", "Qwen/Qwen3-VL-8B-Instruct", 320, 12, 3, 2.0, 10),
     "tiny": Size("sample", str(TINY), 16, 1, 1, 1.5, 1),
 }
 VALIDATION_SHEETS = 4  # few: they are not what is measured

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,18 @@ def test_what_is_no_group_of_keys_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(text)
     with pytest.raises(UserError, match="params.yaml"):
+        load_params(path)
+
+
+@pytest.mark.parametrize(("key", "other"), [("lora.dora", "DoRA"), ("profiles.sample.train.fp8", "fp8")])
+def test_shards_exclude_what_needs_whole_weights(tmp_path: Path, key: str, other: str) -> None:
+    path = set_key(tmp_path, "profiles.sample.train.shard", True)
+    load_params(path)
+    params = yaml.safe_load(path.read_text(encoding="utf-8"))
+    *parents, last = key.split(".")
+    reduce(dict.__getitem__, parents, params)[last] = True
+    path.write_text(yaml.safe_dump(params), encoding="utf-8")
+    with pytest.raises(UserError, match=f"shard are both true: {other} needs whole weights"):
         load_params(path)
 
 

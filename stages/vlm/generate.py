@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -217,8 +216,7 @@ def _one_ahead(
 ) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
     """Each batch with its tensors, which threads make while the one before is answered."""
     threads = max(1, min(_MAX_THREADS, cores() // processes.on_this_machine()))
-    alone = partial(torch.set_num_threads, 1)  # each encodes a sheet of its own
-    with ThreadPoolExecutor(1) as collator, ThreadPoolExecutor(threads, initializer=alone) as encoders:
+    with ThreadPoolExecutor(1) as collator, ThreadPoolExecutor(threads) as encoders:
 
         def made(batch: list[int]) -> dict[str, torch.Tensor]:
             return collated(list(encoders.map(encode, batch)))
