@@ -118,6 +118,13 @@ def test_a_training_pass_draws_anew_from_the_seed_and_compiled_layers_follow() -
 
     first = losses()
     assert first[0] != first[1] and losses() == first
+    again = Reader(adapted(dropout=0.5))  # as in a run that goes on after a kill
+    again.model.load_state_dict(model.state_dict())
+    torch.manual_seed(99)
+    again.hash_dropout()
+    again.model.train()
+    torch.manual_seed(3)
+    assert [again(row).item() for _ in range(2)] == first
     model.eval()
     assert reader(row).item() == reader(row).item()
     for layer in model.get_base_model().model.language_model.layers:

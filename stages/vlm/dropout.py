@@ -63,16 +63,18 @@ def use_hashed_dropout(model: Any) -> Draws | None:
     """
     draws = Draws()
     columns: dict[tuple[str, str], torch.Tensor] = {}
+    generator = torch.Generator(model.device).manual_seed(0)  # the same in a run that goes on after a kill
     for name, layer in model.get_base_model().model.language_model.named_modules():
         for adapter, dropout in getattr(layer, "lora_dropout", {}).items():
             if isinstance(dropout, nn.Dropout):
                 parent, own = name.rpartition(".")[::2]
                 first = next((names[0] for names in _SAME_INPUT if own in names), own)
                 if (parent, first) not in columns:
-                    columns[parent, first] = _integers(layer.in_features, model.device)
+                    columns[parent, first] = _integers(layer.in_features, model.device, generator)
                 layer.lora_dropout[adapter] = HashedDropout(dropout.p, draws, columns[parent, first])
     return draws if columns else None
 
 
-def _integers(count: int, device: torch.device) -> torch.Tensor:
-    return torch.randint(-(2**31), 2**31, (count,), dtype=torch.int32, device=device)
+def _integers(count: int, device: torch.device, generator: torch.Generator | None = None) -> torch.Tensor:
+    shape, range_ = (count,), (-(2**31), 2**31)
+    return torch.randint(*range_, shape, dtype=torch.int32, device=device, generator=generator)
