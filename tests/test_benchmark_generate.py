@@ -15,7 +15,7 @@ from conftest import ROOT
 from test_vlm_generate import TINY, drawn
 from transformers import AutoConfig
 
-from benchmarks import data_results, generate_throughput
+from benchmarks import data_results, generate_exactness, generate_throughput
 from benchmarks.generate_work import Asked, floor_seconds, prompt_flop
 from stages.vlm.device import prepare_device
 from stages.vlm.load import load_base
@@ -47,6 +47,20 @@ def test_both_ways_are_run_and_recorded(tmp_path: Path, monkeypatch: pytest.Monk
     assert batched["ratio"] == pytest.approx(batched["samples_per_s"] / tutorial["samples_per_s"], rel=0.02)
     assert batched["equal"] == 1.0
     assert batched["decode_ms"] > 0 and 0 < batched["share_of_floor"] < 1
+
+
+def test_answers_of_a_finished_run_are_those_of_a_plain_loop(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = tmp_path / "results.jsonl"
+    monkeypatch.setattr(data_results, "RESULTS", results)
+    monkeypatch.chdir(finished)
+    monkeypatch.setattr("sys.argv", ["generate_exactness", "--sheets", "3"])
+    generate_exactness.main()
+    line = json.loads(results.read_text())
+    assert line["sheets"] == 3
+    if line["dtype"] == "float32":
+        assert line["equal"] == 1.0 and line["f1_fast"] == line["f1_one_by_one"]
 
 
 def test_the_arithmetic_of_a_prompt_is_what_pytorch_counts() -> None:

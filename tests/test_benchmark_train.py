@@ -14,8 +14,9 @@ from conftest import ROOT
 from sheet_samples import LIMITS, TINY, message_rows, ready_to_train, write_params
 from transformers import AutoConfig
 
-from benchmarks import data_results, train_steps, train_throughput
+from benchmarks import data_results, train_exactness, train_gpus, train_steps, train_throughput
 from benchmarks.train_work import flop_of_sample
+from stages.config import load_params
 from stages.vlm.device import prepare_device
 from stages.vlm.features import FeatureCache
 from stages.vlm.load import load_base
@@ -55,6 +56,41 @@ def test_both_recipes_are_run_and_recorded(tmp_path: Path, monkeypatch: pytest.M
     assert tutorial["samples"] == 5  # 13 sheets are 7 batches: 4 make the step of the warm-up, 3 the other
     assert tutorial["ratio"] is None
     assert packed["ratio"] == pytest.approx(packed["samples_per_s"] / tutorial["samples_per_s"], rel=0.02)
+
+
+def recorded(benchmark: Any, words: list[str], folder: Path, patch: pytest.MonkeyPatch) -> list[Any]:
+    """The lines that a benchmark of the small model records about five sheets."""
+    results = folder / "results.jsonl"
+    patch.setattr(data_results, "RESULTS", results)
+    patch.chdir(ROOT)
+    patch.setattr("sys.argv", ["it", "--model", "tiny", "--rows", str(raw_file(folder, 5)), *words])
+    benchmark.main()
+    return [json.loads(line) for line in results.read_text().splitlines()]
+
+
+def test_nothing_that_packing_or_compiling_does_changes_loss_or_gradient(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = recorded(train_exactness, ["--sheets", "3"], tmp_path, monkeypatch)
+    assert [line["variant"] for line in lines] == [
+        *["packed in another order"] * 3,
+        "each sheet alone",
+        "packed, padded and compiled",
+    ]
+    for line in lines:
+        assert line["loss_off"] <= 1e-5 and line["gradient_off"] <= 1e-4
+
+
+def test_one_process_is_measured_over_full_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_gpus, "WARM_UP", 1)
+    params = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "params.yaml"  # with rows so short that five sheets make several steps
+    file.write_text(params.replace("tokens_per_step: 1792", "tokens_per_step: 200"), encoding="utf-8")
+    monkeypatch.setattr(train_gpus, "settings", lambda *_: load_params(file))
+    words = ["--way", "one process", "--rows-a-step", "1"]
+    (line,) = recorded(train_gpus, words, tmp_path, monkeypatch)
+    assert line["variant"] == "one process" and line["processes"] == 1
+    assert line["steps"] == len(line["losses"]) - 2 > 0 and line["samples_per_s"] > 0
 
 
 def test_the_arithmetic_of_a_sample_is_what_pytorch_counts() -> None:
