@@ -254,14 +254,14 @@ class Params:
             "evaluate.grammar is true: there is a grammar for task json or yaml with messages.form compact, "
             f"not for {self.task} with {self.messages.form}",
         )
-        _require(
-            not (self.lora.dora and self.active.train.shard),
-            "lora.dora and the profile's train.shard are both true: DoRA needs whole weights, choose one",
-        )
-        _require(
-            not (self.active.train.fp8 and self.active.train.shard),
-            "the profile's train.fp8 and train.shard are both true: fp8 needs whole weights, choose one",
-        )
+        # DoRA reads the base's whole weights, shards and fp8 replace them, each in its own way.
+        chosen = {
+            "lora.dora": self.lora.dora,
+            "the profile's train.shard": self.active.train.shard,
+            "the profile's train.fp8": self.active.train.fp8,
+        }
+        together = [name for name, value in chosen.items() if value]
+        _require(len(together) < 2, f"{' and '.join(together)} are true: they exclude each other, choose one")
         _require(0 <= self.seed < 2**31, f"seed is {self.seed}: it must be from 0 to 2147483647")
 
     @property

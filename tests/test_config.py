@@ -125,15 +125,23 @@ def test_what_is_no_group_of_keys_is_refused(tmp_path: Path, text: str) -> None:
         load_params(path)
 
 
-@pytest.mark.parametrize(("key", "other"), [("lora.dora", "DoRA"), ("profiles.sample.train.fp8", "fp8")])
-def test_shards_exclude_what_needs_whole_weights(tmp_path: Path, key: str, other: str) -> None:
-    path = set_key(tmp_path, "profiles.sample.train.shard", True)
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("lora.dora", "profiles.sample.train.shard"),
+        ("lora.dora", "profiles.sample.train.fp8"),
+        ("profiles.sample.train.shard", "profiles.sample.train.fp8"),
+    ],
+)
+def test_shards_fp8_and_dora_exclude_each_other(tmp_path: Path, one: str, other: str) -> None:
+    path = set_key(tmp_path, one, True)
     load_params(path)
     params = yaml.safe_load(path.read_text(encoding="utf-8"))
-    *parents, last = key.split(".")
+    *parents, last = other.split(".")
     reduce(dict.__getitem__, parents, params)[last] = True
     path.write_text(yaml.safe_dump(params), encoding="utf-8")
-    with pytest.raises(UserError, match=f"shard are both true: {other} needs whole weights"):
+    names = [key.removeprefix("profiles.sample.") for key in (one, other)]
+    with pytest.raises(UserError, match=rf"{names[0]} and .*{names[1]} are true: .*choose one"):
         load_params(path)
 
 

@@ -112,5 +112,5 @@ def test_dora_and_shard_are_refused_together(tmp_path: Path) -> None:
     text = (tmp_path / "params.yaml").read_text()
     load_params(tmp_path / "params.yaml")
     (tmp_path / "params.yaml").write_text(text.replace("dora: false", "dora: true"))
-    with pytest.raises(UserError, match=r"lora.dora and the profile's train.shard are both true"):
+    with pytest.raises(UserError, match=r"lora.dora and the profile's train.shard are true"):
         load_params(tmp_path / "params.yaml")
