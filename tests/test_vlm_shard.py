@@ -12,13 +12,11 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
-from sheet_samples import TINY, ready_to_train, write_exact_params, write_params
+from sheet_samples import TINY, ready_to_train, write_exact_params
 from test_vlm_processes import ENVIRONMENT, curve
 from test_vlm_resume import run_train
 
 from stages import train
-from stages.config import load_params
-from stages.store.errors import UserError
 from stages.vlm.device import prepare_device
 from stages.vlm.load import load_base, load_tuned
 
@@ -105,12 +103,3 @@ def test_shards_train_what_one_process_does_each_holding_half(
         assert after["adapter"] > 0 and after | {"adapter": 0} == before
         assert before["vision"] == vision
         assert before["rest"] == pytest.approx(rest / 2, rel=0.01)
-
-
-def test_dora_and_shard_are_refused_together(tmp_path: Path) -> None:
-    write_params(tmp_path, shard=True)
-    text = (tmp_path / "params.yaml").read_text()
-    load_params(tmp_path / "params.yaml")
-    (tmp_path / "params.yaml").write_text(text.replace("dora: false", "dora: true"))
-    with pytest.raises(UserError, match=r"lora.dora and the profile's train.shard are true"):
-        load_params(tmp_path / "params.yaml")
