@@ -201,6 +201,7 @@ STOPPED_IN_THE_SECOND_SHARD = """
 import os, signal, stages.sources.hub as hub
 from pyarrow.parquet import ParquetWriter
 hub.PARALLEL, calls = 1, []
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored if the tests run in a shell's background
 def write_batch(writer, batch, write=ParquetWriter.write_batch):
     calls.append(write(writer, batch))
     if len(calls) == 3:
