@@ -40,6 +40,7 @@ def main() -> None:
     from stages.vlm.device import prepare_device
     from stages.vlm.encode import Encoder
     from stages.vlm.finetune import finetune
+    from stages.vlm.fp8 import check_fp8
     from stages.vlm.load import load_base, load_processor, load_sharded
 
     processes.check_launch()
@@ -48,6 +49,8 @@ def main() -> None:
     if profile.model.device != "cpu" and processes.run_on_every_gpu("stages.train"):
         return
     device = prepare_device(profile.model, params.seed)
+    if profile.train.fp8:
+        check_fp8(device)
     encoder = Encoder(load_processor(profile.model.base, profile.model.revision))
     chosen = choose(params, encoder)
     if profile.train.shard and processes.count() == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def test_features_come_back_sheet_by_sheet(tmp_path: Path, encoder: Encoder) -> 
     assert torch.equal(torch.cat([one.grid for one in found]), row.image_grid_thw)
 
 
-def tuned(encoder: Encoder, folder: Path, gib: float, *, also: Any = ()) -> Finetuned:
+def tuned(encoder: Encoder, folder: Path, gib: float, *, also: Any = (), fp8: bool = False) -> Finetuned:
     examples = [
         choose_examples(
             message_rows(folder / "clean", count, split),
@@ -62,7 +63,7 @@ def tuned(encoder: Encoder, folder: Path, gib: float, *, also: Any = ()) -> Fine
     return finetune(
         load_base(TINY, device), encoder, *examples,
         lora=replace(LORA, also=also), settings=replace(PARAMS.train, warmup_steps=1, vision_cache_gib=gib),
-        profile=replace(PARAMS.profiles["sample"].train, epochs=float(EPOCHS), tokens_per_step=150),
+        profile=replace(PARAMS.profiles["sample"].train, epochs=float(EPOCHS), tokens_per_step=150, fp8=fp8),
         device=device, seed=1, checkpoint=Checkpoint(folder / "part", {}),
     )  # fmt: skip
 
@@ -108,3 +109,20 @@ def test_what_does_not_fit_is_looked_at_anew(tmp_path: Path, encoder: Encoder, l
 def test_a_tower_that_learns_is_never_kept(tmp_path: Path, encoder: Encoder, looked_at: list[int]) -> None:
     tuned(encoder, tmp_path, 1.0, also=("merger",))
     assert sum(looked_at) == EPOCHS * TRAIN + VALIDATIONS * VALIDATION
+
+
+def test_the_gate_before_fp8_looks_both_times(
+    tmp_path: Path, encoder: Encoder, looked_at: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tower changes too; what it saw before the change is no measure of it."""
+    seen: list[int] = []
+
+    def measured_twice(_: Any, loss: Callable[[], float]) -> None:
+        for _ in range(2):
+            before = sum(looked_at)
+            loss()
+            seen.append(sum(looked_at) - before)
+
+    monkeypatch.setattr("stages.vlm.trainer.use_fp8", measured_twice)
+    tuned(encoder, tmp_path, gib=1.0, fp8=True)
+    assert seen[0] == seen[1] > 0

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from sheet_samples import LORA, TINY, sample
+from sheet_samples import LORA, TINY, sample, write_exact_params
 from torch import nn
 
+from stages import train
 from stages.store.errors import UserError
 from stages.vlm import fp8
 from stages.vlm.adapter import add_adapter
@@ -118,6 +120,16 @@ def test_a_loss_that_is_not_finite_stops_the_run() -> None:
     measured = iter([1.0, float("nan")])
     with pytest.raises(UserError, match="fp8 changes"):
         use_fp8(adapted(), lambda: next(measured))
+
+
+def test_training_on_a_cpu_is_refused_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_exact_params(tmp_path, fp8=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["train"])
+    with pytest.raises(UserError, match="train.fp8 needs a GPU of the generation Ada, Hopper or newer"):
+        train.main()
 
 
 def test_a_cpu_is_refused() -> None:

@@ -18,7 +18,6 @@ from stages.vlm.encode import Encoder
 from stages.vlm.examples import Examples
 from stages.vlm.features import FeatureCache, bytes_a_token
 from stages.vlm.feed import Feed, workers
-from stages.vlm.fp8 import check_fp8
 from stages.vlm.ledger import Ledger
 from stages.vlm.pack import Plan, plan_rows, row_length
 from stages.vlm.row import Shape
@@ -55,10 +54,8 @@ def finetune(
     The loss of an optimizer step is the mean over all answer tokens of the step, however they are packed.
 
     Raises:
-        UserError: the loss is not finite, memory does not suffice, or fp8 is asked for and not possible here.
+        UserError: the loss is not finite, memory does not suffice, or fp8 changes too much.
     """
-    if profile.fp8:
-        check_fp8(device)
     tokens = row_length([*train.lengths, *validation.lengths], profile.tokens_per_step)
     plan = plan_rows(train.lengths, tokens=tokens, epochs=profile.epochs, seed=seed)
     unmixed = plan_rows(validation.lengths, tokens=tokens, epochs=1, seed=seed)

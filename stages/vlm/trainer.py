@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -90,7 +90,9 @@ class PackedTrainer(SFTTrainer):
             )
             prepared._is_accelerate_prepared = True
         if fp8:
-            use_fp8(self.model, self._validation_loss)
+            # Not with what the tower saw before: the tower changes, too.
+            anew = replace(validation, seen=None)
+            use_fp8(self.model, lambda: self._loss_over(anew))
         if args.device.type == "cuda":
             self.reader.hash_dropout()
             self.reader.compile_layers()
@@ -158,21 +160,21 @@ class PackedTrainer(SFTTrainer):
     def evaluate(self, *_args: Any, **_kwargs: Any) -> dict[str, float]:
         """Mean loss over all validation answers, without dropout; every process sees all of them."""
         self.ledger.settle()  # a loss that is not finite is told with its sheets
-        loss = self._validation_loss()
+        loss = self._loss_over(self.validation)
         self.ledger.validated(self.state.global_step, loss)
         metrics = {"eval_loss": loss}
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
     @torch.no_grad()
-    def _validation_loss(self) -> float:
+    def _loss_over(self, feed: Feed) -> float:
         model: Any = self.model
         model.eval()
         total = 0.0
-        for row in self.validation.rows():
+        for row in feed.rows():
             with explaining_lack_of_memory(self.reader, row):
                 total += float(model(row=row))
-        return total / sum(self.validation.examples.answers)
+        return total / sum(feed.examples.answers)
 
     def log(self, logs: dict[str, float], *_: Any, **__: Any) -> None:
         """Nothing: the ledger tells the losses, on stderr."""
