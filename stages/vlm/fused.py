@@ -26,15 +26,14 @@ class _PatchProduct:
 
 def use_patch_product(visual: Any) -> None:
     """Compute patches by a matrix product, which is faster everywhere than a convolution of one step."""
-    visual.patch_embed.forward = _PatchProduct(visual.patch_embed.proj)
+    _replace_once(visual.patch_embed, _PatchProduct(visual.patch_embed.proj))
 
 
 def use_fused_norms(language: Any) -> None:
     """Compute root mean square norms by PyTorch's own function, one pass over the memory instead of six."""
     for module in language.modules():
-        # What has been compiled around a replacement holds on to that very object.
-        if type(module).__name__.endswith("RMSNorm") and "forward" not in vars(module):
-            module.forward = _Norm(module)
+        if type(module).__name__.endswith("RMSNorm"):
+            _replace_once(module, _Norm(module))
 
 
 class _Norm:
@@ -44,3 +43,9 @@ class _Norm:
     def __call__(self, hidden: torch.Tensor) -> torch.Tensor:
         weight = self._module.weight
         return functional.rms_norm(hidden, weight.shape, weight, self._module.variance_epsilon)
+
+
+def _replace_once(module: Any, forward: Any) -> None:
+    """What has been compiled around a replacement holds on to that very object, so it stays."""
+    if "forward" not in vars(module):
+        module.forward = forward
