@@ -11,7 +11,6 @@ models/tiny and runs on a CPU.
 
 from __future__ import annotations
 
-import argparse
 import gc
 import logging
 import statistics
@@ -29,7 +28,7 @@ from transformers import LogitsProcessor
 
 from benchmarks.data_results import record
 from benchmarks.generate_work import Asked, bandwidth, floor_seconds
-from benchmarks.train_sheets import TINY, build_model, read_processor, read_sheets
+from benchmarks.train_sheets import TINY, build_model, options, read_processor, read_sheets
 from benchmarks.train_work import ceiling, settle
 from stages.config import Params, load_params
 from stages.store.parallel import cores
@@ -60,12 +59,7 @@ SIZES = {
 
 def main() -> None:
     """Run both ways and record them."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--model", choices=sorted(SIZES), required=True)
-    parser.add_argument("--rows", type=Path, required=True)
-    parser.add_argument("--processor")
+    parser = options(__doc__, SIZES)
     parser.add_argument("--sheets", type=int)
     parser.add_argument("--loop-sheets", type=int)
     parser.add_argument("--batch-size", type=int)

@@ -8,7 +8,6 @@ first row's each is, relative to its norm. ``--rows`` and ``--processor`` are th
 
 from __future__ import annotations
 
-import argparse
 import random
 import tempfile
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from typing import Any
 import torch
 
 from benchmarks.data_results import record
-from benchmarks.train_sheets import build_model, read_processor, read_sheets
+from benchmarks.train_sheets import build_model, options, read_processor, read_sheets
 from benchmarks.train_throughput import SIZES, can_fp8, settings
 from stages.vlm.adapter import add_adapter
 from stages.vlm.device import Device, prepare_device
@@ -36,12 +35,7 @@ ORDERS = 3  # besides the first
 
 def main() -> None:
     """Compare and record."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--model", choices=sorted(SIZES), required=True)
-    parser.add_argument("--rows", type=Path, required=True)
-    parser.add_argument("--processor")
+    parser = options(__doc__, SIZES)
     parser.add_argument("--sheets", type=int, default=6)
     arguments = parser.parse_args()
     params = settings(SIZES[arguments.model], None)

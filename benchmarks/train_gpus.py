@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from benchmarks.data_results import record
-from benchmarks.train_sheets import build_model, read_processor, read_sheets
+from benchmarks.train_sheets import build_model, first, options, read_processor, read_sheets
 from benchmarks.train_throughput import SIZES, settings
 from stages.vlm import processes
 from stages.vlm.checkpoint import Checkpoint
@@ -39,12 +39,7 @@ WAYS = ("one process", "whole in each process", "sharded")
 
 def main() -> None:
     """Run all ways, each in processes of its own, or one of them in this one."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--model", choices=sorted(SIZES), required=True)
-    parser.add_argument("--rows", type=Path, required=True)
-    parser.add_argument("--processor")
+    parser = options(__doc__, SIZES)
     parser.add_argument("--sheets", type=int, default=150)
     parser.add_argument("--rows-a-step", type=int, default=2)
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
@@ -78,10 +73,6 @@ def train(arguments: argparse.Namespace) -> None:
         rows = read_sheets(arguments.rows, folder, arguments.sheets)
         sheets, budget = Sheets(folder, "train", params.image), profile.tokens_per_step
         examples = choose_examples(rows, sheets, encoder, budget=budget, max_sheets=len(rows))
-        few = slice(2)
-        validation = replace(
-            examples, rows=examples.rows[few], lengths=examples.lengths[few], answers=examples.answers[few]
-        )
         torch.manual_seed(params.seed)
         model = build_model(arguments.model, processor, device)
         if profile.shard:
@@ -93,7 +84,7 @@ def train(arguments: argparse.Namespace) -> None:
             model,
             encoder,
             examples,
-            validation,
+            first(examples, 2),
             lora=params.lora,
             settings=replace(params.train, logging_steps=1, warmup_steps=2),
             profile=profile,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import tempfile
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +27,29 @@ from stages.store.tables import CLEAN, write_rows
 from stages.tasks import task
 from stages.tasks.messages import chat
 from stages.vlm.device import Device
+from stages.vlm.examples import Examples
 
 TINY = Path("models/tiny")
 COLUMNS = ["image", "components_used", "name", "type"]
+
+
+def options(described: str | None, models: Iterable[str]) -> argparse.ArgumentParser:
+    """A parser of what all benchmarks of a model take: its size, the rows and the processor."""
+    parser = argparse.ArgumentParser(
+        description=described, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", choices=sorted(models), required=True)
+    parser.add_argument("--rows", type=Path, required=True)
+    parser.add_argument("--processor")
+    return parser
+
+
+def first(examples: Examples, count: int) -> Examples:
+    """The first ``count`` examples."""
+    few = slice(count)
+    return replace(
+        examples, rows=examples.rows[few], lengths=examples.lengths[few], answers=examples.answers[few]
+    )
 
 
 def read_sheets(path: Path, folder: Path, most: int) -> list[dict[str, Any]]:

@@ -10,7 +10,6 @@ no tutorial, ``--tokens-per-step`` sets the length of our rows.
 
 from __future__ import annotations
 
-import argparse
 import gc
 import logging
 import tempfile
@@ -23,7 +22,7 @@ import torch
 import transformers
 
 from benchmarks.data_results import record
-from benchmarks.train_sheets import TINY, build_model, read_processor, read_sheets
+from benchmarks.train_sheets import TINY, build_model, first, options, read_processor, read_sheets
 from benchmarks.train_tutorial import LONGEST, train_as_the_tutorial
 from benchmarks.train_work import Measured, ceiling, flop_of_samples
 from stages.config import Params, load_params
@@ -60,12 +59,7 @@ VALIDATION_SHEETS = 4  # few: they are not what is measured
 
 def main() -> None:
     """Run both recipes and record them."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--model", choices=sorted(SIZES), required=True)
-    parser.add_argument("--rows", type=Path, required=True)
-    parser.add_argument("--processor")
+    parser = options(__doc__, SIZES)
     parser.add_argument("--tokens-per-step", type=int)
     parser.add_argument("--ours", action="store_true")
     arguments = parser.parse_args()
@@ -155,16 +149,12 @@ def train_packed(
     warm_up: int,
 ) -> Measured:
     """This project's way: the function behind the train stage, as it stands."""
-    few = slice(VALIDATION_SHEETS)
-    validation = replace(
-        examples, rows=examples.rows[few], lengths=examples.lengths[few], answers=examples.answers[few]
-    )
     start = time.perf_counter()
     done = finetune(
         model,
         encoder,
         examples,
-        validation,
+        first(examples, VALIDATION_SHEETS),
         lora=params.lora,
         settings=params.train,
         profile=replace(params.active.train, fp8=fp8),

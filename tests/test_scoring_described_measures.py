@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 import yaml
 from conftest import ROOT
 from described_sheets import OWN, document, said
+from test_scoring_blind import Said
 
 from stages.config import load_params
 from stages.scoring.connectivity import connectivity, has_nets
@@ -59,15 +60,6 @@ def test_only_texts_with_coordinates_have_nets() -> None:
         False, True, True, True
     ]  # fmt: skip
     assert not any(has_nets(name, "compact") for name in ("components", "json", "yaml", "schematic"))
-
-
-@dataclass(frozen=True)
-class Said:
-    text: str
-    tokens: int = 3
-    finish: str = "stop"
-    ends: tuple[int, ...] = ()
-    probabilities: tuple[float, ...] = ()
 
 
 @pytest.mark.parametrize("form", ["verbatim", "compact"])
