@@ -2,9 +2,9 @@
 
 Asks a model of random weights about real sheets, first one at a time by the tutorial's loop, then by the
 function behind the baseline and evaluate stages with the settings of params.yaml, and prints and records one
-JSON line each. Every answer is stopped at its true length. The loop answers ``--loop-sheets`` of the sheets;
-``equal`` is the share of these about which both say the same. Loading, warm-up and compilation are not timed
-and told as ``other_s``. ``--rows`` are parquet files with Open Schematics' columns; ``--processor`` is a
+JSON line each. Every answer gets its true length. The loop answers ``--loop-sheets`` of the sheets; ``equal``
+is the share of these about which both say the same. Loading, warm-up and compilation are not timed and told
+as ``other_s``. ``--rows`` are parquet files with Open Schematics' columns; ``--processor`` is a
 folder or an id on the Hub, or a folder with a bare tokenizer.json.gz. ``--model tiny`` has the geometry of
 models/tiny and runs on a CPU.
 """
@@ -24,7 +24,6 @@ from typing import Any
 import torch
 import transformers
 from PIL import Image
-from transformers import LogitsProcessor
 
 from benchmarks.data_results import record
 from benchmarks.generate_work import Asked, bandwidth, floor_seconds
@@ -33,10 +32,12 @@ from benchmarks.train_work import ceiling, settle
 from stages.config import Params, load_params
 from stages.store.parallel import cores
 from stages.store.picture import fit_within
+from stages.vlm.continuous import COMPILED_FROM
 from stages.vlm.device import Device, prepare_device
 from stages.vlm.encode import Encoder
 from stages.vlm.generate import answer_sheets
 from stages.vlm.sheets import Sheets
+from stages.vlm.stopwatch import Stopwatch
 
 TUTORIAL_SIDE, TUTORIAL_PIXELS = 1024, 1024 * 1024
 
@@ -86,7 +87,7 @@ def main() -> None:
         before = bench.report("tutorial", loop, 1, None, None, {"other_s": None, "equal": None})
         rates = {"flops": ceiling(device), "bandwidth": bandwidth(device)}
         more = {"other_s": round(seconds, 1), "equal": round(equal, 3)}
-        bench.report("batched", ours, params.active.model.batch_size, rates, before, more)
+        bench.report("continuous", ours, params.active.model.batch_size, rates, before, more)
 
 
 def settings(size: Size, batch_size: int | None) -> Params:
@@ -99,12 +100,12 @@ def settings(size: Size, batch_size: int | None) -> Params:
 
 @dataclass(frozen=True)
 class Timed:
-    """Answers about some sheets, and how long they took: in all, and each decoding step."""
+    """Answers about some sheets, and how long they took: in all, and what the stopwatch says."""
 
     asked: list[Asked]
     answers: list[str]
     seconds: float
-    steps: list[float]
+    stopwatch: Stopwatch
     peak: int  # bytes
 
 
@@ -115,7 +116,7 @@ class Bench:
         self.model, self.encoder, self.sheets = model, encoder, sheets
         self.params, self.device = params, device
         self.most = params.evaluate.max_new_tokens
-        self.steps: list[float] = []
+        self.stopwatch = Stopwatch(model.device)
 
     def by_the_loop(self, rows: list[dict[str, Any]]) -> list[str]:
         """The tutorial's ``run_inference``, a sheet at a time."""
@@ -124,20 +125,21 @@ class Bench:
             picture = self.sheets.picture(row)
             picture = fit_within(picture, max_side=TUTORIAL_SIDE, max_pixels=TUTORIAL_PIXELS)
             inputs = self._chat(picture, row["prompt"]).to(self.model.device)
-            width = inputs["input_ids"].shape[1]
+            width, length = inputs["input_ids"].shape[1], self._length(row)
             out = self.model.generate(
                 **inputs,
-                max_new_tokens=self.most,
+                min_new_tokens=length,
+                max_new_tokens=length,
                 do_sample=False,
                 eos_token_id=self.encoder.end_of_turn_id,
                 pad_token_id=self.encoder.pad_id,
-                logits_processor=[self._stopped([row])],
             )
             said.append(self.encoder.tokenizer.decode(out[0][width:], skip_special_tokens=True).strip())
         return said
 
-    def by_the_stage(self, rows: list[dict[str, Any]]) -> list[str]:
+    def by_the_stage(self, rows: list[dict[str, Any]], limits: list[int] | None = None) -> list[str]:
         """This project's way, as the stages call it."""
+        limits = limits or [self._length(row) for row in rows]
         answers = answer_sheets(
             self.model,
             self.encoder,
@@ -145,22 +147,27 @@ class Bench:
             rows,
             batch_size=self.params.active.model.batch_size,
             max_new_tokens=self.most,
-            narrowed=self._stopped,
-            static=self.device.name == "cuda",
+            continuous=True,
+            limits=limits,
+            stopwatch=self.stopwatch,
         )
+        early = sum(answer.tokens < limit for answer, limit in zip(answers, limits, strict=True))
+        if early:
+            raise SystemExit(f"error: {early} answers ended before their length: the figures are no measure")
         return [answer.text for answer in answers]
 
     def warm_up(self, rows: list[dict[str, Any]]) -> None:
-        """One batch in which the longest prompt is, so that the cache is as long as in the run."""
-        longest = max(rows, key=lambda row: self._asked(row).prompt)
-        self.by_the_stage([longest] * self.params.active.model.batch_size)
+        """A few tokens about as many sheets as share the GPU, which compiles what the run needs."""
+        few = rows[: max(self.params.active.model.batch_size, COMPILED_FROM)]
+        self.by_the_stage(few, [3] * len(few))
 
     def timed(
         self, rows: list[dict[str, Any]], run: Callable[[], list[str]], *, warm_up: Callable[[], object]
     ) -> Timed:
         """Time ``run`` after ``warm_up``."""
+        self.stopwatch = Stopwatch(self.model.device)
         warm_up()
-        self.steps = []
+        self.stopwatch = Stopwatch(self.model.device)
         gc.collect()
         if self.device.name == "cuda":
             torch.cuda.reset_peak_memory_stats()
@@ -170,7 +177,7 @@ class Bench:
         settle(self.device)
         seconds = time.perf_counter() - start
         peak = torch.cuda.max_memory_allocated() if self.device.name == "cuda" else 0
-        return Timed([self._asked(row) for row in rows], answers, seconds, self.steps, peak)
+        return Timed([self._asked(row) for row in rows], answers, seconds, self.stopwatch, peak)
 
     def report(
         self,
@@ -190,6 +197,7 @@ class Bench:
         on_cuda = self.device.name == "cuda"
         rate = len(timed.asked) / timed.seconds
         tokens = sum(sheet.answer for sheet in timed.asked)
+        steps, prompts = (timed.stopwatch.milliseconds(kind) for kind in ("steps", "prompts"))
         share = None
         if rates:
             value = self.device.dtype.itemsize
@@ -209,7 +217,10 @@ class Bench:
             samples_per_s=round(rate, 3),
             ratio=round(rate / before["samples_per_s"], 2) if before else None,
             answer_tokens_per_s=round(tokens / timed.seconds, 1),
-            decode_ms=round(1000 * statistics.median(timed.steps), 2) if timed.steps else None,
+            decode_ms=round(statistics.median(steps), 2) if steps else None,
+            steps=len(steps),
+            decode_s=round(sum(steps) / 1000, 2),
+            prompt_ms=round(sum(prompts) / len(timed.asked), 2),
             share_of_floor=share,
             peak_gib=round(timed.peak / 2**30, 1) if on_cuda else None,
             batch_size=batch_size,
@@ -241,33 +252,6 @@ class Bench:
 
     def _length(self, row: dict[str, Any]) -> int:
         return min(len(self.encoder.answer_ids(row["target"])), self.most)
-
-    def _stopped(self, rows: list[dict[str, Any]]) -> LogitsProcessor:
-        lengths = [self._length(row) for row in rows]
-        return _Stopped(lengths, self.encoder.end_of_turn_id, self.steps, self.device.place)
-
-
-class _Stopped(LogitsProcessor):
-    """Ends each answer at its length, its end included, and not before; notes when each step was.
-
-    Its first call follows the prompt; the time from one call to the next is a decoding step.
-    """
-
-    def __init__(self, lengths: list[int], end: int, steps: list[float], device: str) -> None:
-        self._lengths = torch.tensor(lengths, device=device)
-        self._end, self._steps, self._done = end, steps, 0
-        self._last = 0.0
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
-        now = time.perf_counter()
-        if self._done:
-            self._steps.append(now - self._last)
-        self._last = now
-        self._done += 1
-        ends = (self._lengths <= self._done)[:, None]
-        is_end = torch.zeros_like(scores, dtype=torch.bool)
-        is_end[:, self._end] = True
-        return scores.masked_fill(ends != is_end, -torch.inf)
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def main() -> None:
         repetition_penalty=judged.repetition_penalty,
         journal=journal,
         narrowed=narrowed,
-        static=device.name == "cuda",
+        continuous=device.name == "cuda",
     )
     predictions, metrics = examine(
         ask,

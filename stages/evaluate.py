@@ -86,7 +86,7 @@ def main() -> None:
         repetition_penalty=judged.repetition_penalty,
         journal=journal,
         narrowed=narrowed,
-        static=device.name == "cuda",
+        continuous=device.name == "cuda",
     )
     predictions, metrics = examine(
         partial(ask, Sheets(CLEAN, "test", params.image)),

@@ -119,7 +119,7 @@ def load_reader(weights: Weights, task: Task, params: Params) -> Reader:
         beams=judged.beams,
         repetition_penalty=judged.repetition_penalty,
         narrowed=narrowed,
-        static=False,  # compiling takes longer than a few sheets
+        continuous=device.name == "cuda",
     )
     return Reader(ask, asked, params.messages, weights.calibration)
 

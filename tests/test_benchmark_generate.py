@@ -43,7 +43,7 @@ def test_both_ways_are_run_and_recorded(tmp_path: Path, monkeypatch: pytest.Monk
     lines: list[dict[str, Any]] = [json.loads(line) for line in results.read_text().splitlines()]
     tutorial, batched = lines
     assert (tutorial["variant"], tutorial["samples"], tutorial["ratio"]) == ("tutorial", 2, None)
-    assert (batched["variant"], batched["samples"], batched["batch_size"]) == ("batched", 5, 2)
+    assert (batched["variant"], batched["samples"], batched["batch_size"]) == ("continuous", 5, 2)
     assert batched["ratio"] == pytest.approx(batched["samples_per_s"] / tutorial["samples_per_s"], rel=0.02)
     assert batched["equal"] == 1.0
     assert batched["decode_ms"] > 0 and 0 < batched["share_of_floor"] < 1

@@ -12,17 +12,17 @@ import pytest
 import torch
 from conftest import ROOT
 from PIL import Image, ImageDraw
-from transformers import CompileConfig, GenerationConfig
+from transformers import GenerationConfig
 
 from stages.config import Image as Limits
 from stages.config import Model
 from stages.scoring.journal import Journal
 from stages.store.tables import CLEAN, write_rows
 from stages.tasks.messages import chat
-from stages.vlm import generate
+from stages.vlm.asking import GREY
 from stages.vlm.device import prepare_device
 from stages.vlm.encode import Encoder, collate
-from stages.vlm.generate import GREY, answer_sheets
+from stages.vlm.generate import answer_sheets
 from stages.vlm.load import load_base, load_processor
 from stages.vlm.sheets import Sheets
 
@@ -214,34 +214,13 @@ def one_at_a_time(ask: Any, row: dict[str, Any], most: int) -> tuple[str, str]:
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("batch_size", [2, 4])
-@pytest.mark.parametrize("static", [False, True])
-def test_answers_in_batches_equal_a_plain_loop_of_each_alone(
-    rows: tuple[Path, list[dict[str, Any]]], ask: Any, static: bool, batch_size: int
+@pytest.mark.parametrize("batch_size", [1, 2, 4])
+@pytest.mark.parametrize("continuous", [False, True])
+def test_answers_of_many_at_once_equal_a_plain_loop_of_each_alone(
+    rows: tuple[Path, list[dict[str, Any]]], ask: Any, continuous: bool, batch_size: int
 ) -> None:
-    """With the growing cache and with the one of fixed size, whose last batch is filled up."""
+    """In padded batches and in slots, of which some are filled again and the last ones stay empty."""
     expected = [one_at_a_time(ask, row, 12) for row in rows[1]]
-    found = ask(rows[1], batch_size=batch_size, max_new_tokens=12, static=static)
+    found = ask(rows[1], batch_size=batch_size, max_new_tokens=12, continuous=continuous)
     assert [(answer.text, answer.finish) for answer in found] == expected
     assert len({text for text, _ in expected}) > 1
-
-
-def test_the_decoding_step_is_compiled_once(
-    rows: tuple[Path, list[dict[str, Any]]], ask: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """For prompts of several lengths, a last batch that is not full, and a second set of rows."""
-    graphs = []
-
-    def counted(graph: torch.fx.GraphModule, example: list[torch.Tensor]) -> Any:
-        graphs.append(graph)
-        return graph.forward
-
-    config = CompileConfig(backend=counted, dynamic=False, mode="default")
-    config._compile_all_devices = True
-    plain = ask(rows[1])
-    monkeypatch.setattr(generate, "_compile_config", lambda model: config)
-    assert [answer.text for answer in ask(rows[1], static=True)] == [answer.text for answer in plain]
-    first = len(graphs)
-    assert first > 0
-    ask(rows[1][:3], static=True)
-    assert len(graphs) == first

@@ -57,7 +57,7 @@ def test_a_row_is_its_samples_end_to_end(encoder: Encoder) -> None:
     image_id = encoder.processor.image_token_id
     assert (row.input_ids[0, row.picture_at] == image_id).all()
     assert len(row.picture_at) == int((row.input_ids == image_id).sum()) == 2 * 6
-    assert row.picture_starts.tolist() == [0, 24, 48] and row.longest_picture == 24
+    assert row.picture_starts.tolist() == [0, 24, 48] and row.pictures == (24, 24)
     assert row.answers.tolist() == [*encoder.answer_ids("R"), *encoder.answer_ids("C, GND, LED")]
     assert torch.equal(row.input_ids[0, row.answer_at + 1], row.answers)
 

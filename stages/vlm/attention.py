@@ -30,6 +30,7 @@ def attend(
     cu_seq_lens_q: torch.Tensor,
     max_length_q: int,
     is_causal: bool | None = None,
+    lengths: torch.Tensor | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
     """Attend within each sample, causally where the module does.
@@ -38,11 +39,14 @@ def attend(
         query: of shape ``(1, heads, tokens, head_dim)``; key and value may have fewer heads.
         cu_seq_lens_q: int32, where each sample starts, then the number of tokens.
         max_length_q: at least the length of the longest sample.
+        lengths: of the samples, int64 on the CPU, where the host knows them.
 
     Returns:
         ``(1, tokens, heads, head_dim)``, and no weights.
     """
     causal = module.is_causal if is_causal is None else is_causal
+    if lengths is not None and not causal and not torch.is_grad_enabled():
+        return _one_by_one(query, key, value, lengths, scaling), None
     if query.is_cuda and query.dtype in (torch.bfloat16, torch.float16):
         rows = [tensor[0].transpose(0, 1) for tensor in (query, key, value)]
         return _by_kernel(rows, cu_seq_lens_q, max_length_q, causal, scaling)[None], None
@@ -102,6 +106,25 @@ def _by_sample(
         for q, k, v in parts
     ]
     return torch.cat(outs, dim=2).transpose(1, 2)
+
+
+@torch.library.custom_op("schematic_reader::attend_one_by_one", mutates_args=())
+def _one_by_one(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, lengths: torch.Tensor, scaling: float
+) -> torch.Tensor:
+    """Attention of each sample to all of itself, by what PyTorch has fastest for a sample of its length.
+
+    For pictures of 3,000 patches that is cuDNN's on a Hopper GPU, a third faster than one call for all. An
+    operation of its own, so that it is compiled once for any number of pictures.
+    """
+    parts = zip(*(tensor.split(lengths.tolist(), dim=2) for tensor in (query, key, value)), strict=True)
+    outs = [functional.scaled_dot_product_attention(q, k, v, scale=scaling) for q, k, v in parts]
+    return torch.cat([out.transpose(1, 2) for out in outs], dim=1)
+
+
+@_one_by_one.register_fake
+def _(query: torch.Tensor, *_: Any) -> torch.Tensor:
+    return query.new_empty(query.shape[0], query.shape[2], query.shape[1], query.shape[3])
 
 
 def use_packed_vision(model: PreTrainedModel) -> None:

@@ -1,44 +1,37 @@
-"""Asking a model about sheets, in batches, on every GPU that is there."""
+"""Asking a model about sheets, many at once, on every GPU that is there."""
 
 from __future__ import annotations
 
-import math
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, replace
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import torch
-from PIL import Image as PILImage
 from tokenizers.decoders import DecodeStream
 from tqdm import tqdm
 from transformers import (
-    CompileConfig,
     GenerationConfig,
     LogitsProcessor,
     LogitsProcessorList,
     RepetitionPenaltyLogitsProcessor,
-    StaticCache,
 )
 
 from stages.store.errors import UserError
-from stages.store.parallel import cores
-from stages.vlm import processes
-from stages.vlm.cached_attention import cached_attention
-from stages.vlm.encode import Encoded, Encoder, collate
-from stages.vlm.fused import use_fused_norms, use_patch_product
+from stages.vlm.asking import Questions, Said, Shown
+from stages.vlm.continuous import answer_continuously
+from stages.vlm.encode import Encoder
+from stages.vlm.fused import use_patch_product
+from stages.vlm.padded import answer_padded
 from stages.vlm.shares import gathered, own_share, this_process
+from stages.vlm.stopwatch import Stopwatch
+
+log = logging.getLogger(__name__)
 
 Narrowing = Callable[[list[dict[str, Any]]], LogitsProcessor]
 
-GREY = (128, 128, 128)
-
-_MAX_THREADS = 16  # 45 ms a sheet each: more than one GPU answers
-
-CACHE_STEP = 128
-"""Tokens that the length of a static cache is a multiple of."""
+KEPT_AT_ONCE = 8  # answers that go into the journal together: each time the disk has to confirm
 
 
 @dataclass(frozen=True)
@@ -55,13 +48,6 @@ class Answer:
     finish: str  # stop or length
     ends: list[int] = field(default_factory=list)
     probabilities: list[float] = field(default_factory=list)
-
-
-class Shown(Protocol):
-    """The pictures of message rows as the model gets them; ``vlm.sheets.Sheets`` is one."""
-
-    def picture(self, row: dict[str, Any]) -> PILImage.Image: ...
-    def size(self, row: dict[str, Any]) -> tuple[int, int]: ...
 
 
 class Journal(Protocol):
@@ -86,196 +72,117 @@ def answer_sheets(
     blind: bool = False,
     journal: Journal | None = None,
     narrowed: Narrowing | None = None,
-    static: bool = False,
+    continuous: bool = False,
+    limits: Sequence[int] | None = None,
+    stopwatch: Stopwatch | None = None,
 ) -> list[Answer]:
     """Answer the prompt of each message row, by the likeliest next token unless told otherwise.
 
-    Rows whose right answers have about the same length share a batch, so that its answers end together; the
-    pictures of the next batch are encoded meanwhile. Where several processes run, each takes its share of the
-    batches and all get all answers.
+    Rows whose right answers have about the same length are answered together; pictures of the next ones are
+    encoded meanwhile. Where several processes run, each takes its share of the rows and all get all answers.
 
     Args:
+        batch_size: how many sheets are answered at once.
         beams: of a beam search; 1 is greedy.
         repetition_penalty: what the score of a token that the answer already has is divided by (Keskar et
             al., CTRL, 2019, section 4.1); 1 is none. The prompt does not count.
         blind: show a grey sheet of the same size in place of each picture, so that the answer tells what the
             model says without looking.
-        journal: keeps each batch when it is answered; a batch that it has whole is not asked again. Batches
-            are made of the same rows every time, so that a run that was interrupted ends with the same bytes.
-        narrowed: makes, for the rows of a batch, what limits which tokens may come next.
-        static: decode with a cache of one size for all batches, and all batches filled up to one size, which
-            on a GPU makes the decoding step one compiled graph that is launched at once. Compiling takes a
-            minute, so it is for many sheets; a beam search, which moves its cache about, is left as it is.
+        journal: keeps answers when they are finished; what it has is not asked again. A run that was
+            interrupted ends with the same bytes.
+        narrowed: makes, for some rows, what limits which tokens may come next.
+        continuous: let a sheet take the place of another as soon as that one's answer ends, with the decoding
+            step recorded on a GPU (``vlm.continuous``). A beam search, which moves its cache about, is left
+            to batches.
+        limits: for each row, the most tokens of its answer, if not ``max_new_tokens`` for all.
+        stopwatch: takes the time of ``prompts`` and ``steps`` where ``continuous``.
 
     Returns:
         One answer a row, in the order of ``rows``.
 
     Raises:
-        UserError: a batch does not fit into the GPU's memory.
+        UserError: so many sheets do not fit into the GPU's memory.
     """
-    static = static and beams == 1
-    on_cuda = model.device.type == "cuda"
-    batches, longest = _batches(encoder, sheets, rows, batch_size)
+    questions = Questions(encoder, sheets, rows, blind, model.dtype)
+    most = limits or [max_new_tokens] * len(rows)
     stops = _stop_ids(model, encoder)
-    config = GenerationConfig(
-        max_new_tokens=max_new_tokens,
-        num_beams=beams,
-        do_sample=False,
-        repetition_penalty=1.0,
-        eos_token_id=stops,
-        pad_token_id=encoder.pad_id,
-        compile_config=_compile_config(model) if static else None,
-    )
     use_patch_product(model.model.visual)
-    cache = None
-    if static:
-        use_fused_norms(model.model.language_model)
-        cache = _static_cache(model, longest + max_new_tokens)
-    answers: dict[int, Answer] = {}
-    keys = {i: f"{'blind' if blind else 'seen'}:{row['id']}" for i, row in enumerate(rows)}
-    own = own_share(batches)
-    if journal:
-        kept = [batch for batch in own if journal.values.keys() >= {keys[i] for i in batch}]
-        answers = {i: Answer(**journal.values[keys[i]]) for batch in kept for i in batch}
-        own = [batch for batch in own if batch not in kept]
+    kept = {i for i in range(len(rows)) if journal and questions.key(i) in journal.values}
+    answers = {i: Answer(**journal.values[questions.key(i)]) for i in kept} if journal else {}
 
-    def encode(i: int) -> Encoded:
-        made = encoder.encode_prompt([_shown(sheets, rows[i], blind=blind)], rows[i]["messages"])
-        return replace(made, pixel_values=made.pixel_values.to(model.dtype))
+    def processors(chosen: Sequence[int], prompt: int) -> LogitsProcessorList:
+        """What changes the scores of these rows' next tokens; the first ``prompt`` tokens do not count."""
+        found = LogitsProcessorList([narrowed([rows[i] for i in chosen])] if narrowed else [])
+        if repetition_penalty != 1:
+            found.append(RepetitionPenaltyLogitsProcessor(repetition_penalty, prompt_ignore_length=prompt))
+        return found
 
-    def collated(samples: list[Encoded]) -> dict[str, torch.Tensor]:
-        """A batch of prompts; the last one is there several times where ``static`` needs more."""
-        samples += samples[-1:] * (batch_size - len(samples) if static else 0)
-        tensors = collate(samples, encoder.pad_id, side="left")
-        del tensors["labels"]
-        return {name: tensor.pin_memory() if on_cuda else tensor for name, tensor in tensors.items()}
+    own = own_share(questions.longest_first())
+    found: Iterator[dict[int, Said]]
+    if continuous and beams == 1:
+        watch = stopwatch or Stopwatch(model.device)
+        found = answer_continuously(
+            model,
+            questions,
+            own,
+            kept=kept,
+            at_once=batch_size,
+            most=most,
+            stops=stops,
+            processors=lambda i: processors([i], 0),
+            stopwatch=watch,
+        )
+    else:
+        batches = [own[start : start + batch_size] for start in range(0, len(own), batch_size)]
+        config = GenerationConfig(
+            max_new_tokens=max(most, default=1),
+            num_beams=beams,
+            do_sample=False,
+            repetition_penalty=1.0,
+            eos_token_id=stops,
+            pad_token_id=encoder.pad_id,
+        )
+        asked = [batch for batch in batches if not kept.issuperset(batch)]
+        found = answer_padded(model, questions, asked, config, processors)
 
-    name = "answering blind" if blind else "answering"
-    count = sum(map(len, own))
+    waiting: dict[int, Answer] = {}
     with (
-        cached_attention(model) if static else nullcontext(),
-        tqdm(total=count, desc=name, unit="sheet", disable=this_process() > 0) as progress,
+        _explaining_lack_of_memory(batch_size),
+        tqdm(
+            total=len(set(own) - kept),
+            desc="answering blind" if blind else "answering",
+            unit="sheet",
+            disable=this_process() > 0,
+        ) as progress,
     ):
-        for chosen, batch in _one_ahead(own, encode, collated):
-            width = batch["input_ids"].shape[1]
-            probabilities = _Probabilities()
-            processors = LogitsProcessorList([probabilities] if beams == 1 else [])
-            if narrowed:
-                asked = [rows[i] for i in chosen]
-                processors.append(narrowed(asked + asked[-1:] * (len(batch["input_ids"]) - len(asked))))
-            if repetition_penalty != 1:
-                processors.append(
-                    RepetitionPenaltyLogitsProcessor(repetition_penalty, prompt_ignore_length=width)
-                )
-            if cache is not None:
-                cache.reset()
-            try:
-                out = model.generate(
-                    **{name: tensor.to(model.device, non_blocking=True) for name, tensor in batch.items()},
-                    generation_config=config,
-                    logits_processor=processors,
-                    **({} if cache is None else {"past_key_values": cache}),
-                )
-            except torch.cuda.OutOfMemoryError:
-                raise UserError(
-                    f"{len(chosen)} sheets at once do not fit into the GPU's memory: lower the profile's "
-                    "model.batch_size, or image.max_pixels or evaluate.max_new_tokens"
-                ) from None
-            said = probabilities.of(out) if beams == 1 else [[] for _ in out]
-            for i, ids, sure in zip(chosen, out[:, width:].tolist(), said, strict=False):
-                answers[i] = _answer(ids, sure, stops, encoder)
-            if journal:
-                journal.add({keys[i]: asdict(answers[i]) for i in chosen})
-            progress.update(len(chosen))
-    answers = gathered(answers)
+        for said in found:
+            waiting |= {i: _answer(ids[: most[i]], sure, stops, encoder) for i, (ids, sure) in said.items()}
+            progress.update(len(said))
+            if journal and len(waiting) >= min(KEPT_AT_ONCE, batch_size):
+                journal.add({questions.key(i): asdict(answer) for i, answer in waiting.items()})
+                answers |= waiting
+                waiting = {}
+    if journal and waiting:
+        journal.add({questions.key(i): asdict(answer) for i, answer in waiting.items()})
+    answers = gathered(answers | waiting)
     return [answers[i] for i in range(len(rows))]
 
 
-def _batches(
-    encoder: Encoder, sheets: Shown, rows: list[dict[str, Any]], batch_size: int
-) -> tuple[list[list[int]], int]:
-    """The numbers of the rows of each batch, and the most tokens that a prompt has.
-
-    A decoding step costs about the same whoever still answers, so what counts is that the answers of a batch
-    end together; how much longer one prompt is than another costs little. The longest come first, so that too
-    large a batch fails at once.
-    """
-    lengths = []
-    for row in rows:
-        answer = len(encoder.answer_ids(row["messages"][-1]["content"][0]["text"]))
-        lengths.append((answer, encoder.length([sheets.size(row)], row["messages"]) - answer))
-    order = sorted(range(len(rows)), key=lambda i: (-lengths[i][0], -lengths[i][1], i))
-    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-    return batches, max((prompt for _, prompt in lengths), default=0)
-
-
-def _one_ahead(
-    batches: list[list[int]],
-    encode: Callable[[int], Encoded],
-    collated: Callable[[list[Encoded]], dict[str, torch.Tensor]],
-) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
-    """Each batch with its tensors, which threads make while the one before is answered."""
-    threads = max(1, min(_MAX_THREADS, cores() // processes.on_this_machine()))
-    with ThreadPoolExecutor(1) as collator, ThreadPoolExecutor(threads) as encoders:
-
-        def made(batch: list[int]) -> dict[str, torch.Tensor]:
-            return collated(list(encoders.map(encode, batch)))
-
-        coming = deque[tuple[list[int], Future[dict[str, torch.Tensor]]]]()
-        for batch in batches:
-            coming.append((batch, collator.submit(made, batch)))
-            if len(coming) > 1:
-                chosen, future = coming.popleft()
-                yield chosen, future.result()
-        for chosen, future in coming:
-            yield chosen, future.result()
-
-
-def _static_cache(model: Any, tokens: int) -> StaticCache:
-    """A cache for so many tokens, rounded up so that runs over other rows compile nothing anew."""
-    length = math.ceil(tokens / CACHE_STEP) * CACHE_STEP
-    return StaticCache(config=model.config.get_text_config(decoder=True), max_cache_len=length)
-
-
-def _compile_config(model: Any) -> CompileConfig | None:
-    """How the decoding step is compiled: for one shape, its launches recorded; on the CPU not at all."""
-    return CompileConfig(dynamic=False, mode="reduce-overhead") if model.device.type == "cuda" else None
-
-
-def _shown(sheets: Shown, row: dict[str, Any], *, blind: bool) -> PILImage.Image:
-    return PILImage.new("RGB", sheets.size(row), GREY) if blind else sheets.picture(row)
+@contextmanager
+def _explaining_lack_of_memory(batch_size: int) -> Iterator[None]:
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError:
+        raise UserError(
+            f"{batch_size} sheets at once do not fit into the GPU's memory: lower the profile's "
+            "model.batch_size, or image.max_pixels or evaluate.max_new_tokens"
+        ) from None
 
 
 def _stop_ids(model: Any, encoder: Encoder) -> list[int]:
     """The end-of-turn token and whatever else the model's own generation config stops at."""
     own = model.generation_config.eos_token_id
     return sorted({encoder.end_of_turn_id, *([own] if isinstance(own, int) else own or [])})
-
-
-class _Probabilities(LogitsProcessor):
-    """Notes how probable the model held each token that was then chosen; it changes nothing.
-
-    First in the list, it sees the raw logits of a step; which tokens were chosen it sees at the next.
-    """
-
-    def __init__(self) -> None:
-        self._logs: torch.Tensor | None = None
-        self._chosen: list[torch.Tensor] = []
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        self._note(input_ids)
-        self._logs = torch.log_softmax(scores, dim=-1)
-        return scores
-
-    def of(self, sequences: torch.Tensor) -> list[list[float]]:
-        """For each sequence that ``generate`` returned, the probability of each of its new tokens."""
-        self._note(sequences)
-        rows: list[list[float]] = torch.cat(self._chosen, dim=1).exp().tolist()
-        return rows
-
-    def _note(self, ids: torch.Tensor) -> None:
-        if self._logs is not None:
-            self._chosen.append(self._logs.gather(1, ids[:, -1:]))
 
 
 def _answer(ids: list[int], probabilities: list[float], stops: list[int], encoder: Encoder) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -34,7 +35,8 @@ class Reader:
         self, model: Any, *, recompute: Recompute = "none", seen: FeatureCache | None = None
     ) -> None:
         self.model, self._seen = model, seen
-        base = model.get_base_model() if hasattr(model, "get_base_model") else model
+        self.base: Any = model.get_base_model() if hasattr(model, "get_base_model") else model
+        base = self.base
         use_packed_attention(base)
         visual = base.model.visual
         use_patch_product(visual)
@@ -47,14 +49,17 @@ class Reader:
 
     def take_over(self) -> None:
         """Make the base model's ``forward`` read rows, so that whatever wraps the model passes them on."""
-        base = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
-        base.forward = self.__call__
+        self.base.forward = self.__call__
 
-    def compile_layers(self) -> None:
-        """Compile each decoder layer for the one shape that padded rows have, each vision layer for any."""
+    def compile_layers(self, *, dynamic: bool = False) -> None:
+        """Compile each decoder layer for the one shape that padded rows have, each vision layer for any.
+
+        Args:
+            dynamic: compile decoder layers for any shape, too.
+        """
         visual, language, _ = self._parts
         for layer in language.layers:
-            layer.compile(dynamic=False)
+            layer.compile(dynamic=dynamic)
         for block in visual.blocks:
             block.compile(dynamic=True)
 
@@ -69,8 +74,12 @@ class Reader:
         hidden = self.hidden_states(row)
         return answer_loss(hidden[0, row.answer_at], self._parts[2].weight, row.answers)
 
-    def hidden_states(self, row: Row) -> torch.Tensor:
-        """Normalised last hidden states, ``(1, tokens, width)``."""
+    def hidden_states(self, row: Row, more: Sequence[Mapping[str, torch.Tensor]] = ()) -> torch.Tensor:
+        """Normalised last hidden states, ``(1, tokens, width)``.
+
+        Args:
+            more: for each layer, what its attention function is told beside the row's borders.
+        """
         language = self._parts[1]
         embedded = language.embed_tokens(row.input_ids)
         seen, *deep = [
@@ -82,10 +91,32 @@ class Reader:
         turns = language.rotary_emb(hidden, row.position_ids[1:])
         self.layers_done = 0
         for index, layer in enumerate(language.layers):
-            hidden = self._layer(index, layer, hidden, turns, row)
+            hidden = self._layer(index, layer, hidden, turns, row, more[index] if more else {})
             if index < len(deep):  # deepstack: deeper vision layers join the first decoder layers
                 hidden = hidden + deep[index]
             self.layers_done = index + 1
+        normalised: torch.Tensor = language.norm(hidden)
+        return normalised
+
+    def next_states(
+        self,
+        hidden: torch.Tensor,
+        positions: torch.Tensor,
+        mask: torch.Tensor,
+        more: Sequence[Mapping[str, torch.Tensor]],
+    ) -> torch.Tensor:
+        """Normalised last hidden states of one text token of each of several texts, ``(texts, 1, width)``.
+
+        Args:
+            hidden: the tokens' embeddings, of the same shape.
+            positions: int64, ``(3, texts, 1)``.
+            mask: what the attention function takes as such.
+            more: for each layer, what its attention function is told beside.
+        """
+        language = self._parts[1]
+        turns = language.rotary_emb(hidden, positions)
+        for layer, told in zip(language.layers, more, strict=True):
+            hidden = layer(hidden, position_embeddings=turns, attention_mask=mask, **told)
         normalised: torch.Tensor = language.norm(hidden)
         return normalised
 
@@ -99,7 +130,8 @@ class Reader:
                 row.pixel_values,
                 row.image_grid_thw,
                 cu_seqlens=row.picture_starts,
-                max_seqlen=row.longest_picture,
+                max_seqlen=max(row.pictures),
+                lengths=torch.tensor(row.pictures),
             )
         levels = [out.pooler_output, *out.deepstack_features]
         if row.keep and self._seen is not None:
@@ -107,13 +139,20 @@ class Reader:
         return levels
 
     def _layer(
-        self, index: int, layer: nn.Module, hidden: torch.Tensor, turns: tuple[torch.Tensor, ...], row: Row
+        self,
+        index: int,
+        layer: nn.Module,
+        hidden: torch.Tensor,
+        turns: tuple[torch.Tensor, ...],
+        row: Row,
+        more: Mapping[str, torch.Tensor],
     ) -> torch.Tensor:
         arguments: dict[str, Any] = {
             "position_embeddings": turns,
             "attention_mask": None,
             "cu_seq_lens_q": row.starts,
             "max_length_q": row.longest,
+            **more,
         }
         every = self._recomputed_every
         if every and index % every == 0 and torch.is_grad_enabled():

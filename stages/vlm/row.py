@@ -32,7 +32,8 @@ class Row:
     height and width, each starting at 0 with every sample. ``starts`` is int32 and holds where each sample
     starts, then the number of tokens. ``picture_at`` are the positions of image placeholders, ``answer_at``
     those whose next token, in ``answers``, is asked for. ``pixel_values`` and ``image_grid_thw`` are those of
-    all pictures in order, ``picture_starts`` (int32) where each picture's patches start, then their number.
+    all pictures in order, ``picture_starts`` (int32) where each picture's patches start, then their number;
+    ``pictures`` are the patches of each, known to the host.
     ``features``, if the vision tower has seen all pictures before, is what it gave, of shape
     ``(levels, placeholders, width)``; then ``pixel_values`` is empty. ``keep`` asks to keep what it gives.
     """
@@ -48,7 +49,7 @@ class Row:
     pixel_values: torch.Tensor
     image_grid_thw: torch.Tensor
     picture_starts: torch.Tensor
-    longest_picture: int
+    pictures: tuple[int, ...]
     features: torch.Tensor | None = None
     keep: bool = False
 
@@ -116,7 +117,7 @@ def lay_out(
         torch.cat([sample.pixel_values for sample in samples]),
         grids,
         _starts(patches),
-        max(patches),
+        tuple(patches),
         features,
     )
 
