@@ -54,14 +54,14 @@ def main() -> None:
         rows,
         batch_size=profile.batch_size,
         max_new_tokens=most,
-        static=on_cuda,
+        continuous=True,
     )
     said = [answer.text for answer in fast]
     right = [row["target"] for row in rows]
     f1 = [f1_of(answers, right, params.task) for answers in (plain, said)]
     record(
         "generate_exactness",
-        "static" if on_cuda else "batched",
+        "continuous",
         device=torch.cuda.get_device_name() if on_cuda else "cpu",
         dtype=profile.dtype,
         samples_per_s=None,

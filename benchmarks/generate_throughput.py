@@ -3,8 +3,8 @@
 Asks a model of random weights about real sheets, first one at a time by the tutorial's loop, then by the
 function behind the baseline and evaluate stages with the settings of params.yaml, and prints and records one
 JSON line each. Every answer gets its true length. The loop answers ``--loop-sheets`` of the sheets; ``equal``
-is the share of these about which both say the same. Loading, warm-up and compilation are not timed and told
-as ``other_s``. ``--rows`` are parquet files with Open Schematics' columns; ``--processor`` is a
+is the share of these about which both say the same. Warm-up, and compilation where it is asked for, are told
+apart as ``other_s``. ``--rows`` are parquet files with Open Schematics' columns; ``--processor`` is a
 folder or an id on the Hub, or a folder with a bare tokenizer.json.gz. ``--model tiny`` has the geometry of
 models/tiny and runs on a CPU.
 """
@@ -32,7 +32,6 @@ from benchmarks.train_work import ceiling, settle
 from stages.config import Params, load_params
 from stages.store.parallel import cores
 from stages.store.picture import fit_within
-from stages.vlm.continuous import COMPILED_FROM
 from stages.vlm.device import Device, prepare_device
 from stages.vlm.encode import Encoder
 from stages.vlm.generate import answer_sheets
@@ -77,17 +76,18 @@ def main() -> None:
         rows = read_sheets(arguments.rows, folder, arguments.sheets or size.sheets)
         sheets = Sheets(folder, "train", params.image)
         few = rows[: arguments.loop_sheets or size.loop_sheets]
-        start = time.perf_counter()
-        bench = Bench(build_model(arguments.model, processor, device), encoder, sheets, params, device)
-        loop = bench.timed(few, lambda: bench.by_the_loop(few), warm_up=lambda: bench.by_the_loop(few[:1]))
-        ours = bench.timed(rows, lambda: bench.by_the_stage(rows), warm_up=lambda: bench.warm_up(rows))
-        seconds = time.perf_counter() - start - loop.seconds - ours.seconds
-        said = zip(loop.answers, ours.answers, strict=False)
-        equal = sum(one == other for one, other in said) / len(few)
-        before = bench.report("tutorial", loop, 1, None, None, {"other_s": None, "equal": None})
+        model = build_model(arguments.model, processor, device)
+        bench = Bench(model, encoder, sheets, rows, params, device)
+        loop = bench.timed(few, bench.by_the_loop, warm_up=few[:1])
+        before = bench.report("tutorial", loop, 1)
         rates = {"flops": ceiling(device), "bandwidth": bandwidth(device)}
-        more = {"other_s": round(seconds, 1), "equal": round(equal, 3)}
-        bench.report("continuous", ours, params.active.model.batch_size, rates, before, more)
+        for compiled in (False, True) if device.name == "cuda" else (False,):
+            bench.compiled = compiled
+            ours = bench.timed(rows, bench.by_the_stage, warm_up=rows[: params.active.model.batch_size])
+            said = zip(loop.answers, ours.answers, strict=False)
+            equal = sum(one == other for one, other in said) / len(few)
+            variant = "continuous, compiled" if compiled else "continuous"
+            bench.report(variant, ours, params.active.model.batch_size, rates, before, equal=equal)
 
 
 def settings(size: Size, batch_size: int | None) -> Params:
@@ -100,23 +100,37 @@ def settings(size: Size, batch_size: int | None) -> Params:
 
 @dataclass(frozen=True)
 class Timed:
-    """Answers about some sheets, and how long they took: in all, and what the stopwatch says."""
+    """Answers about some sheets, and how long they took: in all, and what the stopwatch says.
+
+    ``other`` are the seconds of the warm-up.
+    """
 
     asked: list[Asked]
     answers: list[str]
     seconds: float
+    other: float
     stopwatch: Stopwatch
     peak: int  # bytes
 
 
 class Bench:
-    """One model, asked in both ways."""
+    """One model, asked in both ways; ``compiled`` tells whether this project's way compiles its layers."""
 
-    def __init__(self, model: Any, encoder: Encoder, sheets: Sheets, params: Params, device: Device) -> None:
+    def __init__(
+        self,
+        model: Any,
+        encoder: Encoder,
+        sheets: Sheets,
+        rows: list[dict[str, Any]],
+        params: Params,
+        device: Device,
+    ) -> None:
         self.model, self.encoder, self.sheets = model, encoder, sheets
         self.params, self.device = params, device
-        self.most = params.evaluate.max_new_tokens
         self.stopwatch = Stopwatch(model.device)
+        self.compiled = False
+        most = params.evaluate.max_new_tokens
+        self._lengths = {row["id"]: min(len(encoder.answer_ids(row["target"])), most) for row in rows}
 
     def by_the_loop(self, rows: list[dict[str, Any]]) -> list[str]:
         """The tutorial's ``run_inference``, a sheet at a time."""
@@ -125,7 +139,7 @@ class Bench:
             picture = self.sheets.picture(row)
             picture = fit_within(picture, max_side=TUTORIAL_SIDE, max_pixels=TUTORIAL_PIXELS)
             inputs = self._chat(picture, row["prompt"]).to(self.model.device)
-            width, length = inputs["input_ids"].shape[1], self._length(row)
+            width, length = inputs["input_ids"].shape[1], self._lengths[row["id"]]
             out = self.model.generate(
                 **inputs,
                 min_new_tokens=length,
@@ -137,17 +151,18 @@ class Bench:
             said.append(self.encoder.tokenizer.decode(out[0][width:], skip_special_tokens=True).strip())
         return said
 
-    def by_the_stage(self, rows: list[dict[str, Any]], limits: list[int] | None = None) -> list[str]:
+    def by_the_stage(self, rows: list[dict[str, Any]]) -> list[str]:
         """This project's way, as the stages call it."""
-        limits = limits or [self._length(row) for row in rows]
+        limits = [self._lengths[row["id"]] for row in rows]
         answers = answer_sheets(
             self.model,
             self.encoder,
             self.sheets,
             rows,
             batch_size=self.params.active.model.batch_size,
-            max_new_tokens=self.most,
+            max_new_tokens=self.params.evaluate.max_new_tokens,
             continuous=True,
+            compiled_from=0 if self.compiled else len(rows) + 1,
             limits=limits,
             stopwatch=self.stopwatch,
         )
@@ -156,43 +171,45 @@ class Bench:
             raise SystemExit(f"error: {early} answers ended before their length: the figures are no measure")
         return [answer.text for answer in answers]
 
-    def warm_up(self, rows: list[dict[str, Any]]) -> None:
-        """A few tokens about as many sheets as share the GPU, which compiles what the run needs."""
-        few = rows[: max(self.params.active.model.batch_size, COMPILED_FROM)]
-        self.by_the_stage(few, [3] * len(few))
-
     def timed(
-        self, rows: list[dict[str, Any]], run: Callable[[], list[str]], *, warm_up: Callable[[], object]
+        self,
+        rows: list[dict[str, Any]],
+        run: Callable[[list[dict[str, Any]]], list[str]],
+        *,
+        warm_up: list[dict[str, Any]],
     ) -> Timed:
-        """Time ``run`` after ``warm_up``."""
-        self.stopwatch = Stopwatch(self.model.device)
-        warm_up()
+        """Time ``run`` over ``rows`` after it has run over ``warm_up``."""
+        start = time.perf_counter()
+        run(warm_up)
+        settle(self.device)
+        other = time.perf_counter() - start
         self.stopwatch = Stopwatch(self.model.device)
         gc.collect()
         if self.device.name == "cuda":
             torch.cuda.reset_peak_memory_stats()
         settle(self.device)
         start = time.perf_counter()
-        answers = run()
+        answers = run(rows)
         settle(self.device)
         seconds = time.perf_counter() - start
         peak = torch.cuda.max_memory_allocated() if self.device.name == "cuda" else 0
-        return Timed([self._asked(row) for row in rows], answers, seconds, self.stopwatch, peak)
+        return Timed([self._asked(row) for row in rows], answers, seconds, other, self.stopwatch, peak)
 
     def report(
         self,
         variant: str,
         timed: Timed,
         batch_size: int,
-        rates: dict[str, float] | None,
-        before: dict[str, Any] | None,
-        more: dict[str, Any],
+        rates: dict[str, float] | None = None,
+        before: dict[str, Any] | None = None,
+        equal: float | None = None,
     ) -> dict[str, Any]:
         """Record one way's figures.
 
         Args:
             rates: of the device, to tell the share of the floor.
             before: the figures that ``ratio`` is told against.
+            equal: the share of answers that are those of the loop.
         """
         on_cuda = self.device.name == "cuda"
         rate = len(timed.asked) / timed.seconds
@@ -226,7 +243,8 @@ class Bench:
             batch_size=batch_size,
             samples=len(timed.asked),
             timed_s=round(timed.seconds, 1),
-            **more,
+            other_s=round(timed.other, 1),
+            equal=equal,
             attention=self.model.config._attn_implementation,
             torch=torch.__version__,
             transformers=transformers.__version__,
@@ -245,13 +263,9 @@ class Bench:
     def _asked(self, row: dict[str, Any]) -> Asked:
         width, height = self.sheets.size(row)
         image = self.encoder.processor.image_processor
-        answer = self._length(row)
-        whole = self.encoder.length([(width, height)], row["messages"])
-        prompt = whole - len(self.encoder.answer_ids(row["target"]))
+        answer = self._lengths[row["id"]]
+        prompt = self.encoder.prompt_length([(width, height)], row["messages"])
         return Asked(prompt, answer, image.get_number_of_image_patches(height, width))
-
-    def _length(self, row: dict[str, Any]) -> int:
-        return min(len(self.encoder.answer_ids(row["target"])), self.most)
 
 
 if __name__ == "__main__":

@@ -146,3 +146,14 @@ def test_a_template_without_end_of_turn_is_refused() -> None:
     processor.chat_template = "{% for m in messages %}{{ m.content[0].text }}{% endfor %}"
     with pytest.raises(UserError, match="end-of-turn|no special token|Instruct"):
         Encoder(processor)
+
+
+@settings(max_examples=50, deadline=None)
+@given(text=st.text(max_size=40))
+def test_lengths_and_answers_are_what_the_tokenizer_itself_makes(encoder: Encoder, text: str) -> None:
+    ids = encoder.tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert encoder.answer_ids(text).tolist() == [*ids, encoder.end_of_turn_id]
+    messages = chat(f"Which parts? {text}", "R")
+    picture = Image.new("RGB", (64, 96))
+    encoded = encoder.encode_prompt([picture], messages)
+    assert encoder.prompt_length([picture.size], messages) == len(encoded.input_ids)

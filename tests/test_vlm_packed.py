@@ -204,9 +204,10 @@ def test_adapters_on_the_other_parts_learn_too(encoder: Encoder, also: Any) -> N
     lengths=st.lists(st.integers(0, 9), min_size=1, max_size=6).filter(any),
     heads=st.sampled_from([(4, 4), (4, 2), (6, 1)]),
     causal=st.booleans(),
+    known=st.booleans(),
 )
 def test_attention_is_a_softmax_over_the_own_sample(
-    lengths: list[int], heads: tuple[int, int], causal: bool
+    lengths: list[int], heads: tuple[int, int], causal: bool, known: bool
 ) -> None:
     """Against a block mask written out, in float64. Samples of no token are what padding leaves."""
     generator = torch.Generator().manual_seed(sum(lengths))
@@ -223,9 +224,13 @@ def test_attention_is_a_softmax_over_the_own_sample(
     weights = scores.masked_fill(~allowed, -torch.inf).softmax(-1)
     expected = (weights @ value.repeat_interleave(many // few, 1)).transpose(1, 2)
     starts = torch.tensor([0, *lengths]).cumsum(0).to(torch.int32)
-    out, none = attend(
-        None, query, key, value, None, scaling=0.3, cu_seq_lens_q=starts, max_length_q=9, is_causal=causal
-    )
+    # The host knows the lengths of pictures, which have as many key heads as query heads.
+    told = {"lengths": torch.tensor(lengths)} if known and many == few else {}
+    with torch.inference_mode():
+        out, none = attend(
+            None, query, key, value, None, scaling=0.3, cu_seq_lens_q=starts, max_length_q=9,
+            is_causal=causal, **told,
+        )  # fmt: skip
     assert none is None
     torch.testing.assert_close(out, expected)
 

@@ -55,7 +55,7 @@ class Questions:
         found = []
         for row in self.rows:
             answer = len(self.encoder.answer_ids(row["messages"][-1]["content"][0]["text"]))
-            found.append((self.encoder.length([self.sheets.size(row)], row["messages"]) - answer, answer))
+            found.append((self.encoder.prompt_length([self.sheets.size(row)], row["messages"]), answer))
         return found
 
     def longest_first(self) -> list[int]:

@@ -30,12 +30,15 @@ PROMPT_TOKENS = 8192
 PROMPT_GRAIN = 64
 """Tokens that the length of such a row is a multiple of."""
 
-COMPILED_FROM = 100
-"""Sheets from which compiling saves more time than it takes."""
+COMPILED_FROM = 1000
+"""Sheets from which compiling saves more time than it takes (benchmarks/RESULTS.md)."""
+
+_EARLY = 4  # the first row is so much shorter, so that the GPU soon has something to do
 
 _LAG = 2  # steps that the host is behind, where the GPU chooses the tokens
 
-_HELD_SHARE = 4  # a row has at most this part of the slots: more of them would wait empty for one another
+_HELD_SHARE = 4
+"""A row has at most this part of the slots where they are filled again: more would wait empty together."""
 
 
 @dataclass
@@ -64,6 +67,7 @@ def answer_continuously(
     most: Sequence[int],
     stops: Sequence[int],
     processors: Callable[[int], LogitsProcessorList],
+    compiled: bool,
     stopwatch: Stopwatch,
 ) -> Iterator[dict[int, Said]]:
     """What is said about each row, by its number, when its answer has ended.
@@ -76,6 +80,7 @@ def answer_continuously(
         most: tokens that each row's answer may have.
         stops: tokens that end an answer.
         processors: what changes the scores of a row's next tokens, of which none need to be the prompt.
+        compiled: compile the model's layers, for any number of tokens.
         stopwatch: takes the time of rows of ``prompts`` and of ``steps``.
     """
     if all(i in kept for i in chosen):
@@ -97,7 +102,7 @@ def answer_continuously(
         return None if i in kept else Asked(i, questions.lengths[i][0], most[i], processors(i))
 
     with reading(model) as reader:
-        if on_cuda and len(chosen) >= COMPILED_FROM:
+        if compiled:
             reader.compile_layers(dynamic=True)
         takes = not processors(chosen[0])
         slots = Slots(reader, at_once, math.ceil(places / GRAIN) * GRAIN, takes=takes)
@@ -114,10 +119,11 @@ def plan_prompts(lengths: Sequence[int], *, slots: int) -> list[list[int]]:
         lengths: tokens of each prompt.
         slots: how many sheets are answered at once.
     """
-    rows: list[list[int]] = []
-    tokens, most = PROMPT_TOKENS, max(1, slots // _HELD_SHARE)
+    rows: list[list[int]] = [[]]
+    tokens, most = 0, slots if len(lengths) <= slots else max(1, slots // _HELD_SHARE)
     for place, length in enumerate(lengths):
-        if tokens + length > PROMPT_TOKENS or len(rows[-1]) == most:
+        room = PROMPT_TOKENS if len(rows) > 1 else PROMPT_TOKENS // _EARLY
+        if rows[-1] and (tokens + length > room or len(rows[-1]) == most):
             rows.append([])
             tokens = 0
         rows[-1].append(place)

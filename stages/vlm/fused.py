@@ -26,26 +26,17 @@ class _PatchProduct:
 
 def use_patch_product(visual: Any) -> None:
     """Compute patches by a matrix product, which is faster everywhere than a convolution of one step."""
-    _replace_once(visual.patch_embed, _PatchProduct(visual.patch_embed.proj))
+    embedding = visual.patch_embed
+    # What has been compiled around a replacement holds on to that very object, so it stays.
+    if "forward" not in vars(embedding):
+        embedding.forward = _PatchProduct(embedding.proj)
 
 
 def use_fused_norms(language: Any) -> None:
-    """Compute root mean square norms by PyTorch's own function, one pass over the memory instead of six."""
-    for module in language.modules():
-        if type(module).__name__.endswith("RMSNorm"):
-            _replace_once(module, _Norm(module))
-
-
-class _Norm:
-    def __init__(self, module: Any) -> None:
-        self._module = module
-
-    def __call__(self, hidden: torch.Tensor) -> torch.Tensor:
-        weight = self._module.weight
-        return functional.rms_norm(hidden, weight.shape, weight, self._module.variance_epsilon)
-
-
-def _replace_once(module: Any, forward: Any) -> None:
-    """What has been compiled around a replacement holds on to that very object, so it stays."""
-    if "forward" not in vars(module):
-        module.forward = forward
+    """Compute root mean square norms by PyTorch's own module, one pass over the memory instead of six."""
+    for parent in list(language.modules()):
+        for name, module in parent.named_children():
+            if type(module).__name__ == "Qwen3VLTextRMSNorm":
+                norm = nn.RMSNorm(module.weight.shape, eps=module.variance_epsilon, device="meta")
+                norm.weight = module.weight
+                setattr(parent, name, norm.train(module.training))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -20,14 +19,12 @@ from transformers import (
 
 from stages.store.errors import UserError
 from stages.vlm.asking import Questions, Said, Shown
-from stages.vlm.continuous import answer_continuously
+from stages.vlm.continuous import COMPILED_FROM, answer_continuously
 from stages.vlm.encode import Encoder
 from stages.vlm.fused import use_patch_product
 from stages.vlm.padded import answer_padded
 from stages.vlm.shares import gathered, own_share, this_process
 from stages.vlm.stopwatch import Stopwatch
-
-log = logging.getLogger(__name__)
 
 Narrowing = Callable[[list[dict[str, Any]]], LogitsProcessor]
 
@@ -73,6 +70,7 @@ def answer_sheets(
     journal: Journal | None = None,
     narrowed: Narrowing | None = None,
     continuous: bool = False,
+    compiled_from: int = COMPILED_FROM,
     limits: Sequence[int] | None = None,
     stopwatch: Stopwatch | None = None,
 ) -> list[Answer]:
@@ -94,6 +92,7 @@ def answer_sheets(
         continuous: let a sheet take the place of another as soon as that one's answer ends, with the decoding
             step recorded on a GPU (``vlm.continuous``). A beam search, which moves its cache about, is left
             to batches.
+        compiled_from: from so many sheets on, the model's layers are compiled where ``continuous``.
         limits: for each row, the most tokens of its answer, if not ``max_new_tokens`` for all.
         stopwatch: takes the time of ``prompts`` and ``steps`` where ``continuous``.
 
@@ -126,10 +125,11 @@ def answer_sheets(
             questions,
             own,
             kept=kept,
-            at_once=batch_size,
+            at_once=min(batch_size, len(own)),
             most=most,
             stops=stops,
             processors=lambda i: processors([i], 0),
+            compiled=len(own) >= compiled_from,
             stopwatch=watch,
         )
     else:

@@ -17,6 +17,7 @@ from torch.nn import functional
 from transformers import AttentionInterface
 
 from stages.vlm import attention
+from stages.vlm.fused import use_fused_norms
 from stages.vlm.reader import Reader
 from stages.vlm.row import Row
 
@@ -66,7 +67,7 @@ class Slots:
             The logits of each answer's first token, float32, ``(len(slots), vocabulary)``.
         """
         tokens, starts = row.input_ids.shape[1], row.starts
-        owners = torch.tensor([*slots, *[self.count] * (len(starts) - 1 - len(slots))]).to(self._device)
+        owners = self._there([*slots, *[self.count] * (len(starts) - 1 - len(slots))])
         at = torch.arange(tokens, dtype=torch.int32, device=self._device)
         sample = torch.searchsorted(starts, at, right=True) - 1
         places = {"slots": owners[sample], "places": (at - starts[sample]) % self._places}
@@ -106,7 +107,7 @@ class Slots:
         """Go on with the tokens that score highest, which are as probable as ``logits`` tell."""
         chosen = scores.argmax(-1)
         likely = logits.gather(1, chosen[:, None])[:, 0] - logits.logsumexp(-1)
-        at = slots if isinstance(slots, slice) else torch.tensor(slots).to(self._device)
+        at = slots if isinstance(slots, slice) else self._there(slots)
         self.tokens[at], self.sure[at] = chosen, likely.exp()
 
     def reported(self) -> torch.Tensor:
@@ -138,6 +139,13 @@ class Slots:
         if self.takes:
             self.take(some, self._logits, self._logits)
 
+    def _there(self, values: Sequence[int]) -> torch.Tensor:
+        """Integers on the model's device, without waiting until it has done what it was asked for before."""
+        here = torch.tensor(values)
+        if self._device.type == "cuda":
+            here = here.pin_memory()
+        return here.to(self._device, non_blocking=True)
+
     def _head(self, hidden: torch.Tensor) -> torch.Tensor:
         logits: torch.Tensor = self._reader.base.lm_head(hidden).float()
         return logits
@@ -149,6 +157,7 @@ def reading(model: Any) -> Iterator[Reader]:
     text, vision = model.config.text_config, model.config.vision_config
     before = text._attn_implementation, vision._attn_implementation
     reader = Reader(model)
+    use_fused_norms(model.model.language_model)
     AttentionInterface.register(NAME, attend)
     text._attn_implementation = NAME
     try:
