@@ -75,7 +75,7 @@ class Questions:
 
     def ahead(
         self, batches: Sequence[Sequence[int]], made: Callable[[list[Encoded]], T]
-    ) -> Iterator[tuple[Sequence[int], T]]:
+    ) -> Iterator[tuple[Sequence[int], Future[T]]]:
         """Each batch of rows with what ``made`` makes of their prompts, in threads, some batches ahead."""
         threads = max(1, min(_MAX_THREADS, cores() // processes.on_this_machine()))
         # Each thread's own threads inside PyTorch would only be in the others' way.
@@ -89,7 +89,5 @@ class Questions:
                 encoded = [encoders.submit(self.encode, number) for number in batch]
                 coming.append((batch, maker.submit(lambda these: made([e.result() for e in these]), encoded)))
                 if len(coming) == _AHEAD:
-                    chosen, future = coming.popleft()
-                    yield chosen, future.result()
-            for chosen, future in coming:
-                yield chosen, future.result()
+                    yield coming.popleft()
+            yield from coming

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -107,7 +108,7 @@ def answer_continuously(
         takes = not processors(chosen[0])
         slots = Slots(reader, at_once, math.ceil(places / GRAIN) * GRAIN, takes=takes)
         made = questions.ahead(rows, laid_out)
-        coming = (([asked(i) for i in numbers], row.to(model.device)) for numbers, row in made)
+        coming = (([asked(i) for i in numbers], row) for numbers, row in made)
         for sheet in answers(slots, coming, stops, stopwatch):
             yield {sheet.number: (sheet.tokens, sheet.sure)}
 
@@ -133,7 +134,7 @@ def plan_prompts(lengths: Sequence[int], *, slots: int) -> list[list[int]]:
 
 def answers(
     slots: Slots,
-    rows: Iterable[tuple[Sequence[Asked | None], Row]],
+    rows: Iterable[tuple[Sequence[Asked | None], Future[Row]]],
     stops: Sequence[int],
     stopwatch: Stopwatch,
 ) -> Iterator[Asked]:
@@ -149,9 +150,14 @@ def answers(
     coming = iter(rows)
     following = next(coming, None)
     while True:
-        while following and sum(asked is not None for asked in following[0]) <= owners.count(None):
+        while following:
+            sheets, row = following
+            has_room = sum(asked is not None for asked in sheets) <= owners.count(None)
+            if not has_room or (any(owners) and not row.done()):
+                break
+            prompts = row.result()
             with stopwatch.taking("prompts"):
-                _admit(slots, owners, *following)
+                _admit(slots, owners, sheets, prompts)
             following = next(coming, None)
         if not any(owners):
             return

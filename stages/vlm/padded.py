@@ -32,7 +32,8 @@ def answer_padded(
         del tensors["labels"]
         return {name: tensor.pin_memory() if on_cuda else tensor for name, tensor in tensors.items()}
 
-    for chosen, batch in questions.ahead(batches, collated):
+    for chosen, coming in questions.ahead(batches, collated):
+        batch = coming.result()
         width = batch["input_ids"].shape[1]
         probabilities = _Probabilities()
         first = [probabilities] if config.num_beams == 1 else []

@@ -66,6 +66,7 @@ class Slots:
         Returns:
             The logits of each answer's first token, float32, ``(len(slots), vocabulary)``.
         """
+        row = row.to(self._device)
         tokens, starts = row.input_ids.shape[1], row.starts
         owners = self._there([*slots, *[self.count] * (len(starts) - 1 - len(slots))])
         at = torch.arange(tokens, dtype=torch.int32, device=self._device)
@@ -129,7 +130,6 @@ class Slots:
         hidden_places = torch.arange(seen, device=self._device) > lengths[:, None]
         mask = torch.zeros(self.count, seen, dtype=self._dtype, device=self._device)
         mask = mask.masked_fill(hidden_places, -torch.inf)[:, None, None]
-        torch._dynamo.maybe_mark_dynamic(mask, 3)
         turns = self._turns[some].expand(3, -1)[..., None]
         told = [kept | {"places": lengths} for kept in self._kept]
         hidden = self._reader.next_states(hidden, turns, mask, told)
