@@ -132,8 +132,7 @@ def test_layers_are_compiled_once_for_prompts_and_steps_of_any_shape(
 
     Sizes that happen to be equal, as 256 tokens and 256 features, would: PyTorch takes them for one.
     """
-    monkeypatch.setattr(slots, "GRAIN", 2)
-    monkeypatch.setattr(continuous, "GRAIN", 2)
+    monkeypatch.setattr(slots, "GRAIN", 20)  # with 6 tokens, steps look at all places
     monkeypatch.setattr(continuous, "PROMPT_GRAIN", 3)
     looked_at = set()
     step = slots.Slots._step
@@ -146,9 +145,11 @@ def test_layers_are_compiled_once_for_prompts_and_steps_of_any_shape(
     )
     how = {"continuous": True, "compiled_from": 0}
     try:
-        first = ask(rows[1], batch_size=5, **how)
+        first = ask(rows[1], batch_size=5, max_new_tokens=6, **how)
         count = graphs.frame_count
-        ask(rows[1][:3], batch_size=3, max_new_tokens=20, **how)
+        ask(rows[1][:3], batch_size=3, max_new_tokens=60, **how)
+        monkeypatch.setattr(slots, "GRAIN", 2)
+        ask(rows[1], batch_size=5, **how)
     finally:
         for module in ask.args[0].modules():
             module._compiled_call_impl = None

@@ -22,7 +22,7 @@ from transformers import LogitsProcessorList
 from stages.vlm.asking import Questions, Said
 from stages.vlm.encode import Encoded
 from stages.vlm.row import Row, Shape, lay_out
-from stages.vlm.slots import GRAIN, Slots, reading
+from stages.vlm.slots import Slots, reading
 from stages.vlm.stopwatch import Moment, Stopwatch
 
 PROMPT_TOKENS = 8192
@@ -106,7 +106,7 @@ def answer_continuously(
         if compiled:
             reader.compile_layers(dynamic=True)
         takes = not processors(chosen[0])
-        slots = Slots(reader, at_once, math.ceil(places / GRAIN) * GRAIN, takes=takes)
+        slots = Slots(reader, at_once, places, takes=takes)
         made = questions.ahead(rows, laid_out)
         coming = (([asked(i) for i in numbers], row) for numbers, row in made)
         for sheet in answers(slots, coming, stops, stopwatch):

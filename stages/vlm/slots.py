@@ -26,6 +26,9 @@ NAME = "flash_slots"  # of the attention function; see ``attention.NAME``
 GRAIN = 128
 """Of the places that a step looks at: a multiple of it, so that there are few lengths to record."""
 
+_MORE = 8
+"""Places that no step looks at: were all looked at, compiled code would take the two sizes for one."""
+
 
 class Slots:
     """A cache of ``count`` slots with ``places`` tokens each, and what every slot's sheet has said last.
@@ -34,7 +37,7 @@ class Slots:
 
     Args:
         reader: one of ``reading``.
-        places: a multiple of ``GRAIN``.
+        places: at least as many.
         takes: after each step, go on with the likeliest tokens.
 
     ``tokens`` (int64) is the last token of each slot's answer, ``sure`` (float32) its probability, both of
@@ -43,11 +46,12 @@ class Slots:
 
     def __init__(self, reader: Reader, count: int, places: int, *, takes: bool) -> None:
         self._reader, self.takes = reader, takes
-        self.count, self._places = count, places
+        self.count = count
         text = reader.base.config.text_config
         weight = reader.base.lm_head.weight
         self._device, self._dtype = weight.device, weight.dtype
-        shape = (count + 1, text.num_key_value_heads, places, text.head_dim)
+        self._places = math.ceil(places / GRAIN) * GRAIN + _MORE
+        shape = (count + 1, text.num_key_value_heads, self._places, text.head_dim)
         self._kept = [
             {name: torch.zeros(shape, dtype=self._dtype, device=self._device) for name in ("keys", "values")}
             for _ in range(reader.layers)
@@ -87,7 +91,7 @@ class Slots:
         Returns:
             The logits of the next ones, float32, ``(count, vocabulary)``; the next step writes over them.
         """
-        seen = min(math.ceil((longest + 1) / GRAIN) * GRAIN, self._places)
+        seen = min(math.ceil((longest + 1) / GRAIN) * GRAIN, self._places - _MORE)
         if self._device.type == "cpu":
             self._step(seen)
         elif graph := self._graphs.get(seen):
