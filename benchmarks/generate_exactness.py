@@ -2,15 +2,18 @@
 
 Asks the tuned model of a finished run in this folder about sheets of its test split, one at a time by plain
 ``generate`` and then as the evaluate stage does, in bfloat16 on a GPU, in float32 on a CPU. Prints and
-records the share of answers that are equal, and the F1 of both.
+records the share of answers that are equal, and the F1 of both; and the share of answers that are the same,
+probabilities included, in a run that goes on with a third of them.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -18,6 +21,7 @@ import torch
 from benchmarks.data_results import record
 from stages.config import load_params
 from stages.scoring.examination import test_sheets
+from stages.scoring.journal import Journal
 from stages.scoring.precision_recall import count, total
 from stages.tasks import task as task_named
 from stages.vlm.device import prepare_device
@@ -47,7 +51,8 @@ def main() -> None:
     sheets = Sheets(CLEAN, "test", params.image)
     most = params.evaluate.max_new_tokens
     plain = [one_by_one(model, encoder, sheets, row, most) for row in rows]
-    fast = answer_sheets(
+    ask = partial(
+        answer_sheets,
         model,
         encoder,
         sheets,
@@ -56,6 +61,11 @@ def main() -> None:
         max_new_tokens=most,
         continuous=True,
     )
+    fast = ask()
+    with TemporaryDirectory() as name:
+        journal = Journal(Path(name) / "journal" / "answers.jsonl", "run")
+        journal.add({f"seen:{rows[i]['id']}": asdict(fast[i]) for i in range(0, len(rows), 3)})
+        resumed = ask(journal=journal)
     said = [answer.text for answer in fast]
     right = [row["target"] for row in rows]
     f1 = [f1_of(answers, right, params.task) for answers in (plain, said)]
@@ -67,6 +77,9 @@ def main() -> None:
         samples_per_s=None,
         ratio=None,
         equal=round(sum(map(str.__eq__, plain, said)) / len(rows), 4),
+        resumed_equal=round(
+            sum(one == other for one, other in zip(fast, resumed, strict=True)) / len(rows), 4
+        ),
         f1_one_by_one=round(f1[0], 4),
         f1_fast=round(f1[1], 4),
         sheets=len(rows),

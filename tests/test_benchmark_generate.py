@@ -61,6 +61,7 @@ def test_answers_of_a_finished_run_are_those_of_a_plain_loop(
     assert line["sheets"] == 3
     if line["dtype"] == "float32":
         assert line["equal"] == 1.0 and line["f1_fast"] == line["f1_one_by_one"]
+    assert line["resumed_equal"] == 1.0
 
 
 def test_the_arithmetic_of_a_prompt_is_what_pytorch_counts() -> None:
