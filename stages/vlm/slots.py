@@ -31,17 +31,14 @@ _MORE = 8
 
 
 class Slots:
-    """A cache of ``count`` slots with ``places`` tokens each, and what every slot's sheet has said last.
+    """A cache of ``count`` slots for ``places`` tokens each, and what every slot's sheet has said last.
 
     The slot behind the last is nobody's: what is not asked about is written there.
 
     Args:
         reader: one of ``reading``.
-        places: at least as many.
+        places: the most tokens of a prompt with its answer.
         takes: after each step, go on with the likeliest tokens.
-
-    ``tokens`` (int64) is the last token of each slot's answer, ``sure`` (float32) its probability, both of
-    shape ``(count + 1,)``.
     """
 
     def __init__(self, reader: Reader, count: int, places: int, *, takes: bool) -> None:
@@ -56,10 +53,10 @@ class Slots:
             {name: torch.zeros(shape, dtype=self._dtype, device=self._device) for name in ("keys", "values")}
             for _ in range(reader.layers)
         ]
-        self.tokens, self._lengths, self._turns = torch.zeros(
+        self._tokens, self._lengths, self._turns = torch.zeros(
             3, count + 1, dtype=torch.int64, device=self._device
         )
-        self.sure = torch.zeros(count + 1, device=self._device)
+        self._sure = torch.zeros(count + 1, device=self._device)
         self._reported = torch.zeros(2, count, dtype=torch.float64, device=self._device)
         self._logits = torch.zeros(count, text.vocab_size, device=self._device)
         self._graphs: dict[int, torch.cuda.CUDAGraph | None] = {}
@@ -113,7 +110,7 @@ class Slots:
         chosen = scores.argmax(-1)
         likely = logits.gather(1, chosen[:, None])[:, 0] - logits.logsumexp(-1)
         at = slots if isinstance(slots, slice) else self._there(slots)
-        self.tokens[at], self.sure[at] = chosen, likely.exp()
+        self._tokens[at], self._sure[at] = chosen, likely.exp()
 
     def reported(self) -> torch.Tensor:
         """The tokens that the last step read and their probabilities, float64, ``(2, count)``.
@@ -128,12 +125,12 @@ class Slots:
 
     def _step(self, seen: int) -> None:
         some = slice(self.count)
-        self._reported[0], self._reported[1] = self.tokens[some], self.sure[some]
+        self._reported[0], self._reported[1] = self._tokens[some], self._sure[some]
         lengths = self._lengths[some]
-        hidden = self._reader.base.model.language_model.embed_tokens(self.tokens[some])[:, None]
-        hidden_places = torch.arange(seen, device=self._device) > lengths[:, None]
+        hidden = self._reader.base.model.language_model.embed_tokens(self._tokens[some])[:, None]
+        unseen = torch.arange(seen, device=self._device) > lengths[:, None]
         mask = torch.zeros(self.count, seen, dtype=self._dtype, device=self._device)
-        mask = mask.masked_fill(hidden_places, -torch.inf)[:, None, None]
+        mask = mask.masked_fill(unseen, -torch.inf)[:, None, None]
         turns = self._turns[some].expand(3, -1)[..., None]
         told = [kept | {"places": lengths} for kept in self._kept]
         hidden = self._reader.next_states(hidden, turns, mask, told)
