@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from test_vlm_generate import ROWS, Interrupting, Recorded, ask, rows  # noqa: F401, the fixtures
+from test_vlm_generate import ROWS, Recorded, ask, rows  # noqa: F401, the fixtures
 from torch._dynamo.testing import CompileCounterWithBackend
 
 from stages.scoring.journal import Journal
