@@ -12,36 +12,37 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from stages.config import load_params
-from stages.scoring.examination import examine, items_of, test_sheets
-from stages.scoring.journal import Journal, fingerprint
-from stages.scoring.ocr import ocr, read_texts, runs_here
-from stages.scoring.predictions import target_items
-from stages.scoring.prior import prior
-from stages.store.errors import run, takes_no_arguments
-from stages.store.files import write_json
-from stages.store.tables import PREDICTIONS, Pictures, write_rows
-from stages.tasks import task as task_named
+from schematic_reader.cli import run, takes_no_arguments
+from schematic_reader.config import load_params
+from schematic_reader.generation.journal import Journal, fingerprint
+from schematic_reader.io.files import write_json
+from schematic_reader.io.tables import PREDICTIONS, Pictures, write_rows
+from schematic_reader.scoring.examination import examine, items_of, test_sheets
+from schematic_reader.scoring.ocr import ocr, read_texts, runs_here
+from schematic_reader.scoring.predictions import target_items
+from schematic_reader.scoring.prior import prior
+from schematic_reader.tasks import task as task_named
 
 CLEAN = Path("data/clean")
 MESSAGES = Path("data/messages")
 OUT = Path("data/predictions/baseline.parquet")
 METRICS = Path("metrics/baseline.json")
 JOURNAL = Path("data/predictions/.baseline.part")  # of answers, a file for each process
-VLM = Path(__file__).with_name("vlm")  # whose code decides what is answered
+READER = Path(__file__).parents[1] / "schematic_reader"
+VLM = (READER / "model", READER / "generation")  # whose code decides what is answered
 
 
 def main() -> None:
     """Run the stage in the current folder."""
     takes_no_arguments(__doc__)
-    from stages.vlm import processes
-    from stages.vlm.device import prepare_device
-    from stages.vlm.encode import Encoder
-    from stages.vlm.generate import answer_sheets
-    from stages.vlm.grammar import held_to
-    from stages.vlm.load import load_base, load_processor
-    from stages.vlm.shares import join
-    from stages.vlm.sheets import Sheets
+    from schematic_reader.generation.generate import answer_sheets
+    from schematic_reader.generation.grammar import held_to
+    from schematic_reader.model import processes
+    from schematic_reader.model.device import prepare_device
+    from schematic_reader.model.encode import Encoder
+    from schematic_reader.model.load import load_base, load_processor
+    from schematic_reader.model.shares import join
+    from schematic_reader.model.sheets import Sheets
 
     params = load_params()
     model, judged = params.active.model, params.evaluate
@@ -52,7 +53,7 @@ def main() -> None:
     device = prepare_device(model, params.seed)
     process = join(device)
     settings = [asdict(part) for part in (model, params.image, judged)]
-    files = [*([Path(model.base)] if Path(model.base).is_dir() else []), VLM]
+    files = [*([Path(model.base)] if Path(model.base).is_dir() else []), *VLM]
     journal = Journal(JOURNAL / f"{process}.jsonl", fingerprint([settings, params.seed, rows], files))
     encoder = Encoder(load_processor(model.base, model.revision))
     narrowed = None

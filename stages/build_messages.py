@@ -19,13 +19,13 @@ from typing import Any
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from stages.config import Messages, load_params
-from stages.store.errors import UserError, run, takes_no_arguments
-from stages.store.files import replacing_folder, write_json
-from stages.store.parallel import cores, ordered_map
-from stages.store.tables import MESSAGES, SPLITS, RowGroup, clean_parts, row_groups, write_rows
-from stages.tasks import task
-from stages.tasks.messages import chat
+from schematic_reader.cli import UserError, run, takes_no_arguments
+from schematic_reader.config import Messages, load_params
+from schematic_reader.io.files import replacing_folder, write_json
+from schematic_reader.io.parallel import cores, ordered_map
+from schematic_reader.io.tables import MESSAGES, SPLITS, RowGroup, clean_parts, row_groups, write_rows
+from schematic_reader.tasks import task
+from schematic_reader.tasks.messages import chat
 
 CLEAN_FOLDER = Path("data/clean")
 FOLDER = Path("data/messages")

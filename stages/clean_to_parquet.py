@@ -23,16 +23,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from stages.config import Clean, load_params
-from stages.store.clean_metrics import summarize
-from stages.store.errors import UserError, run, takes_no_arguments
-from stages.store.examine import REASONS, Found, Limits, examine_group
-from stages.store.files import replacing_folder, write_json
-from stages.store.groups import Place, assign_splits, count_tied
-from stages.store.parallel import cores, ordered_map
-from stages.store.raw import raw_shards
-from stages.store.tables import CLEAN, SPLITS, PartWriter, RowGroup, row_groups
-from stages.store.twins import drop_synthetic_twins, mark_duplicates, marks
+from schematic_reader.cleaning.clean_metrics import summarize
+from schematic_reader.cleaning.examine import REASONS, Found, Limits, examine_group
+from schematic_reader.cleaning.groups import Place, assign_splits, count_tied
+from schematic_reader.cleaning.twins import drop_synthetic_twins, mark_duplicates, marks
+from schematic_reader.cli import UserError, run, takes_no_arguments
+from schematic_reader.config import Clean, load_params
+from schematic_reader.io.files import replacing_folder, write_json
+from schematic_reader.io.parallel import cores, ordered_map
+from schematic_reader.io.raw import raw_shards
+from schematic_reader.io.tables import CLEAN, SPLITS, PartWriter, RowGroup, row_groups
 
 RAW_FOLDER = Path("data/raw")
 FOLDER = Path("data/clean")

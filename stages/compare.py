@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stages.scoring.table import result_table
-from stages.store.errors import run, takes_no_arguments
-from stages.store.files import read_json
+from schematic_reader.cli import run, takes_no_arguments
+from schematic_reader.io.files import read_json
+from schematic_reader.report.table import result_table
 
 
 def main() -> None:

@@ -14,23 +14,23 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from stages.config import load_params
-from stages.scoring.confidence import confidence_metrics, fitted, judged_items
-from stages.scoring.examination import (
+from schematic_reader.cli import run, takes_no_arguments
+from schematic_reader.config import load_params
+from schematic_reader.generation.journal import Journal, fingerprint
+from schematic_reader.io.files import read_json, write_json, write_text
+from schematic_reader.io.tables import PREDICTIONS, Pictures, write_rows
+from schematic_reader.report.html_report import report_page
+from schematic_reader.report.plots import write_plots
+from schematic_reader.scoring.confidence import confidence_metrics, fitted, judged_items
+from schematic_reader.scoring.examination import (
     examine,
     prediction_rows,
     read_predictions,
     test_sheets,
     validation_sheets,
 )
-from stages.scoring.html_report import report_page
-from stages.scoring.journal import Journal, fingerprint
-from stages.scoring.plots import write_plots
-from stages.scoring.report import gain
-from stages.store.errors import run, takes_no_arguments
-from stages.store.files import read_json, write_json, write_text
-from stages.store.tables import PREDICTIONS, Pictures, write_rows
-from stages.tasks import task as task_named
+from schematic_reader.scoring.report import gain
+from schematic_reader.tasks import task as task_named
 
 ADAPTER = Path("models/adapter")
 BASELINE = Path("data/predictions/baseline.parquet")
@@ -41,7 +41,8 @@ OUT = Path("data/predictions/tuned.parquet")
 CALIBRATION = Path("data/predictions/calibration.json")
 METRICS = Path("metrics/evaluate.json")
 JOURNAL = Path("data/predictions/.tuned.part")  # of answers, a file for each process
-VLM = Path(__file__).with_name("vlm")  # whose code decides what is answered
+READER = Path(__file__).parents[1] / "schematic_reader"
+VLM = (READER / "model", READER / "generation")  # whose code decides what is answered
 PLOTS = Path("metrics/plots")
 REPORT = Path("metrics/report.html")
 
@@ -49,14 +50,14 @@ REPORT = Path("metrics/report.html")
 def main() -> None:
     """Run the stage in the current folder."""
     takes_no_arguments(__doc__)
-    from stages.vlm import processes
-    from stages.vlm.device import prepare_device
-    from stages.vlm.encode import Encoder
-    from stages.vlm.generate import answer_sheets
-    from stages.vlm.grammar import held_to
-    from stages.vlm.load import load_processor, load_tuned
-    from stages.vlm.shares import join
-    from stages.vlm.sheets import Sheets
+    from schematic_reader.generation.generate import answer_sheets
+    from schematic_reader.generation.grammar import held_to
+    from schematic_reader.model import processes
+    from schematic_reader.model.device import prepare_device
+    from schematic_reader.model.encode import Encoder
+    from schematic_reader.model.load import load_processor, load_tuned
+    from schematic_reader.model.shares import join
+    from schematic_reader.model.sheets import Sheets
 
     params = load_params()
     model, judged = params.active.model, params.evaluate
@@ -69,7 +70,7 @@ def main() -> None:
     device = prepare_device(model, params.seed)
     process = join(device)
     settings = [asdict(part) for part in (model, params.image, judged)]
-    files = [ADAPTER, *([Path(model.base)] if Path(model.base).is_dir() else []), VLM]
+    files = [ADAPTER, *([Path(model.base)] if Path(model.base).is_dir() else []), *VLM]
     journal = Journal(JOURNAL / f"{process}.jsonl", fingerprint([settings, params.seed, rows], files))
     encoder = Encoder(load_processor(str(ADAPTER), None))
     narrowed = None

@@ -27,14 +27,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from stages.config import Data, load_params
-from stages.sources.plan import allotted, describe, open_source, open_synthetic
-from stages.sources.shards import PLAN, Shard, Source
-from stages.store.errors import UserError, command_line, run
-from stages.store.files import replacing_folder
-from stages.store.picture import PictureError, decode_picture
-from stages.store.raw import is_synthetic, raw_shards, shard_name, synthetic_name, write_manifest
-from stages.store.tables import RAW, write_batches
+from schematic_reader.cli import UserError, command_line, run
+from schematic_reader.config import Data, load_params
+from schematic_reader.io.files import replacing_folder
+from schematic_reader.io.picture import PictureError, decode_picture
+from schematic_reader.io.raw import is_synthetic, raw_shards, shard_name, synthetic_name, write_manifest
+from schematic_reader.io.tables import RAW, write_batches
+from schematic_reader.sources.plan import allotted, describe, open_source, open_synthetic
+from schematic_reader.sources.shards import PLAN, Shard, Source
 
 FOLDER = Path("data/raw")
 SPACE = 1.1  # of the bytes that are read: texts get shorter, pictures keep their length

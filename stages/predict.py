@@ -18,17 +18,17 @@ from functools import partial
 from itertools import chain
 from typing import get_args
 
-from stages.config import Params, Task, load_params
-from stages.kicad.draw import PIXELS_PER_MM
-from stages.reading.adapter import OWN, Weights, find_weights
-from stages.reading.drawing import Scale
-from stages.reading.files import named_files, read_file
-from stages.reading.output import as_csv, as_json, as_table, as_text
-from stages.reading.parts import Reading
-from stages.reading.reader import Reader
-from stages.reading.sheet import Limits, Sheet, open_sheets
-from stages.store.errors import UserError, run
-from stages.tasks import task as task_named
+from schematic_reader.cli import UserError, run
+from schematic_reader.config import Params, Task, load_params
+from schematic_reader.kicad.drawing.draw import PIXELS_PER_MM
+from schematic_reader.predict.adapter import OWN, Weights, find_weights
+from schematic_reader.predict.drawing import Scale
+from schematic_reader.predict.files import named_files, read_file
+from schematic_reader.predict.output import as_csv, as_json, as_table, as_text
+from schematic_reader.predict.parts import Reading
+from schematic_reader.predict.reader import Reader
+from schematic_reader.predict.sheet import Limits, Sheet, open_sheets
+from schematic_reader.tasks import task as task_named
 
 MOST_FAILED = 125  # a shell means something else by a greater exit status
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def main() -> None:
     weights = find_weights(words.adapter, params)
     limits = Limits(params.image, params.clean.max_pixels, drawing_scale(params))
     if words.serve:
-        from stages.reading.server import serve
+        from schematic_reader.predict.server import serve
 
         serve(partial(load_reader, weights, task, params), limits, host=words.host, port=words.port)
         return
@@ -91,11 +91,11 @@ def drawing_scale(params: Params) -> Scale:
 
 def load_reader(weights: Weights, task: Task, params: Params) -> Reader:
     """Load the model. This imports torch."""
-    from stages.vlm.device import prepare_device
-    from stages.vlm.encode import Encoder
-    from stages.vlm.generate import answer_sheets
-    from stages.vlm.grammar import held_to
-    from stages.vlm.load import load_base, load_processor, load_tuned
+    from schematic_reader.generation.generate import answer_sheets
+    from schematic_reader.generation.grammar import held_to
+    from schematic_reader.model.device import prepare_device
+    from schematic_reader.model.encode import Encoder
+    from schematic_reader.model.load import load_base, load_processor, load_tuned
 
     if task == "components" and weights.calibration is None:
         log.warning("no calibration.json goes with the model: confidences are what it says of itself")

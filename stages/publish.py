@@ -11,13 +11,13 @@ import argparse
 import logging
 from pathlib import Path
 
-from stages.config import Params, load_params
-from stages.publishing.card import Weights
-from stages.publishing.folder import cached_commit, copy_adapter, write_about
-from stages.publishing.origin import find_origin
-from stages.publishing.send import check_repository, require_token, send
-from stages.store.errors import run
-from stages.store.files import replacing_folder
+from schematic_reader.cli import run
+from schematic_reader.config import Params, load_params
+from schematic_reader.io.files import replacing_folder
+from schematic_reader.publish.card import Weights
+from schematic_reader.publish.folder import cached_commit, copy_adapter, write_about
+from schematic_reader.publish.origin import find_origin
+from schematic_reader.publish.send import check_repository, require_token, send
 
 ADAPTER = Path("models/adapter")
 FOLDER = Path("published")
@@ -68,8 +68,8 @@ def command_line() -> argparse.ArgumentParser:
 
 def write_merged(params: Params, folder: Path) -> None:
     """Write the weights that ``stages.evaluate`` judges, in the profile's precision, and the processor."""
-    from stages.vlm.device import prepare_device
-    from stages.vlm.load import load_processor, load_tuned
+    from schematic_reader.model.device import prepare_device
+    from schematic_reader.model.load import load_processor, load_tuned
 
     device = prepare_device(params.active.model, params.seed)
     load_tuned(params.active.model, device, ADAPTER).save_pretrained(folder)

@@ -12,15 +12,15 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.config import Params, load_params
-from stages.store.errors import UserError, run, takes_no_arguments
-from stages.store.files import replacing_folder, write_json, write_text
-from stages.store.tables import read_messages
+from schematic_reader.cli import UserError, run, takes_no_arguments
+from schematic_reader.config import Params, load_params
+from schematic_reader.io.files import replacing_folder, write_json, write_text
+from schematic_reader.io.tables import read_messages
 
 if TYPE_CHECKING:
-    from stages.vlm.encode import Encoder
-    from stages.vlm.examples import Examples
-    from stages.vlm.finetune import Finetuned
+    from schematic_reader.model.encode import Encoder
+    from schematic_reader.training.examples import Examples
+    from schematic_reader.training.finetune import Finetuned
 
 CLEAN = Path("data/clean")
 MESSAGES = Path("data/messages")
@@ -35,13 +35,13 @@ log = logging.getLogger(__name__)
 def main() -> None:
     """Run the stage in the current folder."""
     takes_no_arguments(__doc__)
-    from stages.vlm import processes
-    from stages.vlm.checkpoint import Checkpoint
-    from stages.vlm.device import prepare_device
-    from stages.vlm.encode import Encoder
-    from stages.vlm.finetune import finetune
-    from stages.vlm.fp8 import check_fp8
-    from stages.vlm.load import load_base, load_processor, load_sharded
+    from schematic_reader.model import processes
+    from schematic_reader.model.device import prepare_device
+    from schematic_reader.model.encode import Encoder
+    from schematic_reader.model.load import load_base, load_processor, load_sharded
+    from schematic_reader.training.checkpoint import Checkpoint
+    from schematic_reader.training.finetune import finetune
+    from schematic_reader.training.fp8 import check_fp8
 
     processes.check_launch()
     params = load_params()
@@ -105,8 +105,8 @@ def choose(params: Params, encoder: Any) -> dict[str, Examples]:
     Raises:
         UserError: no sheet of a split fits into a row.
     """
-    from stages.vlm.examples import choose_examples
-    from stages.vlm.sheets import Sheets
+    from schematic_reader.model.sheets import Sheets
+    from schematic_reader.training.examples import choose_examples
 
     profile = params.active.train
     chosen = {}
@@ -138,8 +138,8 @@ def choose(params: Params, encoder: Any) -> dict[str, Examples]:
 
 def fingerprint(params: Params, chosen: dict[str, Examples], model: Any) -> dict[str, str]:
     """Hashes of all that the adapter depends on."""
-    from stages.vlm import processes
-    from stages.vlm.checkpoint import digest_of, digest_of_code, digest_of_model
+    from schematic_reader.model import processes
+    from schematic_reader.training.checkpoint import digest_of, digest_of_code, digest_of_model
 
     profile = params.active
     groups = (params.image, params.lora, params.train, profile.model, profile.train)

@@ -6,15 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-
-
-def shared_folder(name: str) -> Path:
-    """The folder ``../shared/NAME`` beside the checkout; skips the test where there is none."""
-    folder = ROOT.parent / "shared" / name
-    if not folder.is_dir():
-        pytest.skip(f"needs ../shared/{name} beside the checkout")
-    return folder
+from tests.support.paths import shared_folder
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +24,6 @@ def qwen3_tokenizer() -> Path:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout in which the pipeline has run on a handful of sheets; tests that change it take a copy."""
-    from finished import make_finished
+    from tests.support.finished import make_finished
 
     return make_finished(tmp_path_factory.mktemp("finished"))

@@ -1,0 +1,119 @@
+"""``python -m benchmarks.generation.exactness``: whether answering fast gives the answers of a plain loop.
+
+Asks the tuned model of a finished run in this folder about sheets of its test split, one at a time by plain
+``generate`` and then as the evaluate stage does, in bfloat16 on a GPU, in float32 on a CPU. Prints and
+records the share of answers that are equal, and the F1 of both; and the share of answers that are the same,
+probabilities included, in a run that goes on with a third of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from benchmarks.common.results import record
+from schematic_reader.config import load_params
+from schematic_reader.generation.generate import answer_sheets
+from schematic_reader.generation.journal import Journal
+from schematic_reader.model.device import prepare_device
+from schematic_reader.model.encode import Encoder, collate
+from schematic_reader.model.load import load_processor, load_tuned
+from schematic_reader.model.sheets import Sheets
+from schematic_reader.scoring.examination import test_sheets
+from schematic_reader.scoring.precision_recall import count, total
+from schematic_reader.tasks import task as task_named
+
+ADAPTER, CLEAN, MESSAGES = Path("models/adapter"), Path("data/clean"), Path("data/messages")
+
+
+def main() -> None:
+    """Ask in both ways and record."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--sheets", type=int, default=100)
+    most_sheets = parser.parse_args().sheets
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    params = load_params()
+    on_cuda = torch.cuda.is_available()
+    profile = replace(params.active.model, dtype="bfloat16" if on_cuda else "float32", device="auto")
+    device = prepare_device(profile, params.seed)
+    encoder = Encoder(load_processor(str(ADAPTER), None))
+    model = load_tuned(profile, device, ADAPTER)
+    rows = test_sheets(MESSAGES, most_sheets)
+    sheets = Sheets(CLEAN, "test", params.image)
+    most = params.evaluate.max_new_tokens
+    plain = [one_by_one(model, encoder, sheets, row, most) for row in rows]
+    ask = partial(
+        answer_sheets,
+        model,
+        encoder,
+        sheets,
+        rows,
+        batch_size=profile.batch_size,
+        max_new_tokens=most,
+        continuous=True,
+    )
+    fast = ask()
+    with TemporaryDirectory() as name:
+        journal = Journal(Path(name) / "journal" / "answers.jsonl", "run")
+        journal.add({f"seen:{rows[i]['id']}": asdict(fast[i]) for i in range(0, len(rows), 3)})
+        resumed = ask(journal=journal)
+    said = [answer.text for answer in fast]
+    right = [row["target"] for row in rows]
+    f1 = [f1_of(answers, right, params.task) for answers in (plain, said)]
+    record(
+        "generate_exactness",
+        "continuous",
+        device=torch.cuda.get_device_name() if on_cuda else "cpu",
+        dtype=profile.dtype,
+        samples_per_s=None,
+        ratio=None,
+        equal=round(sum(map(str.__eq__, plain, said)) / len(rows), 4),
+        resumed_equal=round(
+            sum(one == other for one, other in zip(fast, resumed, strict=True)) / len(rows), 4
+        ),
+        f1_one_by_one=round(f1[0], 4),
+        f1_fast=round(f1[1], 4),
+        sheets=len(rows),
+    )
+
+
+@torch.inference_mode()
+def one_by_one(model: Any, encoder: Encoder, sheets: Sheets, row: dict[str, Any], most: int) -> str:
+    """The answer about one sheet by a growing cache, nothing padded."""
+    prompt = collate(
+        [encoder.encode_prompt([sheets.picture(row)], row["messages"])], encoder.pad_id, side="left"
+    )
+    del prompt["labels"]
+    out = model.generate(
+        **{name: tensor.to(model.device) for name, tensor in prompt.items()},
+        max_new_tokens=most,
+        do_sample=False,
+        eos_token_id=encoder.end_of_turn_id,
+        pad_token_id=encoder.pad_id,
+    )
+    text: str = encoder.tokenizer.decode(out[0, prompt["input_ids"].shape[1] :], skip_special_tokens=True)
+    return text.strip()
+
+
+def f1_of(answers: list[str], targets: list[str], name: str) -> float:
+    """The micro F1 of strictly judged items."""
+    task = task_named(name)
+
+    def judged(text: str) -> Any:
+        return task.judged(task.parse(text).items, loose=False)
+
+    pairs = zip(answers, targets, strict=True)
+    return total(count(judged(said), judged(right)) for said, right in pairs).f1
+
+
+if __name__ == "__main__":
+    main()

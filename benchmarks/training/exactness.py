@@ -1,0 +1,112 @@
+"""``python -m benchmarks.training.exactness --model 8b --rows FOLDER_OR_FILE``: what packing changes.
+
+Computes the loss of some real sheets and the gradient of a whole adapter from one packed row, from the same
+row with the sheets in other orders (the noise of rounding), from each sheet alone, from compiled layers and,
+where the GPU can, in 8 bits: in bfloat16 on a GPU, in float32 on a CPU. Prints and records how far off the
+first row's each is, relative to its norm. ``--rows`` and ``--processor`` are those of ``train_throughput``.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.common.results import record
+from benchmarks.common.sheets import build_model, options, read_processor, read_sheets
+from benchmarks.training.throughput import SIZES, can_fp8, settings
+from schematic_reader.model.adapter import add_adapter
+from schematic_reader.model.device import Device, prepare_device
+from schematic_reader.model.encode import Encoder
+from schematic_reader.model.reader import Reader
+from schematic_reader.model.row import Shape
+from schematic_reader.model.sheets import Sheets
+from schematic_reader.training.examples import Examples, choose_examples
+from schematic_reader.training.feed import Feed
+from schematic_reader.training.fp8 import use_fp8
+
+ORDERS = 3  # besides the first
+
+
+def main() -> None:
+    """Compare and record."""
+    parser = options(__doc__, SIZES)
+    parser.add_argument("--sheets", type=int, default=6)
+    arguments = parser.parse_args()
+    params = settings(SIZES[arguments.model], None)
+    device = prepare_device(params.active.model, params.seed)
+    processor = read_processor(arguments.processor or SIZES[arguments.model].processor)
+    encoder = Encoder(processor)
+    lora = replace(params.lora, dropout=0.0)
+    with tempfile.TemporaryDirectory() as name:
+        rows = read_sheets(arguments.rows, Path(name), arguments.sheets)
+        sheets = Sheets(Path(name), "train", params.image)
+        budget = params.active.train.tokens_per_step
+        examples = choose_examples(rows, sheets, encoder, budget=budget, max_sheets=len(rows))
+        model = add_adapter(build_model(arguments.model, processor, device), lora)
+        with torch.no_grad():  # a new adapter's second half is zero, which hides errors of the first
+            for weight in model.parameters():
+                if weight.requires_grad:
+                    weight.normal_(std=0.02)
+        compare(Reader(model), encoder, examples, device)
+
+
+def compare(reader: Reader, encoder: Encoder, examples: Examples, device: Device) -> None:
+    """Record how far off the first order's loss and gradient all others are."""
+    first = list(range(len(examples.rows)))
+
+    def computed(rows: Sequence[Sequence[int]], shape: Shape | None = None) -> tuple[float, torch.Tensor]:
+        feed = Feed(examples, encoder, [tuple(row) for row in rows], device, shape)
+        return loss_and_gradient(reader, feed, device)
+
+    expected = computed([first])
+
+    def tell(variant: str, found: tuple[float, torch.Tensor]) -> None:
+        (loss, gradient), (right, norm) = found, expected
+        record(
+            "train_exactness",
+            variant,
+            device=torch.cuda.get_device_name() if device.name == "cuda" else device.name,
+            dtype=str(device.dtype).removeprefix("torch."),
+            samples_per_s=None,
+            ratio=None,
+            loss_off=float(f"{abs(loss - right) / right:.2e}"),
+            gradient_off=float(f"{float((gradient - norm).norm() / norm.norm()):.2e}"),
+            sheets=len(first),
+        )
+
+    generator = random.Random(1)
+    for _ in range(ORDERS):
+        tell("packed in another order", computed([generator.sample(first, len(first))]))
+    tell("each sheet alone", computed([[index] for index in first]))
+    if can_fp8(device):
+        use_fp8(reader.model, lambda: 1.0)
+        tell("packed, fp8", computed([first]))
+    reader.compile_layers()
+    shape = Shape(sum(examples.lengths) + 100, len(first))
+    compiled = "packed, padded and compiled"
+    tell(f"{compiled}, fp8" if can_fp8(device) else compiled, computed([first], shape))
+
+
+def loss_and_gradient(reader: Reader, feed: Feed, device: Device) -> tuple[float, torch.Tensor]:
+    """The summed loss of all rows and the adapter's gradient, float64 of shape ``(weights,)``."""
+    weights: list[Any] = [weight for weight in reader.model.parameters() if weight.requires_grad]
+    for weight in weights:
+        weight.grad = None
+    total = 0.0
+    for at in range(len(feed.plan)):
+        row = feed.row(at).to(device.place)
+        with torch.autocast(device.name, torch.bfloat16, enabled=device.dtype == torch.bfloat16):
+            loss = reader(row)
+        loss.backward()
+        total += loss.item()
+    return total, torch.cat([weight.grad.flatten().double() for weight in weights])
+
+
+if __name__ == "__main__":
+    main()

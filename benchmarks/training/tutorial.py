@@ -1,0 +1,157 @@
+"""The tutorial's recipe, written anew: TRL's SFTTrainer, batches of 2 padded, accumulated 4 times.
+
+Its collator builds each chat twice, resizes and encodes in the training process, and takes the length of the
+prompt from text in which a picture is one token, so that most image placeholders carry a loss.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from typing import Any
+
+import torch
+from datasets import Dataset
+from datasets import Image as ImageFeature
+from peft import LoraConfig, TaskType
+from PIL import Image
+from transformers import TrainerCallback
+from trl import SFTConfig, SFTTrainer
+
+from benchmarks.common.work import Measured, settle
+from schematic_reader.model.device import Device
+from schematic_reader.training.examples import Examples
+
+BATCH, ACCUMULATION = 2, 4
+LONGEST = 1500  # tokens
+SIDE, PIXELS = 1024, 1024 * 1024
+
+
+def train_as_the_tutorial(
+    model: Any, processor: Any, examples: Examples, *, device: Device, warm_up: int, steps: int
+) -> Measured:
+    """Run ``warm_up`` optimizer steps, then time ``steps``."""
+    collator = _Collator(processor)
+    clock = _Clock(collator, device, warm_up)
+    data = Dataset.from_list(
+        [
+            {"index": index, "image": {"bytes": examples.sheets.encoded(row)}, "messages": row["messages"]}
+            for index, row in enumerate(examples.rows)
+        ]
+    ).cast_column("image", ImageFeature(decode=True))
+    on_cuda = device.name == "cuda"
+    with tempfile.TemporaryDirectory() as folder:
+        SFTTrainer(
+            model=model,
+            args=SFTConfig(
+                output_dir=folder,
+                max_steps=warm_up + steps,
+                per_device_train_batch_size=BATCH,
+                gradient_accumulation_steps=ACCUMULATION,
+                gradient_checkpointing=False,
+                learning_rate=1e-4,
+                warmup_steps=10,
+                weight_decay=0.01,
+                max_grad_norm=1.0,
+                bf16=on_cuda,
+                use_cpu=not on_cuda,
+                lr_scheduler_type="cosine",
+                logging_steps=10,
+                save_strategy="no",
+                report_to="none",
+                remove_unused_columns=False,
+            ),
+            train_dataset=data,
+            data_collator=collator,
+            processing_class=processor,
+            peft_config=LoraConfig(
+                r=16,
+                lora_alpha=32,
+                lora_dropout=0.05,
+                bias="none",
+                task_type=TaskType.CAUSAL_LM,
+                target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+            ),
+            callbacks=[clock],
+        ).train()
+    return Measured(
+        samples=[
+            index for batch in collator.batches[clock.batches_before : clock.batches] for index in batch
+        ],
+        seconds=clock.ended - clock.started,
+        waited=collator.seconds - clock.seconds_before,
+        other=clock.started - clock.created,
+        padding=1 - collator.used / collator.filled,
+    )
+
+
+class _Collator:
+    """From rows to a padded batch; counts its own time, and what was in the batches."""
+
+    def __init__(self, processor: Any) -> None:
+        self._processor = processor
+        self.seconds = 0.0
+        self.batches: list[list[int]] = []  # of indexes of samples; one may be asked for ahead of its turn
+        self.used = self.filled = 0  # tokens, without and with padding
+
+    def __call__(self, batch: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        start = time.perf_counter()
+        template = self._processor.apply_chat_template
+        chats = [template(row["messages"], tokenize=False) for row in batch]
+        prompts = [
+            template(row["messages"][:-1], tokenize=False, add_generation_prompt=True) for row in batch
+        ]
+        encoded = self._processor(
+            text=chats,
+            images=[_shrunk(row["image"]) for row in batch],
+            return_tensors="pt",
+            return_mm_token_type_ids=True,
+            padding=True,
+            truncation=True,
+            max_length=LONGEST,
+        )
+        pad = self._processor.tokenizer.pad_token_id
+        labels = encoded["input_ids"].clone()
+        asked = self._processor.tokenizer(prompts, add_special_tokens=False)["input_ids"]
+        for row, prompt in enumerate(asked):
+            labels[row, : len(prompt)] = -100
+        labels[labels == pad] = -100
+        encoded["labels"] = labels
+        self.batches.append([row["index"] for row in batch])
+        self.used += int(encoded["attention_mask"].sum())
+        self.filled += labels.numel()
+        self.seconds += time.perf_counter() - start
+        return dict(encoded)
+
+
+class _Clock(TrainerCallback):
+    """Starts after the warm-up and ends with the last step."""
+
+    def __init__(self, collator: _Collator, device: Device, warm_up: int) -> None:
+        self._collator, self._device, self._warm_up = collator, device, warm_up
+        self.created = self.started = self.ended = time.perf_counter()
+        self.seconds_before = 0.0
+        self.batches = self.batches_before = 0  # trained
+
+    def on_substep_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        self.batches += 1
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        self.batches += 1
+        if state.global_step == self._warm_up:
+            settle(self._device)
+            self.started = time.perf_counter()
+            self.seconds_before, self.batches_before = self._collator.seconds, self.batches
+        elif state.global_step == state.max_steps:
+            settle(self._device)
+            self.ended = time.perf_counter()
+
+
+def _shrunk(picture: Image.Image) -> Image.Image:
+    picture = picture.convert("RGB")
+    width, height = picture.size
+    scale = min(1.0, SIDE / max(width, height), (PIXELS / (width * height)) ** 0.5)
+    if scale == 1.0:
+        return picture
+    size = (max(1, int(width * scale)), max(1, int(height * scale)))
+    return picture.resize(size, Image.Resampling.BICUBIC)

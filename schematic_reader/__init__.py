@@ -1,0 +1,1 @@
+"""Reading electronic schematics with a vision language model: what the stages call."""

@@ -1,0 +1,1 @@
+"""One row looked at, duplicates, and the groups that splits keep together."""

@@ -1,0 +1,54 @@
+"""What ``metrics/clean.json`` says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from schematic_reader.cleaning.examine import REASONS, Found
+from schematic_reader.cleaning.groups import Place
+from schematic_reader.io.tables import SPLITS
+
+
+def summarize(rows: Sequence[Found], places: Mapping[str, Place], tied: Mapping[str, int]) -> dict[str, Any]:
+    """Counts of rows, of reasons, and of groups and distinct component names in each split.
+
+    ``missing`` is the tutorial's report on ``components_used``; ``names.test_unseen`` are the names of the
+    test split that no training row has; ``groups.largest`` counts rows; ``synthetic`` are kept rows that were
+    drawn for training; ``tied``: see ``count_tied``, of the source's rows alone; ``mismatch`` are rows,
+    dropped ones included, whose list is not that of their text.
+    """
+    kept = [(row, places[row.repository]) for row in rows if not row.reason]
+    missing = [row for row in rows if row.listed != "given"]
+    reasons = Counter(row.reason for row in rows)
+    sizes = Counter(place.split for _, place in kept)
+    groups = {split: {place.group for _, place in kept if place.split == split} for split in SPLITS}
+    names: dict[str, set[str]] = {split: set() for split in SPLITS}
+    for row, place in kept:
+        names[place.split].update(row.components)
+    return {
+        "rows_read": len(rows),
+        "rows_kept": len(kept),
+        "synthetic": sum(row.synthetic for row, _ in kept),
+        "dropped": {reason: reasons[reason] for reason in REASONS},
+        "repaired": {"components": sum(row.repaired for row, _ in kept)},
+        "mismatch": sum(row.mismatched for row in rows),
+        "missing": {
+            "null": sum(row.listed == "null" for row in missing),
+            "empty": sum(row.listed == "empty" for row in missing),
+            "any": len(missing),
+            "with_schematic": sum(row.has_schematic for row in missing),
+        },
+        "splits": {split: sizes[split] for split in SPLITS},
+        "groups": {
+            **{split: len(groups[split]) for split in SPLITS},
+            "largest": max(Counter(place.group for _, place in kept).values()),
+        },
+        "tied": dict(tied),
+        "names": {
+            "distinct": len(set().union(*names.values())),
+            **{split: len(names[split]) for split in SPLITS},
+            "test_unseen": len(names["test"] - names["train"]),
+        },
+    }

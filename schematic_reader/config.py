@@ -1,0 +1,348 @@
+"""``params.yaml`` as frozen dataclasses, checked in one place.
+
+Each group of ``params.yaml`` is one class, whose field types are the allowed types and whose ``check`` tells
+what combinations make no sense. An unknown key, a missing key, a wrong type or a value outside its range is a
+``UserError`` that names the key, the value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import types
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+
+from schematic_reader.cli import UserError
+
+Task = Literal["components", "yaml", "json", "schematic"]
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise UserError(f"params.yaml: {message}")
+
+
+@dataclass(frozen=True)
+class Clean:
+    """What is kept of the raw rows, and how it is split."""
+
+    max_pixels: int
+    max_text_chars: int
+    mismatch: Literal["keep", "drop", "repair"]
+    validation: float
+    test: float
+    rows_per_part: int
+
+    def check(self, where: str) -> None:
+        for name in ("max_pixels", "max_text_chars", "rows_per_part"):
+            _positive(self, name, where)
+        for name in ("validation", "test"):
+            share = getattr(self, name)
+            _require(0 < share < 1, f"{where}.{name} is {share}: it must be a share between 0 and 1")
+        total = self.validation + self.test
+        _require(total < 1, f"{where}.validation + {where}.test is {total}: nothing is left to train on")
+
+
+@dataclass(frozen=True)
+class Messages:
+    """How an example becomes a chat."""
+
+    form: Literal["verbatim", "compact"]
+    max_target_chars: int
+    overlong: Literal["drop", "cut"]
+    with_name: bool
+
+    def check(self, where: str) -> None:
+        _positive(self, "max_target_chars", where)
+
+
+@dataclass(frozen=True)
+class Image:
+    """The largest picture that the model gets, in pixels."""
+
+    max_side: int
+    max_pixels: int
+
+    def check(self, where: str) -> None:
+        _positive(self, "max_side", where)
+        _positive(self, "max_pixels", where)
+
+
+@dataclass(frozen=True)
+class Lora:
+    """The adapter, as PEFT names it."""
+
+    r: int
+    alpha: int
+    dropout: float
+    rank_stabilized: bool
+    dora: bool
+    target_modules: tuple[str, ...]
+    also: tuple[Literal["vision", "merger"], ...]
+
+    def check(self, where: str) -> None:
+        _positive(self, "r", where)
+        _positive(self, "alpha", where)
+        _require(0 <= self.dropout < 1, f"{where}.dropout is {self.dropout}: it must be in [0, 1)")
+        _require(bool(self.target_modules), f"{where}.target_modules is empty: name at least one projection")
+
+
+@dataclass(frozen=True)
+class Train:
+    """Training settings that do not depend on the profile."""
+
+    weight_decay: float
+    max_grad_norm: float
+    warmup_steps: int
+    schedule: Literal["linear", "cosine", "constant", "constant_with_warmup"]
+    logging_steps: int
+    validation_sheets: int
+    vision_cache_gib: float
+
+    def check(self, where: str) -> None:
+        _positive(self, "logging_steps", where)
+        _positive(self, "validation_sheets", where)
+        _positive(self, "max_grad_norm", where)
+        _require(self.warmup_steps >= 0, f"{where}.warmup_steps is {self.warmup_steps}: it must be 0 or more")
+        _require(self.weight_decay >= 0, f"{where}.weight_decay is {self.weight_decay}: it must be 0 or more")
+        cache = self.vision_cache_gib
+        _require(cache >= 0, f"{where}.vision_cache_gib is {cache}: it must be 0 (off) or more")
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """How baseline and tuned model are asked and judged."""
+
+    max_sheets: int
+    max_new_tokens: int
+    beams: int
+    repetition_penalty: float
+    draws: int
+    blind_sheets: int
+    calibration_sheets: int
+    grammar: bool
+    ocr: bool
+
+    def check(self, where: str) -> None:
+        for name in ("max_sheets", "max_new_tokens", "beams", "repetition_penalty", "draws"):
+            _positive(self, name, where)
+        for name in ("blind_sheets", "calibration_sheets"):
+            count = getattr(self, name)
+            _require(count >= 0, f"{where}.{name} is {count}: it must be 0 (off) or more")
+
+
+@dataclass(frozen=True)
+class Data:
+    """Where the rows of a profile come from."""
+
+    source: Literal["sample", "local", "hub"]
+    path: str | None
+    id: str | None
+    revision: str | None
+    rows: int | None
+    width: int | None
+    height: int | None
+    dirty: float | None
+    shards: int | None = None
+    synthetic: int = 0
+
+    def check(self, where: str) -> None:
+        for name in ("rows", "shards"):
+            if getattr(self, name) is not None:
+                _positive(self, name, where)
+        _require(self.synthetic >= 0, f"{where}.synthetic is {self.synthetic}: it must be 0 (none) or more")
+        if self.synthetic:
+            for name in ("width", "height"):  # null: as large as the sample's
+                if getattr(self, name) is not None:
+                    _positive(self, name, where)
+        if self.source == "local":
+            _require(bool(self.path), f"{where}.path is null: source local needs a folder of parquet files")
+        if self.source == "hub":
+            _require(bool(self.id), f"{where}.id is null: source hub needs a data set such as owner/name")
+            _require(
+                bool(self.revision),
+                f"{where}.revision is {self.revision!r}: source hub needs the full 40-hex commit of the data "
+                "set, so that everybody reads the same rows",
+            )
+        if self.source == "sample":
+            _require(self.shards is None, f"{where}.shards is {self.shards}: source sample has none")
+            for name in ("rows", "width", "height"):
+                _require(getattr(self, name) is not None, f"{where}.{name} is null: source sample needs it")
+                _positive(self, name, where)
+            dirty = self.dirty
+            _require(
+                dirty is not None and 0 <= dirty < 1,
+                f"{where}.dirty is {dirty}: source sample needs a share from 0 to under 1",
+            )
+
+
+@dataclass(frozen=True)
+class Model:
+    """The base model: a folder or an id on the Hub, loaded by ``from_pretrained`` either way."""
+
+    base: str
+    revision: str | None
+    dtype: Literal["float32", "bfloat16"]
+    matmul: Literal["highest", "high", "medium"]
+    device: Literal["auto", "cpu", "cuda"]
+    batch_size: int
+
+    def check(self, where: str) -> None:
+        _require(bool(self.base), f"{where}.base is empty: name a folder or a model id such as owner/name")
+        _positive(self, "batch_size", where)
+
+
+@dataclass(frozen=True)
+class ProfileTrain:
+    """Training settings that go with the profile's model."""
+
+    epochs: float
+    max_sheets: int
+    tokens_per_step: int
+    gradient_accumulation: int
+    learning_rate: float
+    gradient_checkpointing: Literal["none", "selective", "full"]
+    fp8: bool
+    checkpoint_steps: int
+    shard: bool
+
+    def check(self, where: str) -> None:
+        for name in ("epochs", "max_sheets", "tokens_per_step", "gradient_accumulation", "learning_rate"):
+            _positive(self, name, where)
+        _positive(self, "checkpoint_steps", where)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What differs between a laptop and a GPU box."""
+
+    data: Data
+    model: Model
+    train: ProfileTrain
+
+    def check(self, _where: str) -> None:
+        """Nothing beyond its parts, which check themselves."""
+
+
+@dataclass(frozen=True)
+class Params:
+    """All of ``params.yaml``; ``active`` is the chosen profile."""
+
+    profile: str
+    seed: int
+    task: Task
+    clean: Clean
+    messages: Messages
+    image: Image
+    lora: Lora
+    train: Train
+    evaluate: Evaluate
+    profiles: dict[str, Profile]
+
+    def check(self, _where: str) -> None:
+        names = ", ".join(sorted(self.profiles))
+        _require(self.profile in self.profiles, f"profile is {self.profile!r}: it must be one of {names}")
+        held = self.evaluate.grammar
+        _require(
+            not held or (self.task in ("json", "yaml") and self.messages.form == "compact"),
+            "evaluate.grammar is true: there is a grammar for task json or yaml with messages.form compact, "
+            f"not for {self.task} with {self.messages.form}",
+        )
+        # DoRA reads the base's whole weights, shards and fp8 replace them, each in its own way.
+        chosen = {
+            "lora.dora": self.lora.dora,
+            "the profile's train.shard": self.active.train.shard,
+            "the profile's train.fp8": self.active.train.fp8,
+        }
+        together = [name for name, value in chosen.items() if value]
+        _require(len(together) < 2, f"{' and '.join(together)} are true: they exclude each other, choose one")
+        _require(0 <= self.seed < 2**31, f"seed is {self.seed}: it must be from 0 to 2147483647")
+
+    @property
+    def active(self) -> Profile:
+        return self.profiles[self.profile]
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check ``params.yaml``.
+
+    Raises:
+        UserError: the file is missing or not YAML, or a key or value is not allowed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run the stages from the repository's root") from None
+    try:
+        value = yaml.load(text, Loader=_Loader)  # noqa: S506, a SafeLoader
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from None
+    return _build(Params, value, "")
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader that reads ``1e-4`` as a number, as YAML 1.2 and DVC do; YAML 1.1 reads a string."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+"), list("-+0123456789.")
+)
+
+T = TypeVar("T")
+
+
+def _build(cls: type[T], value: Any, where: str) -> T:
+    """Make the dataclass ``cls`` from the mapping ``value`` found at the dotted key ``where``."""
+    _require(isinstance(value, dict), f"{where or 'the file'} is {value!r}: it must be a group of keys")
+    hints = typing.get_type_hints(cls)
+    known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    prefix = f"{where}." if where else ""
+    for key in value:
+        _require(key in known, f"unknown key {prefix}{key}: allowed are {', '.join(known)}")
+    for key in known:
+        _require(key in value, f"{prefix}{key} is missing")
+    made = cls(**{key: _convert(hints[key], value[key], prefix + key) for key in known})
+    made.check(where)  # type: ignore[attr-defined]
+    return made
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    """Check ``value`` against the type ``hint`` and return it in that type.
+
+    An int is taken where a float is asked for, a list where a tuple is; nothing else is converted.
+    """
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is types.UnionType:  # only ever "X | None" here
+        return None if value is None else _convert(args[0], value, where)
+    if origin is Literal:
+        allowed = ", ".join(map(str, args))
+        _require(
+            value in args and isinstance(value, str), f"{where} is {value!r}: it must be one of {allowed}"
+        )
+        return value
+    if origin is tuple:
+        _require(isinstance(value, list), f"{where} is {value!r}: it must be a list")
+        return tuple(_convert(args[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    if origin is dict:
+        _require(isinstance(value, dict), f"{where} is {value!r}: it must be a group of keys")
+        return {str(key): _build(args[1], item, f"{where}.{key}") for key, item in value.items()}
+    if dataclasses.is_dataclass(hint):
+        return _build(typing.cast(type, hint), value, where)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+    _require(type(value) is hint, f"{where} is {value!r}: it must be {names[hint]}")
+    if hint is float:
+        _require(math.isfinite(value), f"{where} is {value!r}: it must be finite")
+    return value
+
+
+def _positive(group: Any, name: str, where: str) -> None:
+    value = getattr(group, name)
+    _require(value > 0, f"{where}.{name} is {value}: it must be greater than 0")

@@ -1,0 +1,93 @@
+"""Atomic writes: a file or folder appears under its final name only when it is whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from schematic_reader.cli import UserError
+
+_STAMP = ".resume"
+_PART = ".part"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; it takes the final name if the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_PART, dir=path.parent)
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        part.chmod(0o644)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path, *, resume: str | None = None) -> Iterator[Path]:
+    """Yield a folder beside ``path``; it takes the final name if the block ends without an error.
+
+    The old folder, if any, stays in place until then. What a killed run left behind is deleted by the next.
+
+    Args:
+        resume: what the content depends on, in words. With it, a block that fails leaves its folder for the
+            next run with the same words, which finds in it what is already done. Without it, the folder
+            starts empty and a block that fails leaves nothing.
+    """
+    part = path.with_name(f".{path.name}.part")
+    stamp = part / _STAMP
+    if resume is None or not stamp.is_file() or stamp.read_text(encoding="utf-8") != resume:
+        if part.exists():
+            shutil.rmtree(part)
+        part.mkdir(parents=True)
+        if resume is not None:
+            write_text(stamp, resume)
+    for half_written in part.rglob(f".*{_PART}"):  # by a run that was killed
+        if half_written.is_file():  # a folder's next run clears up itself
+            half_written.unlink()
+    try:
+        yield part
+        stamp.unlink(missing_ok=True)
+        if path.exists():
+            shutil.rmtree(path)
+        part.replace(path)
+    finally:
+        if resume is None:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8, atomically."""
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write ``value`` as indented JSON with a final newline, atomically. NaN is refused."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path, made_by: str) -> dict[str, Any]:
+    """Read a JSON object that the stage ``made_by`` wrote.
+
+    Raises:
+        UserError: the file is missing or no JSON object; names the command that makes it.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run `dvc repro {made_by}`") from None
+    except ValueError:
+        raise UserError(f"{path} is not valid JSON: delete it and run `dvc repro {made_by}`") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path} holds no JSON object: delete it and run `dvc repro {made_by}`")
+    return value

@@ -1,0 +1,63 @@
+"""Work spread over processes, results in the order of the tasks, bounded in flight."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+from schematic_reader.cli import UserError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+_IN_FLIGHT = 4  # tasks a worker: enough to keep it busy while the results are taken in order
+
+
+def cores() -> int:
+    """The number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def ordered_map(
+    function: Callable[[Task], Result], tasks: Iterable[Task], *, workers: int
+) -> Iterator[Result]:
+    """Yield ``function(task)`` for each task, in order; at most a few tasks a worker are under way.
+
+    Args:
+        function: a module's function, or a ``functools.partial`` of one, so that it can be pickled.
+        workers: processes; with 1 the work is done in this one.
+
+    Raises:
+        UserError: a worker was killed from outside, as the system does when memory runs out.
+    """
+    if workers == 1:
+        yield from map(function, tasks)
+        return
+    # Not forked: pyarrow has threads by then, whose locks a fork copies as they stand.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_interrupts_to_parent) as pool:
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for task in tasks:
+                waiting.append(pool.submit(function, task))
+                if len(waiting) == workers * _IN_FLIGHT:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BrokenProcessPool:
+            raise UserError(
+                "a worker process was killed, most likely for lack of memory: free memory or lower "
+                "clean.max_pixels, then run the same command again"
+            ) from None
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _leave_interrupts_to_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,84 @@
+"""The folder of raw shards: its manifest is written last, so where there is one, the rows are complete."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from schematic_reader.cli import UserError
+from schematic_reader.io.files import read_json, write_json
+
+MANIFEST = "manifest.json"
+_SYNTHETIC = "synthetic-"
+
+
+def shard_name(number: int) -> str:
+    """The file name of shard ``number``, from 0."""
+    return f"shard-{number:05d}.parquet"
+
+
+def synthetic_name(number: int) -> str:
+    """The file name of shard ``number``, from 0, of the sheets drawn for training alone."""
+    return f"{_SYNTHETIC}{number:05d}.parquet"
+
+
+def is_synthetic(shard: Path) -> bool:
+    """Whether a shard's rows are drawn for training alone."""
+    return shard.name.startswith(_SYNTHETIC)
+
+
+def write_manifest(
+    folder: Path, origins: Iterable[str], about: Mapping[str, Any], *, synthetic: int = 0
+) -> dict[str, Any]:
+    """Write and return the manifest of the shards in ``folder``.
+
+    Args:
+        origins: of each shard of the source in order, where its rows came from.
+        about: what the manifest says first: source, id, revision, columns.
+        synthetic: how many shards of synthetic sheets there are; they come last.
+    """
+    named = [(shard_name(number), origin) for number, origin in enumerate(origins)]
+    named += [(synthetic_name(number), "synthetic") for number in range(synthetic)]
+    shards = []
+    for name, origin in named:
+        path = folder / name
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        rows = pq.read_metadata(path).num_rows
+        shards.append(
+            {
+                "file": path.name,
+                "origin": origin,
+                "rows": rows,
+                "bytes": path.stat().st_size,
+                "sha256": digest,
+            }
+        )
+    manifest = {
+        **about,
+        "rows": sum(shard["rows"] for shard in shards),
+        "synthetic": sum(shard["rows"] for shard in shards[len(named) - synthetic :]),
+        "shards": shards,
+    }
+    write_json(folder / MANIFEST, manifest)
+    return manifest
+
+
+def raw_shards(folder: Path) -> list[Path]:
+    """The shards that the manifest of ``folder`` lists, in order, synthetic ones last.
+
+    Raises:
+        UserError: the manifest is missing, or a shard is missing or not as long as the manifest says.
+    """
+    manifest = read_json(folder / MANIFEST, "fetch")
+    paths = []
+    for shard in manifest["shards"]:
+        path = folder / shard["file"]
+        if not path.is_file() or path.stat().st_size != shard["bytes"]:
+            raise UserError(f"{path} is missing or cut short: run `dvc repro --force fetch`")
+        paths.append(path)
+    return paths

@@ -1,0 +1,161 @@
+"""Where on a drawn sheet each text and each symbol is: the ground truth for reading the picture.
+
+The same functions that draw a sheet are run on a plotter that notes places instead of drawing, so the boxes
+are those of the picture.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from schematic_reader.kicad.drawing.draw_label import draw_label, draw_sheet_box
+from schematic_reader.kicad.drawing.draw_note import draw_graphic
+from schematic_reader.kicad.drawing.draw_symbol import draw_symbol
+from schematic_reader.kicad.drawing.frame import draw_frame
+from schematic_reader.kicad.drawing.palette import Ink
+from schematic_reader.kicad.drawing.plotter import DEFAULT_PEN, Plotter
+from schematic_reader.kicad.drawing.strokes import layout, text_width, unescape
+from schematic_reader.kicad.model import PlacedSymbol, Point, Sheet
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
+
+_MARKUP = re.compile(r"[~_^]\{([^{}]*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A text as it is seen: markup gone, lines of a text of several joined by blanks."""
+
+    text: str
+    box: Box
+    vertical: bool  # reads upward
+    ink: Ink
+    symbol: int  # index of the symbol it belongs to, or -1
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A placed symbol; ``body`` is the box around its outline, without its pins' texts and fields."""
+
+    symbol: PlacedSymbol
+    body: Box
+
+
+@dataclass(frozen=True, slots=True)
+class SheetLayout:
+    """All texts and symbols of a picture of ``width`` x ``height`` pixels."""
+
+    width: int
+    height: int
+    texts: tuple[Printed, ...]
+    symbols: tuple[Drawn, ...]
+
+
+def lay_out(sheet: Sheet, width: int, height: int) -> SheetLayout:
+    """What ``draw_sheet(sheet, width=width, height=height)`` shows, in painting order.
+
+    Symbols with nothing drawn are left out.
+    """
+    scale = min(width / sheet.size[0], height / sheet.size[1])
+    notes = _Notes(width, height, scale)
+    if sheet.frame:
+        draw_frame(notes, sheet)
+    for item in sheet.graphics:
+        draw_graphic(notes, item)
+    drawn: list[Drawn] = []
+    for symbol in sheet.symbols:
+        notes.begin(len(drawn))
+        draw_symbol(notes, symbol, sheet.lib_symbols.get(symbol.lib_name or symbol.lib_id))
+        if notes.body is not None:
+            drawn.append(Drawn(symbol, notes.body))
+        notes.begin(-1)
+    for box in sheet.sheets:
+        draw_sheet_box(notes, box)
+    for label in sheet.labels:
+        draw_label(notes, label)
+    return SheetLayout(width, height, tuple(notes.texts), tuple(drawn))
+
+
+def character_centers(printed: Printed) -> list[tuple[str, Point]]:
+    """Each character other than blanks with the middle of its place, in pixels."""
+    x0, y0, x1, y1 = printed.box
+    widths = [text_width(char) for char in printed.text]
+    total = sum(widths) or 1.0
+    centers: list[tuple[str, Point]] = []
+    passed = 0.0
+    for char, width in zip(printed.text, widths, strict=True):
+        along = (passed + width / 2) / total
+        passed += width
+        if char != " ":
+            at = (
+                ((x0 + x1) / 2, y1 + (y0 - y1) * along)
+                if printed.vertical
+                else (x0 + (x1 - x0) * along, (y0 + y1) / 2)
+            )
+            centers.append((char, at))
+    return centers
+
+
+class _Notes(Plotter):
+    """Notes texts with their boxes, and the box around a symbol's outline."""
+
+    def __init__(self, width: int, height: int, scale: float) -> None:
+        super().__init__(width, height, scale)
+        self.texts: list[Printed] = []
+        self.body: Box | None = None
+        self._symbol = -1
+
+    def begin(self, symbol: int) -> None:
+        """What follows belongs to this symbol."""
+        self._symbol = symbol
+        self.body = None
+
+    def polyline(
+        self,
+        ink: Ink,  # noqa: ARG002
+        points: Sequence[Point],
+        pen: float = DEFAULT_PEN,  # noqa: ARG002
+        dash: str = "default",  # noqa: ARG002
+    ) -> None:
+        if self._symbol < 0 or not points:
+            return
+        xs, ys = [x * self.scale for x, _ in points], [y * self.scale for _, y in points]
+        box = (min(xs), min(ys), max(xs), max(ys))
+        old = self.body or box
+        self.body = (min(box[0], old[0]), min(box[1], old[1]), max(box[2], old[2]), max(box[3], old[3]))
+
+    def dot(self, ink: Ink, center: Point, diameter: float) -> None:  # noqa: ARG002
+        self.polyline(ink, [center])
+
+    def fill(self, ink: Ink, points: Sequence[Point]) -> None:
+        self.polyline(ink, points)
+
+    def text(
+        self,
+        ink: Ink,
+        text: str,
+        at: Point,
+        size: float,
+        *,
+        vertical: bool = False,
+        h_align: str = "left",
+        v_align: str = "center",
+        pen: float = DEFAULT_PEN,
+        italic: bool = False,
+    ) -> None:
+        em = layout(text, h_align, v_align, pen / size, italic=italic)
+        seen = " ".join(unescape(_MARKUP.sub(r"\1", text)).split())
+        if not len(em) or not seen:
+            return
+        left, right = em[:, 0::2].min() * size, em[:, 0::2].max() * size
+        top, bottom = em[:, 1::2].min() * size, em[:, 1::2].max() * size
+        x, y = at
+        box = (
+            (x + top, y - right, x + bottom, y - left)
+            if vertical
+            else (x + left, y + top, x + right, y + bottom)
+        )
+        scaled = (box[0] * self.scale, box[1] * self.scale, box[2] * self.scale, box[3] * self.scale)
+        self.texts.append(Printed(seen, scaled, vertical, ink, self._symbol))

@@ -1,0 +1,124 @@
+"""Draws lines, shapes and text given in millimetres on a canvas of pixels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from PIL import Image
+
+from schematic_reader.kicad.drawing.palette import Ink
+from schematic_reader.kicad.drawing.raster import Canvas
+from schematic_reader.kicad.drawing.strokes import layout
+from schematic_reader.kicad.geometry import circle_points
+from schematic_reader.kicad.model import Point
+
+DEFAULT_PEN = 0.1524  # mm, 6 mil
+_BOLD_PEN = 1 / 5  # of the text size
+_WIDEST_PEN = 1 / 4  # of the text size
+
+# On and off lengths in pen widths: KiCad's dash, dot and gap ratios 12, 0.2 and 3, less or more one pen
+# width for the round ends.
+_DASHES: dict[str, tuple[float, ...]] = {
+    "dash": (11.0, 4.0),
+    "dot": (0.2, 4.0),
+    "dash_dot": (11.0, 4.0, 0.2, 4.0),
+    "dash_dot_dot": (11.0, 4.0, 0.2, 4.0, 0.2, 4.0),
+}
+_MOST_DASHES = 5000
+
+
+def text_pen(size: float, *, bold: bool = False, thickness: float = 0.0) -> float:
+    """KiCad's pen width in mm for a text of ``size`` mm."""
+    pen = thickness or (size * _BOLD_PEN if bold else DEFAULT_PEN)
+    return min(pen, size * _WIDEST_PEN)
+
+
+class Plotter:
+    """A canvas of ``width`` x ``height`` pixels with ``scale`` pixels a millimetre."""
+
+    def __init__(self, width: int, height: int, scale: float) -> None:
+        self.scale = scale
+        self.twice = False  # whether strokes are laid over themselves; see Canvas.strokes
+        self._canvas = Canvas(width, height)
+        # Coordinates in mm of all segments of one ink, pen and ``twice``: x0, y0, x1, y1, ...
+        self._segments: dict[tuple[Ink, float, bool], list[float]] = {}
+
+    def image(self) -> Image.Image:
+        """The drawing, a palette image."""
+        for (ink, pen, twice), flat in self._segments.items():
+            segments = np.array(flat, dtype=np.float64).reshape(-1, 4) * self.scale
+            self._canvas.strokes(ink, segments, pen * self.scale, twice=twice)
+        self._segments.clear()
+        return self._canvas.image()
+
+    def polyline(
+        self, ink: Ink, points: Sequence[Point], pen: float = DEFAULT_PEN, dash: str = "default"
+    ) -> None:
+        """Straight segments through the points, with a pen ``pen`` mm wide."""
+        flat = self._segments.setdefault((ink, pen, self.twice), [])
+        for (x0, y0), (x1, y1) in pairwise(points):
+            if dash in _DASHES:
+                _dashed(flat, x0, y0, x1, y1, [pen * length for length in _DASHES[dash]])
+            else:
+                flat += (x0, y0, x1, y1)
+
+    def dot(self, ink: Ink, center: Point, diameter: float) -> None:
+        """A filled circle."""
+        self._segments.setdefault((ink, diameter, self.twice), []).extend((*center, *center))
+
+    def circle(self, ink: Ink, center: Point, radius: float, pen: float = DEFAULT_PEN) -> None:
+        """The outline of a circle."""
+        self.polyline(ink, circle_points(center, radius), pen)
+
+    def fill(self, ink: Ink, points: Sequence[Point]) -> None:
+        """A filled polygon."""
+        self._canvas.polygon(ink, np.array(points, dtype=np.float64) * self.scale)
+
+    def text(
+        self,
+        ink: Ink,
+        text: str,
+        at: Point,
+        size: float,
+        *,
+        vertical: bool = False,
+        h_align: str = "left",
+        v_align: str = "center",
+        pen: float = DEFAULT_PEN,
+        italic: bool = False,
+    ) -> None:
+        """A text around its anchor; vertical text reads upward. A text without size is not drawn."""
+        if size <= 0:
+            return
+        em = layout(text, h_align, v_align, pen / size, italic=italic)
+        if not len(em):
+            return
+        unit = size * self.scale
+        x, y = at[0] * self.scale, at[1] * self.scale
+        segments = np.empty_like(em)
+        if vertical:
+            segments[:, 0::2] = x + em[:, 1::2] * unit
+            segments[:, 1::2] = y - em[:, 0::2] * unit
+        else:
+            segments[:, 0::2] = x + em[:, 0::2] * unit
+            segments[:, 1::2] = y + em[:, 1::2] * unit
+        self._canvas.strokes(ink, segments, pen * self.scale, twice=self.twice)
+
+
+def _dashed(flat: list[float], x0: float, y0: float, x1: float, y1: float, pattern: list[float]) -> None:
+    """Append the dashes of one segment; ``pattern`` has on and off lengths in mm."""
+    length = math.sqrt((x1 - x0) ** 2 + (y1 - y0) ** 2)
+    period = sum(pattern)
+    if period <= 0 or length / period > _MOST_DASHES:
+        flat += (x0, y0, x1, y1)
+        return
+    position, index = 0.0, 0
+    while position < length:
+        end = min(position + pattern[index % len(pattern)], length)
+        if index % 2 == 0:
+            a, b = position / length, end / length
+            flat += (x0 + (x1 - x0) * a, y0 + (y1 - y0) * a, x0 + (x1 - x0) * b, y0 + (y1 - y0) * b)
+        position, index = end, index + 1

@@ -1,0 +1,226 @@
+"""An anti-aliased canvas of strokes and filled polygons in a few inks.
+
+Everything is in pixels, x to the right, y downward, pixel (0, 0) covering [0, 1) x [0, 1). A pixel's
+coverage by a stroke is the overlap of the pen with a pixel-wide box across it; within one ink the largest
+coverage counts, and inks are laid over each other in the order of ``palette.Ink``. Only operations that
+IEEE rounds exactly are used, so that the pixels are the same on every machine.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from schematic_reader.kicad.drawing.palette import COLORS, PAPER, Ink, cell, nearest_table, palette
+
+_LEVELS = 255
+_SECTION = 24.0  # longer slanted strokes are cut up, so that the boxes around the pieces stay small
+_BATCH = 2_000_000  # pixels that are worked on at a time
+_SUBSAMPLES = 4
+
+
+class Canvas:
+    """Collects strokes and fills; ``image`` draws them."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width = width
+        self.height = height
+        self._strokes: dict[Ink, list[_Strokes]] = {}
+        self._polygons: dict[Ink, list[np.ndarray]] = {}
+
+    def strokes(self, ink: Ink, segments: np.ndarray, pen: float, *, twice: bool = False) -> None:
+        """Add round-ended strokes: float64 (n, 4) of x0, y0, x1, y1, all ``pen`` pixels wide.
+
+        ``twice`` lays them over themselves, which darkens the anti-aliased edges.
+        """
+        if len(segments):
+            self._strokes.setdefault(ink, []).append(_Strokes(segments, pen, twice))
+
+    def polygon(self, ink: Ink, corners: np.ndarray) -> None:
+        """Add a filled polygon (even-odd rule): float64 (n, 2)."""
+        if len(corners) > 2:
+            self._polygons.setdefault(ink, []).append(corners)
+
+    def image(self) -> Image.Image:
+        """The drawing as a palette image."""
+        rgb = np.empty((self.height * self.width, 3), dtype=np.uint8)
+        rgb[:] = PAPER
+        touched = np.zeros(self.height * self.width, dtype=np.bool_)
+        for ink in Ink:
+            if ink in self._strokes or ink in self._polygons:
+                plane = self._plane(ink)
+                inked = plane != 0
+                touched |= inked
+                at = np.flatnonzero(inked)
+                part = plane[at].astype(np.int32)[:, None]
+                under = rgb[at].astype(np.int32)
+                over = np.array(COLORS[ink], dtype=np.int32)
+                rgb[at] = (under * (_LEVELS - part) + over * part + _LEVELS // 2) // _LEVELS
+        at = np.flatnonzero(touched)
+        indices = np.zeros(self.height * self.width, dtype=np.uint8)
+        indices[at] = nearest_table()[cell(rgb[at])]
+        image = Image.fromarray(indices.reshape(self.height, self.width))
+        image.putpalette([channel for color in palette() for channel in color])
+        return image
+
+    def _plane(self, ink: Ink) -> np.ndarray:
+        """Coverage of every pixel by one ink: uint8, shape (height * width,)."""
+        plane = np.zeros(self.height * self.width, dtype=np.uint8)
+        view = plane.reshape(self.height, self.width)
+        for corners in self._polygons.get(ink, []):
+            if _is_box(corners):
+                _fill_box(view, corners)
+            else:
+                _fill_polygon(view, corners)
+        strokes = self._strokes.get(ink, [])
+        if strokes:
+            segments = np.concatenate([s.segments for s in strokes])
+            counts = [len(s.segments) for s in strokes]
+            pens = np.repeat([s.pen for s in strokes], counts)
+            twice = np.repeat([s.twice for s in strokes], counts)
+            near = _near(segments, pens, self.width, self.height)
+            _stroke(view, *_cut(segments[near], pens[near], twice[near]))
+        return plane
+
+
+class _Strokes(NamedTuple):
+    segments: np.ndarray
+    pen: float
+    twice: bool
+
+
+def _near(segments: np.ndarray, pens: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Which segments may touch the canvas."""
+    reach = (pens * 0.5 + 0.5)[:, None]
+    low = np.minimum(segments[:, :2], segments[:, 2:]) - reach
+    high = np.maximum(segments[:, :2], segments[:, 2:]) + reach
+    near: np.ndarray = ((high > 0) & (low < np.array([width, height]))).all(axis=1)
+    return near
+
+
+def _stroke(plane: np.ndarray, segments: np.ndarray, pens: np.ndarray, twice: np.ndarray) -> None:
+    """Raise the coverage of all pixels near the segments, a batch of segments at a time."""
+    height, width = plane.shape
+    reach = (pens * 0.5 + 0.5)[:, None]
+    low = np.minimum(segments[:, :2], segments[:, 2:]) - reach
+    high = np.maximum(segments[:, :2], segments[:, 2:]) + reach
+    # Pixels whose centre lies in the box around a segment, clipped to the canvas.
+    limit = np.array([width, height])
+    start = np.clip(np.ceil(low - 0.5), 0, limit).astype(np.int64)
+    size = np.clip(np.floor(high - 0.5) + 1, start, limit).astype(np.int64) - start
+    counts = size[:, 0] * size[:, 1]
+    ends = np.cumsum(counts)
+    first = 0
+    while first < len(counts):
+        done = ends[first - 1] if first else 0
+        last = max(int(np.searchsorted(ends, done + _BATCH, side="right")), first + 1)
+        part = slice(first, last)
+        _stroke_batch(
+            plane, segments[part], pens[part], twice[part], start[part], size[part, 0], counts[part]
+        )
+        first = last
+
+
+def _stroke_batch(
+    plane: np.ndarray,
+    segments: np.ndarray,
+    pens: np.ndarray,
+    twice: np.ndarray,
+    start: np.ndarray,
+    columns: np.ndarray,
+    counts: np.ndarray,
+) -> None:
+    """One entry a pixel of each segment's box: its distance from the segment gives the coverage."""
+    which = np.repeat(np.arange(len(counts)), counts)
+    place = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
+    row, column = np.divmod(place, columns[which])
+    x = column + start[which, 0]
+    y = row + start[which, 1]
+    ax, ay = segments[:, 0], segments[:, 1]
+    dx, dy = segments[:, 2] - ax, segments[:, 3] - ay
+    length2 = dx * dx + dy * dy
+    inverse = 1.0 / np.where(length2 > 0, length2, 1.0)
+    px = x + 0.5 - ax[which]
+    py = y + 0.5 - ay[which]
+    sx, sy = dx[which], dy[which]
+    along = np.clip((px * sx + py * sy) * inverse[which], 0.0, 1.0)
+    px -= along * sx
+    py -= along * sy
+    distance = np.sqrt(px * px + py * py)
+    cover = np.clip((pens * 0.5 + 0.5)[which] - distance, 0.0, np.minimum(pens, 1.0)[which])
+    if twice.any():
+        cover = np.where(twice[which], cover * (2.0 - cover), cover)
+    value = (cover * _LEVELS + 0.5).astype(np.uint8)
+    np.maximum.at(plane.reshape(-1), y * plane.shape[1] + x, value)
+
+
+def _is_box(corners: np.ndarray) -> bool:
+    """Whether the corners are those of an upright rectangle, closed or not."""
+    if len(corners) not in (4, 5) or (len(corners) == 5 and (corners[4] != corners[0]).any()):
+        return False
+    a, b, c, d = corners[:4].tolist()
+    return (a[0] == b[0] and b[1] == c[1] and c[0] == d[0] and d[1] == a[1]) or (
+        a[1] == b[1] and b[0] == c[0] and c[1] == d[1] and d[0] == a[0]
+    )
+
+
+def _fill_box(plane: np.ndarray, corners: np.ndarray) -> None:
+    """Coverage of an upright rectangle, exactly."""
+    height, width = plane.shape
+    x = _overlap(corners[:, 0].min(), corners[:, 0].max(), width)
+    y = _overlap(corners[:, 1].min(), corners[:, 1].max(), height)
+    cover = (y[1][:, None] * x[1] * _LEVELS + 0.5).astype(np.uint8)
+    view = plane[y[0] : y[0] + len(y[1]), x[0] : x[0] + len(x[1])]
+    np.maximum(view, cover, out=view)
+
+
+def _overlap(low: float, high: float, size: int) -> tuple[int, np.ndarray]:
+    """The first pixel of [low, high) on an axis of ``size`` pixels, and the covered share of each pixel."""
+    first = min(max(int(np.floor(low)), 0), size)
+    last = min(max(int(np.ceil(high)), first), size)
+    edges = np.arange(first, last, dtype=np.float64)
+    return first, np.minimum(edges + 1, high) - np.maximum(edges, low)
+
+
+def _fill_polygon(plane: np.ndarray, corners: np.ndarray) -> None:
+    """Coverage of a polygon from a grid of subsamples a pixel."""
+    height, width = plane.shape
+    low = np.floor(corners.min(axis=0)).astype(np.int64)
+    high = np.ceil(corners.max(axis=0)).astype(np.int64)
+    x0, y0 = max(int(low[0]), 0), max(int(low[1]), 0)
+    x1, y1 = min(int(high[0]), width), min(int(high[1]), height)
+    if x0 >= x1 or y0 >= y1:
+        return
+    n = _SUBSAMPLES
+    inside = np.zeros(((y1 - y0) * n, (x1 - x0) * n + 1), dtype=np.bool_)
+    level = y0 + (np.arange((y1 - y0) * n) + 0.5) / n
+    for (ax, ay), (bx, by) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        rows = np.flatnonzero((level >= min(ay, by)) & (level < max(ay, by)))
+        if len(rows):
+            cross = ax + (level[rows] - ay) * ((bx - ax) / (by - ay))
+            column = np.clip(np.ceil((cross - x0) * n - 0.5), 0, inside.shape[1] - 1).astype(np.int64)
+            inside[rows, column] ^= True
+    np.logical_xor.accumulate(inside, axis=1, out=inside)
+    count = inside[:, :-1].reshape(y1 - y0, n, x1 - x0, n).sum(axis=(1, 3))
+    cover = ((count * _LEVELS + n * n // 2) // (n * n)).astype(np.uint8)
+    view = plane[y0:y1, x0:x1]
+    np.maximum(view, cover, out=view)
+
+
+def _cut(
+    segments: np.ndarray, pens: np.ndarray, twice: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cut long slanted strokes into pieces of at most _SECTION pixels."""
+    size = np.abs(segments[:, 2:] - segments[:, :2])
+    slanted = size.min(axis=1) > 0.5
+    pieces = np.where(slanted, np.maximum(np.ceil(size.max(axis=1) / _SECTION), 1.0), 1.0).astype(np.int64)
+    if pieces.max(initial=1) == 1:
+        return segments, pens, twice
+    which = np.repeat(np.arange(len(segments)), pieces)
+    number = np.arange(len(which)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    source = segments[which]
+    step = (source[:, 2:] - source[:, :2]) / pieces[which][:, None]
+    starts = source[:, :2] + step * number[:, None]
+    return np.concatenate([starts, starts + step], axis=1), pens[which], twice[which]

@@ -1,0 +1,132 @@
+"""Plane geometry of sheets: orientations of placed symbols, arcs and curves as polylines.
+
+Only +, -, *, / and square roots of IEEE doubles are used, which every machine rounds alike, so that a
+drawing is the same everywhere; sines and cosines are not.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from schematic_reader.kicad.model import Point
+
+# Flat sections of a curve deviate from it by at most this, in mm: a tenth of a pixel at the usual scale.
+_TOLERANCE = 0.025
+_MAX_DEPTH = 7
+
+
+class Orientation(NamedTuple):
+    """Maps a symbol's coordinates (y upward) to offsets on the sheet (y downward): (ax+by, cx+dy)."""
+
+    a: int
+    b: int
+    c: int
+    d: int
+
+    @property
+    def upright(self) -> bool:
+        """Whether horizontal stays horizontal."""
+        return self.b == 0
+
+
+# KiCad turns counter-clockwise as seen on the sheet, after mirroring: "x" flips up and down, "y" left
+# and right.
+_TURNS = {0: (1, 0, 0, -1), 90: (0, -1, -1, 0), 180: (-1, 0, 0, 1), 270: (0, 1, 1, 0)}
+
+
+def orientation(angle: float, mirror: str) -> Orientation:
+    """How a symbol placed with ``angle`` (degrees, rounded to quarter turns) and ``mirror`` lies.
+
+    The mirror ("", "x" or "y") acts on the sheet, after the turn, as in KiCad's files.
+    """
+    a, b, c, d = _TURNS[quarter_turn(angle)]
+    if "x" in mirror:
+        c, d = -c, -d
+    if "y" in mirror:
+        a, b = -a, -b
+    return Orientation(a, b, c, d)
+
+
+def place(point: Point, at: Point, turn: Orientation) -> Point:
+    """A point of a symbol on the sheet, for a symbol placed at ``at``."""
+    x, y = point
+    a, b, c, d = turn
+    return at[0] + a * x + b * y, at[1] + c * x + d * y
+
+
+def quarter_turn(angle: float) -> int:
+    """The nearest of 0, 90, 180 and 270."""
+    return round(angle / 90) % 4 * 90
+
+
+def circle_center(start: Point, mid: Point, end: Point) -> Point | None:
+    """Centre of the circle through three points, or None where they lie on a line."""
+    ax, ay = start[0] - mid[0], start[1] - mid[1]
+    bx, by = end[0] - mid[0], end[1] - mid[1]
+    cross = 2 * (ax * by - ay * bx)
+    a2, b2 = ax * ax + ay * ay, bx * bx + by * by
+    if abs(cross) < 1e-9 * (a2 + b2):
+        return None
+    return mid[0] + (by * a2 - ay * b2) / cross, mid[1] + (ax * b2 - bx * a2) / cross
+
+
+def arc_points(start: Point, mid: Point, end: Point) -> list[Point]:
+    """The arc from ``start`` to ``end`` through ``mid`` as a polyline; a line where there is no circle."""
+    center: Point | None
+    if start == end:  # a full circle
+        center = ((start[0] + mid[0]) / 2, (start[1] + mid[1]) / 2)
+    else:
+        center = circle_center(start, mid, end)
+    if center is None:
+        return [start, mid, end]
+    turn = (mid[0] - start[0]) * (end[1] - start[1]) - (mid[1] - start[1]) * (end[0] - start[0])
+    side = -1.0 if turn > 0 else 1.0
+    points = [start]
+    _bisect(start, mid, center, side, points, 0)
+    _bisect(mid, end, center, side, points, 0)
+    return points
+
+
+def _bisect(a: Point, b: Point, center: Point, side: float, out: list[Point], depth: int) -> None:
+    """Append the arc's points after ``a`` up to ``b``, where the arc bulges to ``side`` of a-b."""
+    radius = math.sqrt((a[0] - center[0]) ** 2 + (a[1] - center[1]) ** 2)
+    dx, dy = b[0] - a[0], b[1] - a[1]
+    chord = math.sqrt(dx * dx + dy * dy)
+    mx, my = (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
+    # Signed distance of the centre from the chord, positive on the side where the arc bulges.
+    nx, ny = (-dy / chord * side, dx / chord * side) if chord else (0.0, 0.0)
+    height = (center[0] - mx) * nx + (center[1] - my) * ny
+    bulge = radius + height
+    if depth >= _MAX_DEPTH or chord == 0 or bulge < _TOLERANCE:
+        out.append(b)
+        return
+    top = (mx + nx * bulge, my + ny * bulge)
+    _bisect(a, top, center, side, out, depth + 1)
+    _bisect(top, b, center, side, out, depth + 1)
+
+
+def circle_points(center: Point, radius: float) -> list[Point]:
+    """A circle as a closed polyline."""
+    x, y = center
+    right, bottom, left, top = (x + radius, y), (x, y + radius), (x - radius, y), (x, y - radius)
+    return arc_points(right, bottom, left)[:-1] + arc_points(left, top, right)
+
+
+def bezier_points(control: tuple[Point, ...], sections: int = 16) -> list[Point]:
+    """A cubic Bezier curve as a polyline; other numbers of control points give them as they are."""
+    if len(control) != 4:
+        return list(control)
+    points: list[Point] = []
+    for i in range(sections + 1):
+        t = i / sections
+        s = 1 - t
+        w0, w1, w2, w3 = s * s * s, 3 * s * s * t, 3 * s * t * t, t * t * t
+        p0, p1, p2, p3 = control
+        points.append(
+            (
+                w0 * p0[0] + w1 * p1[0] + w2 * p2[0] + w3 * p3[0],
+                w0 * p0[1] + w1 * p1[1] + w2 * p2[1] + w3 * p3[1],
+            )
+        )
+    return points

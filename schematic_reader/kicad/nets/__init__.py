@@ -1,0 +1,1 @@
+"""A sheet's netlist, and how far two agree."""

@@ -1,0 +1,49 @@
+"""The LoRA adapter, as PEFT has it, on the parts of the model that params.yaml names."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from peft import LoraConfig, TaskType, get_peft_model
+from transformers import PreTrainedModel
+
+from schematic_reader.config import Lora
+
+# The linear layers of Qwen3-VL that are not the language model's.
+_OTHER_PARTS = {
+    "vision": r".*\.visual\.blocks\..*\.(qkv|proj|linear_fc1|linear_fc2)",
+    "merger": r".*\.visual\.(merger|deepstack_merger_list\.\d+)\.(linear_fc1|linear_fc2)",
+}
+
+
+def lora_config(lora: Lora) -> LoraConfig:
+    """PEFT's settings. ``target_modules`` are projections of the language model."""
+    names = "|".join(sorted(lora.target_modules))
+    targets = [rf".*\.language_model\..*\.({names})", *(_OTHER_PARTS[part] for part in lora.also)]
+    return LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        use_rslora=lora.rank_stabilized,
+        use_dora=lora.dora,
+        bias="none",
+        task_type=TaskType.CAUSAL_LM,
+        target_modules="|".join(f"({target})" for target in targets),
+    )
+
+
+def add_adapter(model: PreTrainedModel, lora: Lora) -> Any:
+    """The model with a new adapter in it, everything else frozen; the adapter's weights are float32."""
+    with without_notices():
+        return get_peft_model(model, lora_config(lora))
+
+
+@contextmanager
+def without_notices() -> Iterator[None]:
+    """Keeps quiet what PEFT makes transformers say: it asks for a property by a name that is going away."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        yield

@@ -1,0 +1,67 @@
+"""What the machine can do, checked before a model is loaded, and the seeds and precision that follow."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import torch
+from transformers import set_seed
+from transformers.utils import is_flash_attn_2_available
+
+from schematic_reader.cli import UserError
+from schematic_reader.config import Model
+from schematic_reader.model import processes
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where the model runs, in what precision, and by which attention."""
+
+    name: str  # cpu or cuda
+    dtype: torch.dtype
+    attention: str  # as transformers names it
+    number: int = 0  # of the GPU
+
+    @property
+    def place(self) -> str:
+        """The one device that the model is on, as PyTorch names it."""
+        return f"cuda:{self.number}" if self.name == "cuda" else self.name
+
+
+def prepare_device(model: Model, seed: int) -> Device:
+    """Check that ``model`` can run here, seed every generator and set how exact float32 products are.
+
+    ``matmul`` is what PyTorch calls it: ``high`` allows TF32 on the GPU, ``medium`` products of bfloat16 with
+    float32 sums also on a CPU that has instructions for them; any other computes in float32 as before.
+
+    Raises:
+        UserError: the profile asks for CUDA or bfloat16 and the machine has none.
+    """
+    has_cuda = torch.cuda.is_available()
+    if model.device == "cuda" and not has_cuda:
+        raise UserError(
+            "this profile needs a CUDA GPU and torch sees none: run it on a GPU box, "
+            "or set profile: sample in params.yaml"
+        )
+    name = "cuda" if has_cuda and model.device != "cpu" else "cpu"
+    if name == "cuda" and model.dtype == "bfloat16" and not torch.cuda.is_bf16_supported():
+        raise UserError(
+            f"{torch.cuda.get_device_name(0)} has no bfloat16: set the profile's model.dtype to float32"
+        )
+    torch.set_float32_matmul_precision(model.matmul)
+    torch.backends.cudnn.allow_tf32 = True
+    set_seed(seed)
+    dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[model.dtype]
+    number = processes.local_rank() if name == "cuda" else 0
+    if name == "cuda":
+        torch.cuda.set_device(number)
+    flash = name == "cuda" and dtype == torch.bfloat16 and is_flash_attn_2_available()
+    device = Device(name, dtype, "flash_attention_2" if flash else "sdpa", number)
+    where = (
+        torch.cuda.get_device_name(number) if name == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    )
+    log.info("%s, %s, attention %s, torch %s", where, model.dtype, device.attention, torch.__version__)
+    return device

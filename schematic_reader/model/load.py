@@ -1,0 +1,115 @@
+"""Loading the base model, the adapter on it, and the processor: from a folder or from the Hub alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub.errors import HfHubHTTPError
+from peft import PeftModel
+from safetensors import SafetensorError
+from transformers import (
+    AutoConfig,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    PreTrainedModel,
+    ProcessorMixin,
+)
+
+from schematic_reader.cli import UserError
+from schematic_reader.config import Model
+from schematic_reader.model.adapter import without_notices
+from schematic_reader.model.device import Device
+from schematic_reader.model.shares import join
+from schematic_reader.training.shard import shard
+
+
+def load_processor(base: str, revision: str | None) -> ProcessorMixin:
+    """The processor of a base model or of an exported adapter folder.
+
+    Raises:
+        UserError: there is none under that name, or it does not know pictures.
+    """
+    try:
+        processor = AutoProcessor.from_pretrained(base, revision=revision)
+    except (OSError, ValueError, HfHubHTTPError) as error:
+        raise UserError(_not_found(base, "processor", error)) from None
+    token = getattr(processor, "image_token", None)
+    if token is None or getattr(processor, "image_processor", None) is None:
+        raise UserError(
+            f"the processor of {base} has no image token: name a vision-language model such as "
+            "Qwen/Qwen3-VL-8B-Instruct in the profile's model.base"
+        )
+    return processor
+
+
+def load_base(model: Model, device: Device) -> PreTrainedModel:
+    """The base model in the profile's precision, on the profile's device, in evaluation mode.
+
+    Raises:
+        UserError: there is no such model, or it takes no pictures.
+    """
+    try:
+        loaded = AutoModelForImageTextToText.from_pretrained(
+            model.base,
+            revision=model.revision,
+            dtype=device.dtype,
+            attn_implementation=device.attention,
+            device_map={"": device.place},
+        )
+    except (OSError, ValueError, HfHubHTTPError) as error:
+        raise UserError(_not_found(model.base, "vision-language model", error)) from None
+    return loaded.eval()
+
+
+def load_sharded(model: Model, device: Device) -> PreTrainedModel:
+    """The base model spread over the devices of all processes, in evaluation mode.
+
+    The first process reads all of it into its machine's memory, the others only what it looks like.
+
+    Raises:
+        UserError: there is no such model, or it takes no pictures.
+    """
+    kind: Any = AutoModelForImageTextToText
+    form = {"dtype": device.dtype, "attn_implementation": device.attention}
+    try:
+        if join(device) == 0:
+            loaded = kind.from_pretrained(model.base, revision=model.revision, **form)
+        else:
+            config = AutoConfig.from_pretrained(model.base, revision=model.revision)
+            with torch.device("meta"):
+                loaded = kind.from_config(config, **form)
+    except (OSError, ValueError, HfHubHTTPError) as error:
+        raise UserError(_not_found(model.base, "vision-language model", error)) from None
+    return shard(loaded.eval(), device)
+
+
+def load_tuned(model: Model, device: Device, adapter: Path) -> Any:
+    """The base model with the exported adapter merged into it.
+
+    Raises:
+        UserError: the adapter is missing or was made for another base.
+    """
+    if not (adapter / "adapter_config.json").is_file():
+        raise UserError(f"{adapter} holds no adapter: run `dvc repro train`")
+    base = load_base(model, device)
+    try:
+        with without_notices():
+            tuned = PeftModel.from_pretrained(base, str(adapter))
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{adapter} is damaged or was trained on another model than {model.base}: run `dvc repro train` "
+            f"({reason})"
+        ) from None
+    return tuned.merge_and_unload().eval()
+
+
+def _not_found(base: str, what: str, error: Exception) -> str:
+    if Path(base).is_dir() or base.startswith((".", "/")):
+        fix = "check the folder in the profile's model.base"
+    else:
+        fix = "check the id in the profile's model.base, the network, and HF_TOKEN if the model is gated"
+    reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    return f"no {what} could be loaded from {base!r}: {fix} ({reason})"

@@ -1,0 +1,47 @@
+"""The pictures of one split as the model gets them: opened, laid on white, shrunk to the limits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from PIL import Image as PILImage
+
+from schematic_reader.config import Image
+from schematic_reader.io.picture import fit_within, fitted_size, open_picture
+from schematic_reader.io.tables import Pictures
+
+
+class Sheets:
+    """Pictures of the message rows of ``split``, and their sizes without opening them.
+
+    Args:
+        folder: the folder of the clean splits, ``data/clean``.
+        limits: the largest picture that the model gets.
+    """
+
+    def __init__(self, folder: Path, split: str, limits: Image) -> None:
+        self._pictures = Pictures(folder, split)
+        self._limits = limits
+        self._sizes: dict[str, list[tuple[int, int]]] = {}
+        self._folder = folder / split
+
+    def picture(self, row: dict[str, Any]) -> PILImage.Image:
+        """The RGB picture of a message row, at most as large as the limits."""
+        image = open_picture(self.encoded(row))
+        return fit_within(image, max_side=self._limits.max_side, max_pixels=self._limits.max_pixels)
+
+    def encoded(self, row: dict[str, Any]) -> bytes:
+        """The bytes of a message row's picture as the data set has them."""
+        return self._pictures.read(row["part"], row["row"])
+
+    def size(self, row: dict[str, Any]) -> tuple[int, int]:
+        """Width and height in pixels that ``picture`` would have."""
+        part = row["part"]
+        if part not in self._sizes:
+            table = pq.read_table(self._folder / part, columns=["width", "height"])
+            columns = (table.column(name).to_pylist() for name in ("width", "height"))
+            self._sizes[part] = list(zip(*columns, strict=True))
+        width, height = self._sizes[part][row["row"]]
+        return fitted_size(width, height, max_side=self._limits.max_side, max_pixels=self._limits.max_pixels)

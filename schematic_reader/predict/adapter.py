@@ -1,0 +1,92 @@
+"""Which model reads: the adapter that this repository trained, another folder, or one on the Hub."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError
+
+from schematic_reader.cli import UserError
+from schematic_reader.config import Model, Params
+from schematic_reader.io.files import read_json
+from schematic_reader.scoring.confidence import Calibration
+
+OWN = "models/adapter"
+CALIBRATION = "calibration.json"
+_OWN_CALIBRATION = Path("data/predictions") / CALIBRATION
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_WEIGHTS = ["*.json", "*.safetensors", "*.jinja", "*.txt"]  # nothing that is unpickled
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A model to load: the base with the adapter in ``folder``, or, ``whole``, the model in ``folder``."""
+
+    folder: Path
+    model: Model
+    whole: bool
+    calibration: Calibration | None
+
+
+def find_weights(word: str, params: Params) -> Weights:
+    """What ``--adapter`` names: a folder with an adapter or a whole model, or an id of either on the Hub.
+
+    The base is the one that the adapter was trained on, in the precision and on the device of the profile
+    that has it, or of the active one.
+
+    Raises:
+        UserError: there is no such adapter.
+    """
+    folder = _folder(word)
+    calibration = _calibration(folder, own=word == OWN)
+    active = params.active.model
+    if not (folder / "adapter_config.json").is_file():
+        if not (folder / "config.json").is_file():
+            raise UserError(f"{word} holds no adapter_config.json: {_fix(word)}")
+        return Weights(folder, replace(active, base=str(folder), revision=None), True, calibration)
+    if not (folder / "adapter_model.safetensors").is_file():
+        raise UserError(f"{word} holds no adapter_model.safetensors: {_fix(word)}")
+    config = read_json(folder / "adapter_config.json", "train")
+    base = config.get("base_model_name_or_path")
+    if not isinstance(base, str) or not base:
+        raise UserError(f"{word}: adapter_config.json names no base model: {_fix(word)}")
+    same = [
+        profile.model for profile in (params.active, *params.profiles.values()) if profile.model.base == base
+    ]
+    model = same[0] if same else replace(active, base=base, revision=config.get("revision"))
+    return Weights(folder, model, False, calibration)
+
+
+def _fix(word: str) -> str:
+    if word == OWN:
+        return "run `dvc repro` to train one, or `dvc pull` to get your team's"
+    return "name a folder that stages.train or stages.publish wrote, or an id on the Hub"
+
+
+def _folder(word: str) -> Path:
+    path = Path(word)
+    if path.is_dir():
+        return path
+    # An id on the Hub looks like a path; where its first part is a folder here, a path is meant.
+    if not _HUB_ID.fullmatch(word) or path.parent.is_dir():
+        raise UserError(f"there is no folder {word}: {_fix(word)}")
+    try:
+        return Path(snapshot_download(word, allow_patterns=_WEIGHTS))
+    except (OSError, ValueError, HfHubHTTPError) as error:
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        raise UserError(
+            f"no adapter {word!r} here or on the Hub: check the id, the network, and HF_TOKEN if it is "
+            f"private ({reason})"
+        ) from None
+
+
+def _calibration(folder: Path, *, own: bool) -> Calibration | None:
+    """What stands beside the weights or, for this repository's own, what ``stages.evaluate`` wrote."""
+    for path in (folder / CALIBRATION, *([_OWN_CALIBRATION] if own else [])):
+        if path.is_file():
+            calibration = Calibration.read(path)
+            return calibration if calibration.items else None
+    return None

@@ -1,0 +1,249 @@
+"""Drawings become pictures: PDF by PDFium, SVG by resvg, KiCad text by this project's own renderer.
+
+Files from outside can crash a renderer (a deeply nested SVG overflows resvg's stack) or keep it busy for
+hours, so that each is drawn by a process of its own, within bounds of time and memory:
+``python -m schematic_reader.predict.drawing KIND SCALE``, SCALE as JSON, reads the file from standard input
+and writes each page to standard output as width, height (32 bits each, big-endian) and RGB bytes. What is
+wrong with the file is one line on standard error, with exit status 1.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import resource
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+from PIL import Image as PILImage
+
+from schematic_reader.cli import UserError, run
+from schematic_reader.io.picture import fitted_size
+
+MAX_PAGES = 50
+SECONDS = 60
+_MEMORY = 4 << 30  # bytes of address space
+_FINER = 2  # times the limits: thin strokes look best, and as in training, when a finer picture is shrunk
+_MOST_RATIO = 20  # of the longer side to the shorter
+_LEAST_LENGTH = 25.4  # mm; what is drawn smaller has no scale to keep
+_FRAMED_WIDTH = 200.0  # mm
+_MOST_LENGTH = 100_000.0  # mm
+_MM_A_POINT = 25.4 / 72
+_MM_A_PIXEL = 25.4 / 96  # CSS
+_MM = {
+    "": _MM_A_PIXEL,
+    "px": _MM_A_PIXEL,
+    "pt": _MM_A_POINT,
+    "pc": 12 * _MM_A_POINT,
+    "in": 25.4,
+    "cm": 10.0,
+    "mm": 1.0,
+}
+_HEADER = struct.Struct(">II")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large drawings become.
+
+    Attributes:
+        pixels_per_mm: of a drawing on paper that the limits leave room for.
+        max_side: pixels of width or height that the model gets.
+        max_pixels: width times height that it gets; drawings may be finer, and are to be shrunk.
+        canvas: width and height in pixels. With it every drawing becomes a picture of this very size, scaled
+            to fit and laid into the upper left corner of white paper, as ``sources.sample`` draws its sheets.
+    """
+
+    pixels_per_mm: float
+    max_side: int
+    max_pixels: int
+    canvas: tuple[int, int] | None = None
+
+
+def drawing_kind(data: bytes) -> str | None:
+    """Which of ``pdf``, ``svg`` and ``kicad`` the file is by its beginning; None for anything else."""
+    head = data[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
+    if b"%PDF-" in data[:1024]:  # PDFium allows as much before it
+        return "pdf"
+    if head.startswith((b"(kicad_sch", b"EESchema")):
+        return "kicad"
+    if head.startswith(b"<") and b"<svg" in head:
+        return "svg"
+    return None
+
+
+def draw(kind: str, data: bytes, scale: Scale) -> list[PILImage.Image]:
+    """RGB pictures of all pages, in a process of its own.
+
+    Raises:
+        UserError: the file is damaged, encrypted, has too many pages or takes too much time or memory.
+    """
+    root = str(Path(__file__).resolve().parents[2])
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "schematic_reader.predict.drawing", kind, json.dumps(asdict(scale))],
+            input=data,
+            capture_output=True,
+            timeout=SECONDS,
+            check=False,
+            env={**os.environ, "PYTHONPATH": root, "OPENBLAS_NUM_THREADS": "1"},
+        )
+    except subprocess.TimeoutExpired:
+        raise UserError(f"drawing it takes over {SECONDS} seconds: export it as a PNG") from None
+    if done.returncode:
+        line = done.stderr.decode(errors="replace").strip()
+        if line.startswith("error: "):  # Python 3.12.1 may crash on its way out, after the line was said
+            raise UserError(line.removeprefix("error: "))
+        raise UserError("the renderer broke on it, for it is damaged or huge: export it as a PNG")
+    return list(_pages(done.stdout))
+
+
+def _pages(stream: bytes) -> Iterator[PILImage.Image]:
+    at = 0
+    while at < len(stream):
+        width, height = _HEADER.unpack_from(stream, at)
+        at += _HEADER.size
+        yield PILImage.frombytes("RGB", (width, height), stream[at : at + 3 * width * height])
+        at += 3 * width * height
+
+
+def main() -> None:
+    """Draw the file on standard input."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    kind, settings = sys.argv[1:]
+    scale = Scale(**json.loads(settings))
+    drawn = {"pdf": _draw_pdf, "svg": _draw_svg, "kicad": _draw_kicad}[kind]
+    for picture in drawn(sys.stdin.buffer.read(), scale):
+        page = _on_white(picture, scale.canvas or picture.size)
+        sys.stdout.buffer.write(_HEADER.pack(*page.size) + page.tobytes())
+
+
+def _size(width: float, height: float, scale: Scale) -> tuple[int, int]:
+    """The size in pixels of a drawing of ``width`` x ``height`` mm.
+
+    Where the scale would show nothing, because the file calls the drawing a few millimetres large, it becomes
+    as large as the limits allow.
+    """
+    if not (0 < width < _MOST_LENGTH and 0 < height < _MOST_LENGTH):
+        raise UserError(f"a sheet of {width:g} x {height:g} mm cannot be drawn: give it a size of paper")
+    if max(width, height) > _MOST_RATIO * min(width, height):
+        raise UserError(f"{width:.3g} x {height:.3g} mm is too narrow for a sheet: export a whole page")
+    if scale.canvas:
+        pixels_per_mm = min(scale.canvas[0] / width, scale.canvas[1] / height)
+        return round(width * pixels_per_mm), round(height * pixels_per_mm)
+    longest = max(width, height)
+    pixels_per_mm = scale.pixels_per_mm if longest >= _LEAST_LENGTH else scale.max_side / longest
+    pixels = (round(width * pixels_per_mm), round(height * pixels_per_mm))
+    side, area = _FINER * scale.max_side, _FINER**2 * scale.max_pixels
+    return fitted_size(*pixels, max_side=side, max_pixels=area)
+
+
+def _on_white(picture: PILImage.Image, size: tuple[int, int]) -> PILImage.Image:
+    """White paper of that size with the picture in its upper left corner."""
+    paper = PILImage.new("RGB", size, "white")
+    paper.paste(picture.convert("RGB"))
+    return paper
+
+
+def _draw_pdf(data: bytes, scale: Scale) -> Iterator[PILImage.Image]:
+    import pypdfium2
+
+    try:
+        document = pypdfium2.PdfDocument(data)
+    except pypdfium2.PdfiumError as error:
+        if error.err_code == pypdfium2.raw.FPDF_ERR_PASSWORD:
+            raise UserError("the PDF is encrypted: save it without a password") from None
+        raise UserError("the PDF is damaged: export it again") from None
+    if len(document) > MAX_PAGES:
+        raise UserError(
+            f"the PDF has {len(document)} pages, at most {MAX_PAGES} are read: save those with schematics as "
+            "a file of their own"
+        )
+    for number in range(len(document)):
+        try:
+            page = document[number]
+            width, height = page.get_size()  # points
+            size = _size(width * _MM_A_POINT, height * _MM_A_POINT, scale)
+            drawn = page.render(scale=size[0] / width, rev_byteorder=True).to_pil()
+            yield _on_white(drawn, size)  # PDFium rounds up
+        except pypdfium2.PdfiumError:
+            raise UserError(f"page {number + 1} of the PDF is damaged: export it again") from None
+
+
+def _draw_svg(data: bytes, scale: Scale) -> Iterator[PILImage.Image]:
+    import resvg_py
+
+    width, height = _size(*_svg_size(data), scale)
+    try:
+        png = resvg_py.svg_to_bytes(
+            svg_string=data.decode("utf-8-sig"), width=width, height=height, background="white", dpi=96
+        )
+    except ValueError as error:  # UnicodeDecodeError too
+        raise UserError(f"the SVG is damaged ({error}): export it again") from None
+    yield _on_white(PILImage.open(io.BytesIO(png)), (width, height))  # resvg keeps the ratio of the SVG's own
+
+
+def _svg_size(data: bytes) -> tuple[float, float]:
+    """Width and height in mm as the root element gives them."""
+    try:
+        _, root = next(ElementTree.iterparse(io.BytesIO(data), events=["start"]))  # noqa: S314, bounded process
+    except (ElementTree.ParseError, StopIteration):
+        raise UserError("the SVG is damaged: export it again") from None
+    if root.tag.rpartition("}")[2] != "svg":
+        raise UserError("it is XML or HTML, but no SVG")
+    box = [
+        float(number) for number in root.get("viewBox", "").replace(",", " ").split() if _is_number(number)
+    ]
+    viewed = box[2:] if len(box) == 4 and box[2] and box[3] else None
+    width, height = _length(root.get("width")), _length(root.get("height"))
+    if viewed and width is None and height is None:
+        width, height = viewed[0] * _MM_A_PIXEL, viewed[1] * _MM_A_PIXEL
+    elif viewed and width is None and height is not None:
+        width = height * viewed[0] / viewed[1]
+    elif viewed and height is None and width is not None:
+        height = width * viewed[1] / viewed[0]
+    if not width or not height:
+        raise UserError("the SVG does not say how large it is: give it a width and a height, or a viewBox")
+    return width, height
+
+
+def _length(text: str | None) -> float | None:
+    """An SVG length in mm; None where it is relative or missing."""
+    number = (text or "").strip().rstrip("%abcdefghijklmnopqrstuvwxyz")
+    unit = (text or "").strip()[len(number) :]
+    return float(number) * _MM[unit] if _is_number(number) and unit in _MM else None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _draw_kicad(data: bytes, scale: Scale) -> Iterator[PILImage.Image]:
+    from schematic_reader.kicad.drawing.draw import draw_sheet
+    from schematic_reader.kicad.nodes import KicadError
+    from schematic_reader.kicad.reader import read_sheet
+
+    try:
+        sheet = read_sheet(data.decode("utf-8-sig"))
+    except KicadError as error:
+        raise UserError(str(error)) from None
+    except UnicodeDecodeError:
+        raise UserError("it is not UTF-8: save it with KiCad 6 or later") from None
+    width, height = scale.canvas or _size(*sheet.size, scale)
+    # On small paper the frame's title block would cover the circuit.
+    sheet = replace(sheet, frame=sheet.frame and sheet.size[0] >= _FRAMED_WIDTH)
+    yield draw_sheet(sheet, width=width, height=height)
+
+
+if __name__ == "__main__":
+    run(main)

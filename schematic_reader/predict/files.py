@@ -1,0 +1,55 @@
+"""Where sheets come from on a command line: files, folders and standard input."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from schematic_reader.cli import UserError
+from schematic_reader.predict.sheet import MAX_BYTES
+
+STANDARD_INPUT = "-"
+SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".webp", ".svg", ".pdf", ".kicad_sch", ".gif", ".bmp", ".tif", ".tiff",
+)  # fmt: skip
+
+
+def named_files(words: Sequence[str]) -> Iterator[str | UserError]:
+    """The files that the words of a command line name, or what is wrong with a word.
+
+    A folder stands for the files with one of ``SUFFIXES`` in it and in the folders in it, by name; those that
+    start with a dot are left out.
+    """
+    for word in words:
+        path = Path(word)
+        if word == STANDARD_INPUT or not path.is_dir():
+            yield word
+            continue
+        inside = sorted(
+            found
+            for found in path.rglob("*")
+            if found.suffix.lower() in SUFFIXES
+            and found.is_file()
+            and not any(part.startswith(".") for part in found.relative_to(path).parts)
+        )
+        if not inside:
+            yield UserError(f"{word}: the folder holds no sheet ({', '.join(SUFFIXES)})")
+        yield from map(str, inside)
+
+
+def read_file(name: str) -> tuple[str, bytes]:
+    """How the file is called in the output, and its bytes, at most one more than ``MAX_BYTES``.
+
+    Raises:
+        UserError: it is missing or cannot be read; one line that names it.
+    """
+    if name == STANDARD_INPUT:
+        return "standard input", sys.stdin.buffer.read(MAX_BYTES + 1)
+    shown = os.fsencode(name).decode("utf-8", "replace")  # a name may be no UTF-8
+    try:
+        with Path(name).open("rb") as file:
+            return shown, file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UserError(f"{shown}: {(error.strerror or str(error)).lower()}") from None

@@ -1,0 +1,103 @@
+"""Readings as CSV for a spreadsheet, JSON for a program, or a table for the terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+from schematic_reader.predict.parts import Reading, bill_of_materials
+
+COLUMNS = ("part", "kind", "seen in", "confidence")
+_MARK = "\ufeff"  # by which Excel knows UTF-8
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_WIDEST = 60  # of a column of the table
+
+
+def as_csv(readings: Sequence[Reading]) -> str:
+    """A bill of materials that a spreadsheet opens by a double click.
+
+    A spreadsheet takes a cell that starts with ``=``, ``+``, ``-`` or ``@`` for a formula, which a sheet's
+    author could have written (OWASP, CSV Injection). Such a cell starts with an apostrophe here; that goes
+    for names like ``+3V3`` too, which a spreadsheet would otherwise try to compute.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(map(_harmless, row) for row in _rows(readings))
+    return _MARK + out.getvalue()
+
+
+def as_table(readings: Sequence[Reading]) -> str:
+    """The same rows in columns."""
+    rows = [COLUMNS, *(tuple(map(_shown, row)) for row in _rows(readings))]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def as_json(readings: Sequence[Reading], *, task: str, calibrated: bool) -> str:
+    """``task``, ``calibrated`` and ``sheets``.
+
+    ``calibrated`` tells whether confidences are probabilities, or only what the model says of itself.
+    """
+    found = {"task": task, "calibrated": calibrated, "sheets": sheets(readings)}
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+
+
+def as_text(readings: Sequence[Reading]) -> str:
+    """The answers; where there are several, each under a line with its sheet's name."""
+    if len(readings) == 1:
+        return f"{readings[0].answer}\n"
+    return "\n".join(f"==> {_shown(str(reading.origin))} <==\n{reading.answer}\n" for reading in readings)
+
+
+def sheets(readings: Sequence[Reading]) -> list[dict[str, Any]]:
+    """An object a sheet: ``file``, ``page`` (null but in a PDF), ``answer``, ``cut`` and ``parts``."""
+    return [
+        {
+            "file": reading.origin.file,
+            "page": reading.origin.page,
+            "answer": reading.answer,
+            "cut": reading.cut,
+            "parts": [
+                {"part": part.name, "kind": part.kind, "confidence": _rounded(part.confidence)}
+                for part in reading.parts
+            ],
+        }
+        for reading in readings
+    ]
+
+
+def _rows(readings: Sequence[Reading]) -> list[tuple[str, str, str, str]]:
+    return [
+        (
+            line.part,
+            line.kind,
+            "; ".join(line.seen_in),
+            "" if line.confidence is None else f"{line.confidence:.3f}",
+        )
+        for line in bill_of_materials(readings)
+    ]
+
+
+def _rounded(confidence: float | None) -> float | None:
+    return None if confidence is None else round(confidence, 4)
+
+
+def _harmless(cell: str) -> str:
+    text = _printable(cell)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _shown(cell: str) -> str:
+    text = _printable(cell)
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
+
+
+def _printable(text: str) -> str:
+    """The text on one line, without what a terminal or a spreadsheet would obey."""
+    return "".join("\ufffd" if unicodedata.category(char) in ("Cc", "Cf", "Cs") else char for char in text)

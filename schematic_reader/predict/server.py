@@ -1,0 +1,200 @@
+"""A page on this machine on which sheets are dropped, and what was read on them comes back.
+
+One thread opens and reads sheets, one upload after the other: neither PDFium nor the model is meant for more.
+The page answers to its own address alone: a request whose Host or Origin is another's, as a strange web page
+in the same browser would send, is refused. Uploads are bounded in size and number and never touch the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import ipaddress
+import logging
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import BodyPartReader, web
+
+from schematic_reader.cli import UserError
+from schematic_reader.predict.output import as_csv, sheets
+from schematic_reader.predict.parts import Reading
+from schematic_reader.predict.reader import Reader
+from schematic_reader.predict.sheet import Limits, Sheet, open_sheets
+
+MAX_UPLOAD = 32_000_000  # bytes of all files of one upload
+MAX_FILES = 20
+MAX_WAITING = 4  # uploads; more are told to come back
+_FOLDER = Path(__file__).parent
+_FILES = {
+    "/": ("page.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+}
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+log = logging.getLogger(__name__)
+
+
+def serve(load: Callable[[], Reader], limits: Limits, *, host: str, port: int) -> None:
+    """Load the model and serve the page until Ctrl-C.
+
+    Raises:
+        UserError: the address is not this machine's, or the port is taken.
+    """
+    if not is_loopback(host):
+        log.warning("%s is reachable from other machines, and the page asks for no password", host)
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.create_server(address[:2], family=family)
+    except (OSError, OverflowError) as error:
+        raise UserError(
+            f"cannot listen on {host} port {port} ({error}): choose another --host or --port"
+        ) from None
+    app = application(load(), limits, host)
+    name = f"[{host}]" if ":" in host else host
+    print(f"drop sheets on http://{name}:{listening.getsockname()[1]} (Ctrl-C ends it)", flush=True)
+    web.run_app(app, sock=listening, print=None, access_log=None)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach that address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def application(reader: Reader, limits: Limits, host: str) -> web.Application:
+    """The page, and ``POST /read``, which takes files as multipart form data and answers with JSON."""
+    own = {host, "localhost", "127.0.0.1", "::1"} if is_loopback(host) else None
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Any) -> web.StreamResponse:
+        try:
+            response: web.StreamResponse = _refusal(request, own) or await handler(request)
+        except web.HTTPException as error:
+            response = _error(error.status, error.reason)
+        response.headers.update(_HEADERS)
+        return response
+
+    app = web.Application(middlewares=[guard])
+    for path in _FILES:
+        app.router.add_get(path, _file)
+    page = _Page(reader, limits)
+    app.router.add_post("/read", page.read)
+    app.on_cleanup.append(page.close)
+    return app
+
+
+def _refusal(request: web.Request, own: set[str] | None) -> web.Response | None:
+    """What a request from a page or to a name that is not ours gets; None for ours."""
+    host = urlsplit(f"//{request.host}")
+    if own is not None and host.hostname not in own:
+        return _error(403, "this page answers to the address of this machine alone")
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != host.netloc:
+        return _error(403, "the request comes from another page")
+    return None
+
+
+def _error(status: int, line: str) -> web.Response:
+    return web.json_response({"error": line}, status=status)
+
+
+async def _file(request: web.Request) -> web.Response:
+    name, kind = _FILES[request.path]
+    return web.Response(text=(_FOLDER / name).read_text(encoding="utf-8"), content_type=kind, charset="utf-8")
+
+
+class _Page:
+    def __init__(self, reader: Reader, limits: Limits) -> None:
+        self._reader = reader
+        self._limits = limits
+        self._thread = ThreadPoolExecutor(1)
+        self._waiting = 0
+
+    async def close(self, _app: web.Application) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def read(self, request: web.Request) -> web.Response:
+        if self._waiting >= MAX_WAITING:
+            return _error(503, "busy with other sheets: try again in a minute")
+        self._waiting += 1
+        try:
+            files = await _upload(request)
+            work = partial(read_upload, self._reader, self._limits, files)
+            return web.json_response(await asyncio.get_running_loop().run_in_executor(self._thread, work))
+        except UserError as error:
+            return _error(413, str(error))
+        finally:
+            self._waiting -= 1
+
+
+async def _upload(request: web.Request) -> list[tuple[str, bytes]]:
+    """The files of a form, by name. Raises UserError where they are too many or too large."""
+    too_large = UserError(f"over {MAX_UPLOAD // 1_000_000} MB at once: drop fewer or smaller files")
+    if (request.content_length or 0) > MAX_UPLOAD + 100_000:  # what a form adds around its files
+        raise too_large
+    if not request.content_type.startswith("multipart/"):
+        raise web.HTTPUnsupportedMediaType(reason="a form with files is wanted")
+    files: list[tuple[str, bytes]] = []
+    room = MAX_UPLOAD
+    try:
+        async for part in await request.multipart():
+            if not isinstance(part, BodyPartReader) or part.filename is None:
+                continue
+            if len(files) == MAX_FILES:
+                raise UserError(f"over {MAX_FILES} files at once: drop fewer")
+            data = bytearray()
+            while chunk := await part.read_chunk(1 << 16):
+                data += chunk
+                if len(data) > room:
+                    raise too_large
+            room -= len(data)
+            files.append((part.filename[:200], bytes(data)))
+    except ValueError:  # what aiohttp raises on a form that breaks off
+        raise web.HTTPBadRequest(reason="the form is damaged") from None
+    return files
+
+
+def read_upload(reader: Reader, limits: Limits, files: list[tuple[str, bytes]]) -> dict[str, Any]:
+    """``task``, ``calibrated`` and ``sheets`` as in the JSON output, the latter with the ``picture`` that the
+    model saw; ``errors``, a line each; ``csv``, null where no part was read.
+    """
+    opened: list[Sheet] = []
+    errors: list[str] = []
+    for name, data in files:
+        try:
+            opened += open_sheets(name, data, limits)
+        except UserError as error:
+            errors.append(str(error))
+    readings: list[Reading] = reader.read(opened) if opened else []
+    found = [
+        {**content, "name": str(sheet.origin), "picture": _data_uri(sheet)}
+        for content, sheet in zip(sheets(readings), opened, strict=True)
+    ]
+    return {
+        "task": reader.task,
+        "calibrated": reader.calibrated,
+        "sheets": found,
+        "errors": errors,
+        "csv": as_csv(readings) if any(reading.parts for reading in readings) else None,
+    }
+
+
+def _data_uri(sheet: Sheet) -> str:
+    out = io.BytesIO()
+    sheet.picture.quantize(64).save(out, "PNG")  # of line drawings nobody sees the difference
+    return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"

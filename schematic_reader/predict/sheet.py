@@ -1,0 +1,98 @@
+"""A sheet from outside as the model gets it, from a picture or a drawing of any kind that is read here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PIL import Image as PILImage
+from PIL import ImageOps
+
+from schematic_reader.cli import UserError
+from schematic_reader.config import Image
+from schematic_reader.io.picture import PictureError, fit_within, open_picture
+from schematic_reader.predict.drawing import Scale, draw, drawing_kind
+
+MAX_BYTES = 100_000_000  # of one file; a page of a schematic has a few hundred thousand
+LEAST_SIDE = 32  # pixels; a letter takes 5
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How large sheets may be and how they are drawn.
+
+    Attributes:
+        image: the largest picture that the model gets.
+        max_pixels: the largest picture that is decoded, width times height.
+        scale: how large drawings become.
+    """
+
+    image: Image
+    max_pixels: int
+    scale: Scale
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a sheet comes from: the name of its file, and its page from 1 where a file may have several."""
+
+    file: str
+    page: int | None = None
+
+    def __str__(self) -> str:
+        return self.file if self.page is None else f"{self.file} page {self.page}"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One sheet; the picture is RGB and within the limits."""
+
+    origin: Origin
+    picture: PILImage.Image
+
+
+def open_sheets(file: str, data: bytes, limits: Limits) -> list[Sheet]:
+    """The sheets of a file: one, or each page of a PDF. What it is tells its content, not its name.
+
+    Raises:
+        UserError: it is no sheet, too small or too large, damaged or encrypted; one line that names the file.
+    """
+    try:
+        if len(data) > MAX_BYTES:
+            raise UserError(f"over {MAX_BYTES // 1_000_000} MB: is this a sheet?")
+        kind = drawing_kind(data)
+        if kind is None:
+            return [Sheet(Origin(file), _checked(_picture(data, limits), limits))]
+        pages = [_checked(page, limits) for page in draw(kind, data, limits.scale)]
+    except UserError as error:
+        raise UserError(f"{file}: {error}") from None
+    if kind != "pdf":
+        return [Sheet(Origin(file), page) for page in pages]
+    return [Sheet(Origin(file, number), page) for number, page in enumerate(pages, start=1)]
+
+
+def _picture(data: bytes, limits: Limits) -> PILImage.Image:
+    if not data:
+        raise UserError("it is empty")
+    try:
+        # A phone writes which way up a photograph is beside the pixels.
+        return ImageOps.exif_transpose(open_picture(data, max_pixels=limits.max_pixels))
+    except PictureError as error:
+        if error.reason == "too_large":
+            raise UserError(
+                f"over {limits.max_pixels:,} pixels: make the picture smaller, or raise clean.max_pixels in "
+                "params.yaml"
+            ) from None
+        raise UserError(
+            "no sheet that can be read (a whole PNG, JPEG, WebP, SVG, PDF or .kicad_sch is wanted)"
+        ) from None
+
+
+def _checked(picture: PILImage.Image, limits: Limits) -> PILImage.Image:
+    """The picture within the limits."""
+    fitted = fit_within(picture, max_side=limits.image.max_side, max_pixels=limits.image.max_pixels)
+    if min(fitted.size) < LEAST_SIDE:
+        raise UserError(
+            f"{picture.width} x {picture.height} pixels is too small or too narrow for a sheet: at least "
+            f"{LEAST_SIDE} a side must be left when it is at most {limits.image.max_side} long"
+        )
+    return fitted

@@ -1,0 +1,73 @@
+"""The folder that is published: weights, processor, calibration, the model card and its picture."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import try_to_load_from_cache
+
+from schematic_reader.cli import UserError
+from schematic_reader.config import Model, Params
+from schematic_reader.io.files import read_json, write_text
+from schematic_reader.publish.card import CURVE, Weights, model_card
+from schematic_reader.publish.curve import draw_curve, read_curve
+from schematic_reader.publish.origin import Origin
+
+CALIBRATION = Path("data/predictions/calibration.json")
+MANIFEST = Path("data/raw/manifest.json")
+METRICS = Path("metrics")
+_PARTS = (".json", ".safetensors", ".jinja", ".txt")  # of an adapter's folder; nothing that is unpickled
+
+
+def copy_adapter(adapter: Path, base: str, folder: Path) -> None:
+    """Copy adapter and processor to ``folder``.
+
+    Raises:
+        UserError: there is no adapter, or its base is a folder that others cannot have.
+    """
+    if not (adapter / "adapter_model.safetensors").is_file():
+        raise UserError(
+            f"{adapter} holds no adapter: run `dvc repro train`, or `dvc pull` to get your team's"
+        )
+    outside = os.path.relpath(base).startswith(os.pardir)
+    if Path(base).is_dir() and (Path(base).is_absolute() or outside):
+        raise UserError(
+            f"the base model is the folder {base} of this machine, without which nobody can load the "
+            "adapter: publish whole weights by --merged"
+        )
+    for path in sorted(adapter.iterdir()):
+        if path.suffix in _PARTS:
+            shutil.copyfile(path, folder / path.name)
+
+
+def write_about(folder: Path, weights: Weights, params: Params, origin: Origin) -> None:
+    """Write the model card, its picture and, where there is one, the calibration beside the weights.
+
+    Raises:
+        UserError: a file that they are made of is missing; names the command that makes it.
+    """
+    card = model_card(
+        weights,
+        params,
+        manifest=read_json(MANIFEST, "fetch"),
+        before=read_json(METRICS / "baseline.json", "baseline"),
+        after=read_json(METRICS / "evaluate.json", "evaluate"),
+        training=read_json(METRICS / "train.json", "train"),
+        origin=origin,
+    )
+    curves = (read_curve(METRICS / "plots" / f"{split}.tsv") for split in ("train", "validation"))
+    (folder / CURVE).write_bytes(draw_curve(*curves))
+    if CALIBRATION.is_file():
+        shutil.copyfile(CALIBRATION, folder / CALIBRATION.name)
+    write_text(folder / "README.md", card)
+
+
+def cached_commit(model: Model) -> str | None:
+    """The commit of a base model from the Hub that this machine has in its cache; None of a folder."""
+    if Path(model.base).is_dir():
+        return None
+    found: Any = try_to_load_from_cache(model.base, "config.json", revision=model.revision)
+    return Path(found).parent.name if isinstance(found, str) else None

@@ -1,0 +1,1 @@
+"""Tables behind the plots, charts and the page that shows them."""

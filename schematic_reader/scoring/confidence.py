@@ -1,0 +1,189 @@
+"""How sure a model is of each item that it names, and what that sureness is worth.
+
+The raw confidence of an item is the geometric mean of the probabilities of its tokens. A model's own
+probabilities say too much or too little, so they are calibrated on answers about validation sheets by Platt's
+scaling (Probabilistic Outputs for Support Vector Machines, 1999), whose two parameters a few hundred items
+determine, where isotonic regression follows chance.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schematic_reader.cli import UserError
+from schematic_reader.io.files import read_json, write_json
+from schematic_reader.scoring.precision_recall import share
+from schematic_reader.scoring.predictions import PredictionRow, actual_items, answer_of
+from schematic_reader.tasks.contract import Item, Task
+
+BINS = 10
+"""Of equal width, each with its upper end: Guo et al., On Calibration of Modern Neural Networks, 2017."""
+
+_EDGES = np.linspace(0, 1, BINS + 1)[1:-1]
+
+_STEEPEST, _POINTS = 9.0, 73  # a calibration is kept as so many points, from logit -9 (0.0001) to 9 (0.9999)
+
+_LEAST = 1e-12  # a probability that rounding made 0 must not make a whole name impossible
+
+Judged = tuple[float, bool]
+"""The confidence of one item that was named, and whether it is right."""
+
+
+def item_confidences(
+    task: Task, text: str, ends: Sequence[int], probabilities: Sequence[float]
+) -> dict[Item, float]:
+    """The raw confidence, from 0 to 1, of each item of an answer, in the order of the answer.
+
+    The tokens of an item are those of its name and the one after it (a comma or the end of the turn), which
+    ends the name: ``R`` might have gone on as ``R_Small``. Of an item that is said twice the first counts.
+
+    Args:
+        text: the answer; what is not valid has no items.
+        ends: for each token, the number of characters of ``text`` up to its end, as
+            ``generation.generate.Answer``.
+        probabilities: of each token, given what stands before it; empty where they were not kept.
+
+    Returns:
+        Empty for the structured tasks, which do not tell where an item stands.
+    """
+    found: dict[Item, float] = {}
+    if not probabilities or not answer_of(task, text).valid:
+        return found
+    starts = [0, *ends[:-1]]
+    for item, first, last in task.places(text):
+        chosen = probabilities[bisect_right(ends, first) : bisect_right(starts, last)]
+        if item not in found and chosen:
+            logs = [math.log(max(probability, _LEAST)) for probability in chosen]
+            found[item] = math.exp(sum(logs) / len(logs))
+    return found
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """From a raw confidence to the share of such items that are right.
+
+    ``points`` are (raw, right) in ascending order, between which it is linear and beyond which it is flat.
+    ``items`` is how many items it was fitted on; with 0 it leaves a confidence as it is.
+    """
+
+    points: tuple[tuple[float, float], ...] = ((0.0, 0.0), (1.0, 1.0))
+    items: int = 0
+
+    def confidence(self, raw: float) -> float:
+        """The probability, from 0 to 1, that an item of this raw confidence is right."""
+        raws, rights = zip(*self.points, strict=True)
+        return float(np.interp(raw, raws, rights))
+
+    def write(self, path: Path) -> None:
+        """Write it as JSON, atomically."""
+        points = [{"raw": raw, "right": right} for raw, right in self.points]
+        write_json(path, {"items": self.items, "points": points})
+
+    @classmethod
+    def read(cls, path: Path) -> Calibration:
+        """What ``write`` wrote.
+
+        Raises:
+            UserError: the file is missing or holds something else.
+        """
+        value = read_json(path, "evaluate")
+        try:
+            points = tuple((float(point["raw"]), float(point["right"])) for point in value["points"])
+            items = int(value["items"])
+        except (KeyError, TypeError, ValueError):
+            points, items = (), 0
+        numbers = [number for point in points for number in point]
+        if not points or list(points) != sorted(points) or not all(0 <= number <= 1 for number in numbers):
+            raise UserError(f"{path} holds no calibration: delete it and run `dvc repro evaluate`")
+        return cls(points, items)
+
+
+def fitted(judged: Sequence[Judged]) -> Calibration:
+    """The calibration of these items; without any, one that changes nothing.
+
+    A logistic curve on the logit of the raw confidence, fitted to Platt's targets: (n + 1) / (n + 2) of n
+    right items, 1 / (n + 2) of n wrong ones, so that a few items that were all right make none certain. Where
+    the surer items are right less often, all get the same.
+    """
+    if not judged:
+        return Calibration()
+    from sklearn.linear_model import LogisticRegression  # applying a calibration needs no scikit-learn
+
+    logits = _logit(np.array([raw for raw, _ in judged]))
+    right = np.array([right for _, right in judged])
+    number = int(right.sum())
+    targets = np.where(right, (number + 1) / (number + 2), 1 / (len(judged) - number + 2))
+    # A target between 0 and 1 is that much of a right item and the rest of a wrong one.
+    model = LogisticRegression(C=np.inf, max_iter=1000).fit(
+        np.concatenate([logits, logits])[:, None],
+        np.repeat([1, 0], len(judged)),
+        sample_weight=np.concatenate([targets, 1 - targets]),
+    )
+    slope, level = float(model.coef_[0, 0]), float(model.intercept_[0])
+    if slope < 0:
+        slope, level = 0.0, float(_logit(targets.mean()))
+    raws = 1 / (1 + np.exp(-np.linspace(-_STEEPEST, _STEEPEST, _POINTS)))
+    rights = 1 / (1 + np.exp(-(slope * _logit(raws) + level)))
+    points = zip(raws.round(6).tolist(), np.clip(rights, 1e-6, 1 - 1e-6).round(6).tolist(), strict=True)
+    return Calibration(tuple(points), len(judged))
+
+
+def _logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The log of the odds, at most ``_STEEPEST`` either way."""
+    odds = np.log(np.maximum(probability, _LEAST)) - np.log(np.maximum(1 - probability, _LEAST))
+    return np.asarray(np.clip(odds, -_STEEPEST, _STEEPEST), dtype=np.float64)
+
+
+def judged_items(rows: Iterable[PredictionRow], task: Task) -> list[Judged]:
+    """Each item that the answers name: its raw confidence, and whether the sheet has it (strictly)."""
+    return [
+        (raw, item in actual)
+        for row in rows
+        for actual in [actual_items(row, task)]
+        for item, raw in item_confidences(task, row.prediction, row.ends, row.probabilities).items()
+    ]
+
+
+def calibrated(judged: Iterable[Judged], calibration: Calibration) -> list[Judged]:
+    return [(calibration.confidence(raw), right) for raw, right in judged]
+
+
+def reliability(judged: Sequence[Judged]) -> list[tuple[float, float, int]]:
+    """For each bin that has items: their mean confidence, the share that is right, and their number."""
+    bins: dict[int, list[Judged]] = {}
+    for one in judged:
+        bins.setdefault(int(np.searchsorted(_EDGES, one[0])), []).append(one)
+    return [
+        (sum(raw for raw, _ in part) / len(part), sum(right for _, right in part) / len(part), len(part))
+        for _, part in sorted(bins.items())
+    ]
+
+
+def confidence_metrics(judged: Sequence[Judged], calibration: Calibration) -> dict[str, float]:
+    """How good the confidences of these items are, as they are (``raw_``) and calibrated.
+
+    ``ece`` is the expected calibration error: how far confidence and share right lie apart, on average over
+    items in ``BINS`` bins. ``brier`` is the mean squared difference of confidence and outcome (Brier 1950).
+    Without a calibration only the raw ones are there.
+    """
+    sides = {"raw_": list(judged)}
+    if calibration.items:
+        sides[""] = calibrated(judged, calibration)
+    values = {"right": share(sum(right for _, right in judged), len(judged))}
+    for prefix, side in sides.items():
+        gaps = sum(abs(mean - right) * number for mean, right, number in reliability(side))
+        squares = sum((confidence - right) ** 2 for confidence, right in side)
+        values |= {
+            f"{prefix}mean": share(sum(confidence for confidence, _ in side), len(side)),
+            f"{prefix}ece": share(gaps, len(side)),
+            f"{prefix}brier": share(squares, len(side)),
+        }
+    counts = {"items": len(judged), "calibration_items": calibration.items}
+    return counts | {name: round(value, 6) for name, value in values.items()}

@@ -1,0 +1,144 @@
+"""The examination that both models sit: the same test sheets, asked and judged in the same way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow.parquet as pq
+
+from schematic_reader.cli import UserError
+from schematic_reader.config import Evaluate
+from schematic_reader.io.tables import read_messages
+from schematic_reader.scoring.blind import blind
+from schematic_reader.scoring.connectivity import has_nets
+from schematic_reader.scoring.predictions import PredictionRow, prediction_row, target_items
+from schematic_reader.scoring.printed import printed_text
+from schematic_reader.scoring.report import Metrics, score
+from schematic_reader.tasks.contract import Form, Item, Task
+
+MessageRow = dict[str, Any]
+
+
+def test_sheets(messages: Path, max_sheets: int) -> list[MessageRow]:
+    """The first ``max_sheets`` message rows of the test split by id."""
+    return _first(read_messages(messages, "test"), max_sheets)
+
+
+def validation_sheets(messages: Path, max_sheets: int) -> list[MessageRow]:
+    """The first ``max_sheets`` message rows of the validation split by id."""
+    return _first(read_messages(messages, "validation"), max_sheets)
+
+
+def _first(rows: list[MessageRow], count: int) -> list[MessageRow]:
+    # Ids are content hashes, so these are as good as drawn at random, and the same for every model and seed.
+    return sorted(rows, key=lambda row: str(row["id"]))[:count]
+
+
+class Said(Protocol):
+    """What a model answered for one sheet; ``generation.generate.Answer`` is one."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def tokens(self) -> int: ...
+    @property
+    def finish(self) -> str: ...
+    @property
+    def ends(self) -> Sequence[int]: ...
+    @property
+    def probabilities(self) -> Sequence[float]: ...
+
+
+class Examinee(Protocol):
+    """Answers message rows, one answer a row, from their pictures or, ``blind``, from grey sheets."""
+
+    def __call__(self, rows: list[MessageRow], *, blind: bool) -> Sequence[Said]: ...
+
+
+def examine(
+    ask: Examinee,
+    rows: list[MessageRow],
+    *,
+    task: Task,
+    form: Form,
+    settings: Evaluate,
+    messages: Path,
+    clean: Path,
+    seed: int,
+) -> tuple[list[PredictionRow], Metrics]:
+    """The prediction rows of ``rows`` and their measures.
+
+    The first ``settings.blind_sheets`` rows are also asked about without their pictures; with any, the
+    measures have a group ``blind``.
+    """
+    predictions = prediction_rows(rows, ask(rows, blind=False), task)
+    metrics = score(
+        predictions,
+        task=task,
+        train_items=items_of(messages, "train", task),
+        printed=_printed_on(clean, rows),
+        draws=settings.draws,
+        seed=seed,
+        schematics=_column(clean, rows, "schematic") if has_nets(task.name, form) else None,
+    )
+    if covered := rows[: settings.blind_sheets]:
+        unseeing = prediction_rows(covered, ask(covered, blind=True), task)
+        metrics["blind"] = blind(unseeing, predictions[: len(covered)], task, draws=settings.draws, seed=seed)
+    return predictions, metrics
+
+
+def prediction_rows(rows: Sequence[MessageRow], answers: Sequence[Said], task: Task) -> list[PredictionRow]:
+    """The prediction row of each message row and the answer to it."""
+    return [
+        prediction_row(
+            task,
+            id=row["id"],
+            name=row["name"],
+            prompt=row["prompt"],
+            target=row["target"],
+            prediction=answer.text,
+            tokens=answer.tokens,
+            finish=answer.finish,
+            ends=answer.ends,
+            probabilities=answer.probabilities,
+        )
+        for row, answer in zip(rows, answers, strict=True)
+    ]
+
+
+def items_of(messages: Path, split: str, task: Task) -> list[Counter[Item]]:
+    """The strictly judged items of every target of ``split``."""
+    return target_items(task, [row["target"] for row in read_messages(messages, split)])
+
+
+def _printed_on(clean: Path, rows: Sequence[MessageRow]) -> dict[str, frozenset[str]]:
+    """By row id, the folded texts that the sheets show, for those of ``rows`` whose JSON tells."""
+    printed = {id: printed_text({"json": text}) for id, text in _column(clean, rows, "json").items()}
+    return {id: texts for id, texts in printed.items() if texts is not None}
+
+
+def _column(clean: Path, rows: Sequence[MessageRow], name: str) -> dict[str, str]:
+    """By row id, what the clean rows behind ``rows`` have in that column, for those that have something."""
+    found = {}
+    for part in sorted({row["part"] for row in rows}):
+        wanted = [row for row in rows if row["part"] == part]
+        column = pq.read_table(clean / "test" / part, columns=[name]).column(name)
+        for row in wanted:
+            text = column[row["row"]].as_py()
+            if text is not None:
+                found[row["id"]] = text
+    return found
+
+
+def read_predictions(path: Path, made_by: str) -> list[PredictionRow]:
+    """The rows of a predictions file that the stage ``made_by`` wrote.
+
+    Raises:
+        UserError: it is missing.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} is missing: run `dvc repro {made_by}`")
+    return [PredictionRow(**row) for row in pq.read_table(path).to_pylist()]

@@ -1,0 +1,82 @@
+"""Which source a profile names, and what of it will be read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from schematic_reader.config import Data
+from schematic_reader.io.parallel import cores
+from schematic_reader.io.tables import RAW, row_batches
+from schematic_reader.sources.shards import BATCH_ROWS, Shard, Source
+
+DRAWN_SHARD_ROWS = 400
+SHEET_SIZE = (640, 448)
+"""Pixels of synthetic sheets where the profile names none: those of the committed sample profile."""
+
+
+def open_source(data: Data, seed: int, kept: Path | None) -> Source:
+    """The source that ``data`` names; only its own reader is imported.
+
+    Args:
+        kept: the folder that is written to, in which an interrupted run may have left its plan.
+    """
+    if data.source == "hub":
+        from schematic_reader.sources.hub import open_hub
+
+        return open_hub(str(data.id), str(data.revision), shards=data.shards, rows=data.rows, kept=kept)
+    if data.source == "local":
+        from schematic_reader.sources.local import open_local
+
+        return open_local(Path(str(data.path)), data.shards)
+    count, width, height, dirty = data.rows, data.width, data.height, data.dirty
+    if count is None or width is None or height is None or dirty is None:
+        raise TypeError("config.Data.check admits no sample without rows, width, height and dirty")
+    return _drawn("sample", count, seed, (width, height), dirty)
+
+
+def open_synthetic(data: Data, seed: int) -> Source:
+    """The sheets that are drawn beside the rows of the source, unlike those of source ``sample``."""
+    stream = int.from_bytes(hashlib.sha256(f"synthetic:{seed}".encode()).digest()[:8], "big")
+    size = (data.width or SHEET_SIZE[0], data.height or SHEET_SIZE[1])
+    return _drawn("synthetic", data.synthetic, stream, size, 0.0)
+
+
+def _drawn(origin: str, count: int, seed: int, size: tuple[int, int], dirty: float) -> Source:
+    """The built-in generator, its rows cut into shards, which are to be read in their order."""
+    from schematic_reader.synthetic.sample import generate_rows
+
+    rows = generate_rows(count, seed, width=size[0], height=size[1], dirty=dirty, workers=cores())
+    shards = [
+        Shard(
+            origin,
+            partial(row_batches, islice(rows, DRAWN_SHARD_ROWS), RAW, BATCH_ROWS),
+            min(DRAWN_SHARD_ROWS, count - first),
+        )
+        for first in range(0, count, DRAWN_SHARD_ROWS)
+    ]
+    return Source(shards, {name: name for name in RAW.names}, files=len(shards))
+
+
+def describe(source: Source, limit: int | None) -> str:
+    """The plan in a line: files, rows, bytes that are read, bytes of the whole."""
+    rows = sum(allotted(source.shards, limit))
+    files = sum(count > 0 for count in allotted(source.shards, limit))
+    needed = sum(shard.needed for shard in source.shards[:files])
+    share = f" ({needed / source.whole:.1%})" if source.whole else ""
+    return (
+        f"plan: {files} of {source.files} files, {rows} rows, {needed} bytes of the needed columns of "
+        f"{source.whole} bytes in all{share}"
+    )
+
+
+def allotted(shards: Sequence[Shard], limit: int | None) -> list[int]:
+    """The rows that are taken of each shard when at most ``limit`` are in all."""
+    counts, left = [], limit
+    for shard in shards:
+        counts.append(shard.rows if left is None else min(shard.rows, left))
+        left = None if left is None else left - counts[-1]
+    return counts

@@ -1,0 +1,1 @@
+"""The generator of sheets: symbols, circuits, projects, rows."""

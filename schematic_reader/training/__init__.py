@@ -1,0 +1,1 @@
+"""Fine-tuning an adapter on packed rows."""

@@ -1,0 +1,108 @@
+"""All six stages on a handful of generated sheets, for every task: what they write, and twice the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from stages import baseline, build_messages, clean_to_parquet, compare, evaluate, fetch, train
+from tests.support.checkout import dvc, run_python
+from tests.support.finished import copy_finished, digests, small_params, write_params
+from tests.support.paths import ROOT
+
+DATA_STAGES = (fetch, clean_to_parquet)
+MODEL_STAGES = (build_messages, baseline, train, evaluate)
+TASKS = ("components", "yaml", "json", "schematic")
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the base model in which fetch and clean-to-parquet are done."""
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "models").mkdir()
+    (folder / "models" / "tiny").symlink_to(ROOT / "models" / "tiny")
+    write_params(folder, "components")
+    run_stages(folder, DATA_STAGES)
+    return folder
+
+
+def run_stages(folder: Path, stages: tuple[Any, ...]) -> None:
+    with chdir(folder), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["stage"])
+        for stage in stages:
+            stage.main()
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_goes_through_all_stages(
+    rows: Path, task: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_params(rows, task)
+    run_stages(rows, MODEL_STAGES)
+    before, after = (
+        json.loads((rows / f"metrics/{name}.json").read_text()) for name in ("baseline", "evaluate")
+    )
+    assert set(before) - {"prior"} == set(after) - {"gain", "confidence"}
+    assert before["sheets"] == after["sheets"] == 4
+    if small_params(task)["evaluate"]["grammar"]:
+        assert before["answers"]["valid"] == after["answers"]["valid"] == 1.0
+    assert before["blind"]["sheets"] == after["blind"]["sheets"] == 2
+    assert "<article" in (rows / "metrics" / "report.html").read_text()
+    predictions = [pq.read_table(rows / f"data/predictions/{name}.parquet") for name in ("baseline", "tuned")]
+    assert predictions[0].column("id").equals(predictions[1].column("id"))
+    train_names, test_names = (
+        set(pq.read_table(rows / f"data/messages/{split}.parquet").column("name").to_pylist())
+        for split in ("train", "test")
+    )
+    assert train_names and test_names and not train_names & test_names
+    capsys.readouterr()
+    run_stages(rows, (compare,))
+    assert f"{after['f1']:.3f}" in capsys.readouterr().out
+
+
+def test_two_runs_give_the_same_data_and_metrics(rows: Path) -> None:
+    write_params(rows, "components")
+    run_stages(rows, DATA_STAGES + MODEL_STAGES)
+    first = digests(rows)
+    assert {"metrics/evaluate.json", "data/predictions/tuned.parquet", "data/raw/manifest.json"} <= set(first)
+    run_stages(rows, DATA_STAGES + MODEL_STAGES)
+    assert digests(rows) == first
+
+
+@pytest.fixture(scope="module")
+def reproduced(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout after a real ``dvc repro``."""
+    return copy_finished(finished, tmp_path_factory.mktemp("checkout"))
+
+
+def test_dvc_repro_runs_whole_and_then_has_nothing_to_do(reproduced: Path) -> None:
+    assert set(json.loads(dvc(reproduced, "status", "--json").stdout)) == set()
+    again = dvc(reproduced, "repro").stdout
+    assert "Running stage" not in again and "up to date" in again
+
+
+def test_a_gpu_profile_without_a_gpu_fails_in_one_line(reproduced: Path) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("needs a machine without a GPU")
+    params = yaml.safe_load((reproduced / "params.yaml").read_text())
+    params["profiles"]["sample"]["model"]["device"] = "cuda"
+    (reproduced / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    adapter = digest_of(reproduced / "models" / "adapter")
+    done = run_python(reproduced, "-m", "stages.train")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "error: this profile needs a CUDA GPU" in done.stderr.splitlines()[-1]
+    assert digest_of(reproduced / "models" / "adapter") == adapter
+
+
+def digest_of(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}

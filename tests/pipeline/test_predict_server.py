@@ -1,0 +1,312 @@
+"""The page on which sheets are dropped: its answers, what it refuses, and how it looks in a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from schematic_reader.cli import UserError
+from schematic_reader.config import Image, Model, load_params
+from schematic_reader.generation.generate import Answer
+from schematic_reader.predict import server
+from schematic_reader.predict.adapter import Weights
+from schematic_reader.predict.reader import Reader
+from schematic_reader.predict.server import application, is_loopback
+from schematic_reader.predict.sheet import Limits
+from schematic_reader.synthetic.sample import make_row
+from schematic_reader.tasks import task as task_named
+from stages.predict import drawing_scale, load_reader
+from tests.support.browser import Tab, open_tab
+from tests.support.foreign_files import BAD, SVG, picture
+from tests.support.paths import ROOT
+
+PARAMS = load_params(ROOT / "params.yaml")
+LIMITS = Limits(Image(256, 65_536), PARAMS.clean.max_pixels, drawing_scale(PARAMS))
+TINY = ROOT / "models" / "tiny"
+Client = TestClient[Any, Any]
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    """Reads with the small base model as it is."""
+    model = Model(
+        base=str(TINY), revision=None, dtype="float32", matmul="highest", device="cpu", batch_size=4
+    )
+    return load_reader(Weights(TINY, model, True, None), "components", PARAMS)
+
+
+def waiting_reader(gate: threading.Event) -> Reader:
+    """Names one hostile part on every sheet, once the gate is open."""
+
+    def ask(_sheets: Any, rows: list[dict[str, Any]], /) -> list[Answer]:
+        gate.wait(30)
+        name = "<img src=x onerror=alert(1)>"
+        return [Answer(name, 2, "stop", [5, len(name)], [0.5, 0.5]) for _ in rows]
+
+    return Reader(ask, task_named("components"), PARAMS.messages, None)
+
+
+def with_client(reader: Reader, test: Callable[[Client], Awaitable[None]]) -> None:
+    """Run ``test`` against the page on a loopback port."""
+
+    async def run() -> None:
+        async with TestClient(
+            TestServer(application(reader, LIMITS, "127.0.0.1"), host="127.0.0.1")
+        ) as client:
+            await test(client)
+
+    asyncio.run(run())
+
+
+def form(*files: tuple[str, bytes]) -> aiohttp.FormData:
+    made = aiohttp.FormData()
+    for name, data in files:
+        made.add_field("file", data, filename=name)
+    return made
+
+
+OPEN = threading.Event()
+OPEN.set()
+
+
+def test_sheets_and_what_is_wrong_with_the_others() -> None:
+    async def test(client: Client) -> None:
+        files = (("a.png", picture()), ("b.pdf", BAD["locked.pdf"][0]), ("c.png", picture("WEBP")))
+        answer = await client.post("/read", data=form(*files))
+        found = await answer.json()
+        assert answer.status == 200
+        assert [sheet["name"] for sheet in found["sheets"]] == ["a.png", "c.png"]
+        assert found["errors"] == ["b.pdf: the PDF is encrypted: save it without a password"]
+        assert all(sheet["picture"].startswith("data:image/png;base64,") for sheet in found["sheets"])
+        rows = list(csv.reader(found["csv"].splitlines()))
+        assert rows[1] == ["<img src=x onerror=alert(1)>", "other", "a.png; c.png", "0.500"]
+
+    with_client(waiting_reader(OPEN), test)
+
+
+def test_it_answers_to_its_own_address_alone() -> None:
+    async def test(client: Client) -> None:
+        own = f"127.0.0.1:{client.port}"
+        for headers, status in (
+            ({}, 200),
+            ({"Host": f"localhost:{client.port}"}, 200),
+            ({"Host": "evil.example"}, 403),  # a name that was made to lead here
+            ({"Origin": f"http://{own}"}, 200),
+            ({"Origin": "http://evil.example"}, 403),
+            ({"Origin": "null"}, 403),
+            ({"Origin": f"http://localhost:{client.port}"}, 403),
+        ):
+            answer = await client.get("/", headers=headers)
+            assert answer.status == status, headers
+            assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        posted = await client.post(
+            "/read", data=form(("a.png", picture())), headers={"Origin": "http://x.example"}
+        )
+        assert posted.status == 403
+
+    with_client(waiting_reader(OPEN), test)
+
+
+def test_other_paths_methods_and_bodies_are_refused() -> None:
+    async def test(client: Client) -> None:
+        assert (await client.get("/../params.yaml")).status == 404
+        assert (await client.get("/page.css")).status == 200
+        assert (await client.get("/read")).status == 405
+        assert (await client.post("/read", json={})).status == 415
+        assert (
+            await client.post("/read", data=b"x", headers={"Content-Type": "multipart/form-data"})
+        ).status == 400
+        empty = await (await client.post("/read", data=form(("", b"")))).json()
+        assert empty["sheets"] == [] and empty["csv"] is None
+
+    with_client(waiting_reader(OPEN), test)
+
+
+def test_uploads_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MAX_UPLOAD", 2_000_000)
+
+    async def in_pieces() -> Any:
+        """A form of unknown length, so that its bytes are counted as they come."""
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
+        for _ in range(300):
+            yield b"0" * 10_000
+
+    async def test(client: Client) -> None:
+        for files in ([("a", b"0" * 2_200_000)], [("a", b"0" * 1_500_000), ("b", b"0" * 600_000)]):
+            answer = await client.post("/read", data=form(*files))
+            assert (answer.status, (await answer.json())["error"][:9]) == (413, "over 2 MB")
+        headers = {"Content-Type": "multipart/form-data; boundary=x"}
+        assert (await client.post("/read", data=in_pieces(), headers=headers)).status == 413
+        many = await client.post("/read", data=form(*[("a.png", picture())] * 21))
+        assert (many.status, (await many.json())["error"][:13]) == (413, "over 20 files")
+
+    with_client(waiting_reader(OPEN), test)
+
+
+def test_more_uploads_than_can_wait_are_told_to_come_back() -> None:
+    gate = threading.Event()
+
+    async def test(client: Client) -> None:
+        send = partial(client.post, "/read")
+        first = [
+            asyncio.create_task(send(data=form(("a.png", picture())))) for _ in range(server.MAX_WAITING)
+        ]
+        await asyncio.sleep(0.5)
+        late = await send(data=form(("b.png", picture())))
+        assert (late.status, (await late.json())["error"][:4]) == (503, "busy")
+        gate.set()
+        assert [answer.status for answer in await asyncio.gather(*first)] == [200] * server.MAX_WAITING
+        assert (await send(data=form(("c.png", picture())))).status == 200
+
+    with_client(waiting_reader(gate), test)
+
+
+def test_loopback() -> None:
+    for host, here in (
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+    ):
+        assert is_loopback(host) is here
+
+
+@pytest.fixture
+def sheets(tmp_path: Path) -> list[str]:
+    """A generated sheet, a drawing whose name is markup, and a file that is no sheet."""
+    row = make_row(5, 42, width=640, height=448)
+    box = f'<svg {SVG} width="90" height="60"><rect width="30" height="30"/></svg>'.encode()
+    files = {"5.png": row["image"]["bytes"], "<b>bold.svg": box, "text.png": b"not a picture"}
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    return [str(tmp_path / name) for name in files]
+
+
+def test_in_a_browser(tmp_path: Path, reader: Reader, sheets: list[str]) -> None:
+    """Files are dropped on the page, the parts stand beside the picture, and the CSV is downloaded."""
+
+    async def test(client: Client) -> None:
+        async with open_tab(tmp_path) as tab:
+            await tab.call("Page.enable")
+            await tab.look(width=1280, height=900, dark=False)
+            await tab.call("Page.navigate", url=str(client.make_url("/")))
+            await tab.until("location.port && document.readyState === 'complete'")
+            await drop(tab, sheets)
+            await tab.until("document.querySelectorAll('article').length === 2")
+            assert await tab.value("[...document.querySelectorAll('h2')].map(one => one.textContent)") == [
+                "5.png", "<b>bold.svg",
+            ]  # fmt: skip
+            assert (await tab.value("document.querySelector('#errors li').textContent")).startswith(
+                "text.png: no sheet that can be read"
+            )
+            assert await tab.value("[...document.images].map(one => one.naturalWidth)") == [256, 256]
+            parts = await tab.value(
+                "[...document.querySelectorAll('article')].map(one => [...one.querySelectorAll('tbody tr')]"
+                ".map(row => [row.cells[0].textContent, parseInt(row.cells[2].textContent)]))"
+            )
+            assert parts[0] and all(0 <= percent <= 99 for sheet in parts for _, percent in sheet)
+            await tab.call(
+                "Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path / "down")
+            )
+            await tab.value("document.getElementById('csv').click()")
+            file = tmp_path / "down" / "parts.csv"
+            for _ in range(100):
+                if file.is_file():
+                    break
+                await asyncio.sleep(0.1)
+            rows = list(csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines()))
+            assert {row["part"] for row in rows} == {name for sheet in parts for name, _ in sheet}
+            for width, dark in ((1280, False), (390, False), (390, True)):
+                await tab.look(width=width, height=900, dark=dark)
+                assert await tab.value("document.documentElement.scrollWidth - innerWidth") <= 0
+                colour = await tab.value("getComputedStyle(document.body).backgroundColor")
+                assert (int(re.findall(r"\d+", colour)[0]) < 128) is dark
+                await tab.screenshot(tmp_path / f"{width}-{dark}.png")
+                assert (tmp_path / f"{width}-{dark}.png").stat().st_size > 5_000
+
+    with_client(reader, test)
+
+
+async def drop(tab: Tab, files: list[str]) -> None:
+    x, y = await tab.value(
+        "(box => [box.x + box.width / 2, box.y + box.height / 2])"
+        "(document.getElementById('drop').getBoundingClientRect())"
+    )
+    data = {"items": [], "files": files, "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        await tab.call("Input.dispatchDragEvent", type=kind, x=x, y=y, data=data)
+
+
+def test_a_hostile_answer_is_shown_as_text(tmp_path: Path, sheets: list[str]) -> None:
+    async def test(client: Client) -> None:
+        async with open_tab(tmp_path) as tab:
+            await tab.call("Page.navigate", url=str(client.make_url("/")))
+            await tab.until("location.port && document.readyState === 'complete'")
+            await drop(tab, sheets[:1])
+            await tab.until("document.querySelectorAll('article').length === 1")
+            assert (
+                await tab.value("document.querySelector('tbody td').textContent")
+                == "<img src=x onerror=alert(1)>"
+            )
+            assert await tab.value("document.images.length") == 1
+
+    with_client(waiting_reader(OPEN), test)
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """``python -m stages.predict --serve`` and its port."""
+    words = ["-m", "stages.predict", "--serve", "--port", "0", "--adapter", "models/tiny"]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        [sys.executable, *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+    )
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        found = re.fullmatch(r"drop sheets on http://127\.0\.0\.1:(\d+) \(Ctrl-C ends it\)\n", line)
+        assert found is not None, line
+        yield process, int(found[1])
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_the_command_serves_until_it_is_interrupted(command: tuple[subprocess.Popen[str], int]) -> None:
+    process, port = command
+
+    async def ask() -> dict[str, Any]:
+        data = make_row(5, 42, width=640, height=448)["image"]["bytes"]
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"http://127.0.0.1:{port}/read", data=form(("5.png", data))) as answer,
+        ):
+            found: dict[str, Any] = await answer.json()
+            return found
+
+    found = asyncio.run(ask())
+    assert found["errors"] == [] and found["sheets"][0]["answer"]
+    with pytest.raises(UserError, match=f"cannot listen on 127.0.0.1 port {port}"):
+        server.serve(partial(waiting_reader, OPEN), LIMITS, host="127.0.0.1", port=port)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) in (0, 130)

@@ -1,0 +1,71 @@
+"""``dvc repro train`` killed at work: the next one goes on to the adapter of one never killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import yaml
+
+from stages import train
+from tests.support.checkout import dvc, run_python
+from tests.support.commands import documented
+from tests.support.finished import copy_finished
+
+
+def start_and_kill(checkout: Path, sealed: str) -> None:
+    """Send SIGKILL to DVC and all it has started, once the stage has written a whole checkpoint."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro", "train"],
+        cwd=checkout,
+        env=os.environ | {"PATH": path, "HF_HUB_OFFLINE": "1", "DVC_NO_ANALYTICS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while not (checkout / train.UNFINISHED / sealed).exists():
+        assert process.poll() is None
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+
+
+def adapter(checkout: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted((checkout / train.ADAPTER).iterdir())}
+
+
+def test_a_killed_repro_goes_on_to_the_same_adapter(finished: Path, tmp_path: Path) -> None:
+    checkout = copy_finished(finished, tmp_path / "checkout")
+    params = yaml.safe_load((checkout / "params.yaml").read_text())
+    settings = params["profiles"]["sample"]["train"]
+    settings |= {"epochs": 6, "max_sheets": 4, "tokens_per_step": 300, "checkpoint_steps": 2}
+    (checkout / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    before = adapter(checkout)
+    start_and_kill(checkout, "checkpoint-2/whole.json")
+    assert not (checkout / train.ADAPTER).exists()
+    said = dvc(checkout, "repro", "train")
+    assert "training goes on after step " in said.stdout + said.stderr
+    assert f"torch {version('torch')}" in said.stderr  # this environment's, as everything here
+    resumed = adapter(checkout)
+    assert "adapter_model.safetensors" in resumed and resumed != before
+    assert not (checkout / train.UNFINISHED).exists()
+    again = dvc(checkout, "repro", "--force", "--single-item", "train")
+    assert "training goes on" not in again.stdout + again.stderr
+    assert adapter(checkout) == resumed
+
+
+def test_a_run_by_hand_is_committed(finished: Path, tmp_path: Path) -> None:
+    """As after a run that DVC cannot start, on several machines."""
+    checkout = copy_finished(finished, tmp_path / "checkout")
+    params = (checkout / "params.yaml").read_text()
+    (checkout / "params.yaml").write_text(params.replace("weight_decay: 0.01", "weight_decay: 0.02"))
+    run_python(checkout, "-m", "stages.train", check=True)
+    assert "changed" in dvc(checkout, "status", "train").stdout
+    documented("dvc commit --force train", checkout)
+    assert "Running stage" not in dvc(checkout, "repro", "train").stdout

@@ -1,0 +1,135 @@
+"""The training benchmark end to end with the small model's geometry: both recipes run and are recorded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from transformers import AutoConfig
+
+from benchmarks.common import results as data_results
+from benchmarks.common.work import flop_of_sample
+from benchmarks.training import exactness as train_exactness
+from benchmarks.training import gpus as train_gpus
+from benchmarks.training import steps as train_steps
+from benchmarks.training import throughput as train_throughput
+from schematic_reader.config import load_params
+from schematic_reader.model.device import prepare_device
+from schematic_reader.model.load import load_base
+from schematic_reader.model.sheets import Sheets
+from schematic_reader.training.features import FeatureCache
+from tests.support.paths import ROOT
+from tests.support.sheet_samples import LIMITS, TINY, message_rows, ready_to_train, write_params
+
+
+def raw_file(folder: Path, count: int) -> Path:
+    """Small sheets as a parquet file with Open Schematics' columns."""
+    rows = message_rows(folder, count)
+    sheets = Sheets(folder, "train", LIMITS)
+    raw = [
+        {
+            "image": {"bytes": sheets.encoded(row), "path": None},
+            "components_used": row["target"].split(", "),
+            "name": row["name"],
+            "type": ".kicad_sch",
+        }
+        for row in rows
+    ]
+    pq.write_table(pa.Table.from_pylist(raw), folder / "rows.parquet")
+    return folder / "rows.parquet"
+
+
+def test_both_recipes_are_run_and_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = tmp_path / "results.jsonl"
+    monkeypatch.setattr(data_results, "RESULTS", results)
+    monkeypatch.chdir(ROOT)
+    rows = str(raw_file(tmp_path, 13))
+    monkeypatch.setattr("sys.argv", ["train_throughput", "--model", "tiny", "--rows", rows])
+    train_throughput.main()
+    lines: list[dict[str, Any]] = [json.loads(line) for line in results.read_text().splitlines()]
+    assert [line["variant"] for line in lines] == ["tutorial", "packed"]
+    for line in lines:
+        assert {"benchmark", "date", "device", "variant", "samples_per_s", "ratio"} <= set(line)
+        assert line["samples_per_s"] > 0 and line["samples"] > 0 and 0 <= line["wait"] <= 1
+    tutorial, packed = lines
+    assert tutorial["samples"] == 5  # 13 sheets are 7 batches: 4 make the step of the warm-up, 3 the other
+    assert tutorial["ratio"] is None
+    assert packed["ratio"] == pytest.approx(packed["samples_per_s"] / tutorial["samples_per_s"], rel=0.02)
+
+
+def recorded(benchmark: Any, words: list[str], folder: Path, patch: pytest.MonkeyPatch) -> list[Any]:
+    """The lines that a benchmark of the small model records about five sheets."""
+    results = folder / "results.jsonl"
+    patch.setattr(data_results, "RESULTS", results)
+    patch.chdir(ROOT)
+    patch.setattr("sys.argv", ["it", "--model", "tiny", "--rows", str(raw_file(folder, 5)), *words])
+    benchmark.main()
+    return [json.loads(line) for line in results.read_text().splitlines()]
+
+
+def test_nothing_that_packing_or_compiling_does_changes_loss_or_gradient(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = recorded(train_exactness, ["--sheets", "3"], tmp_path, monkeypatch)
+    assert [line["variant"] for line in lines] == [
+        *["packed in another order"] * 3,
+        "each sheet alone",
+        "packed, padded and compiled",
+    ]
+    for line in lines:
+        assert line["loss_off"] <= 1e-5 and line["gradient_off"] <= 1e-4
+
+
+def test_one_process_is_measured_over_full_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_gpus, "WARM_UP", 1)
+    params = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "params.yaml"  # with rows so short that five sheets make several steps
+    file.write_text(params.replace("tokens_per_step: 1792", "tokens_per_step: 200"), encoding="utf-8")
+    monkeypatch.setattr(train_gpus, "settings", lambda *_: load_params(file))
+    words = ["--way", "one process", "--rows-a-step", "1"]
+    (line,) = recorded(train_gpus, words, tmp_path, monkeypatch)
+    assert line["variant"] == "one process" and line["processes"] == 1
+    assert line["steps"] == len(line["losses"]) - 2 > 0 and line["samples_per_s"] > 0
+
+
+def test_the_arithmetic_of_a_sample_is_what_pytorch_counts() -> None:
+    """Vision tower and decoder by PyTorch's own counter; the gradients of activations take as much again."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    config = AutoConfig.from_pretrained(TINY.base)
+    model: Any = load_base(TINY, prepare_device(TINY, 1))
+    grid = torch.tensor([[1, 12, 16]])
+    with torch.no_grad(), FlopCounterMode(display=False) as seeing:
+        model.model.visual(torch.randn(192, 3 * 2 * 16 * 16), grid)
+    with torch.no_grad(), FlopCounterMode(display=False) as reading:
+        model.model.language_model(input_ids=torch.ones(1, 100, dtype=torch.int64), use_cache=False)
+    # Causal attention is half of the square, with twice as much backward as forward.
+    square = 4 * 6 * 100**2 * 4 * 64
+    linear = reading.get_total_flops() - square
+    head = 2 * 2 * config.text_config.vocab_size * config.text_config.hidden_size * 7
+    expected = seeing.get_total_flops() + 2 * linear + 3 * square / 2 + head
+    assert flop_of_sample(config, tokens=100, patches=192, answers=7) == pytest.approx(expected, rel=1e-9)
+
+
+def test_ways_of_a_step_are_told_turn_by_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = tmp_path / "results.jsonl"
+    ready_to_train(tmp_path, train=12, validation=1)
+    write_params(tmp_path)
+    monkeypatch.setattr(data_results, "RESULTS", results)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["train_steps", "--steps", "1"])
+    looked_at: list[int] = []
+    write = FeatureCache.write
+    monkeypatch.setattr(
+        FeatureCache, "write", lambda *words: (looked_at.append(len(words[1].ids)), write(*words))[1]
+    )
+    train_steps.main()
+    lines = {line["variant"]: line for line in map(json.loads, results.read_text().splitlines())}
+    assert set(lines) == {"padded", "packed", "seen"} and lines["padded"]["ratio"] == 1
+    assert all(line["processor_s_a_sheet"] > 0 for line in lines.values())
+    assert len(looked_at) == 3  # once for each row of three turns

@@ -1,0 +1,98 @@
+"""Atomic writes: what fails or is killed leaves the old content and nothing that looks finished."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from schematic_reader.cli import UserError
+from schematic_reader.io.files import read_json, replacing, replacing_folder, write_json, write_text
+from tests.support.paths import ROOT
+
+
+class StageError(Exception):
+    """What goes wrong inside a block."""
+
+
+def test_a_file_is_replaced_at_the_end(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "file"
+    with replacing(target) as part:
+        part.write_text("new")
+        assert not target.exists()
+    assert target.read_text() == "new"
+    assert [path.name for path in target.parent.iterdir()] == ["file"]
+
+
+def test_an_error_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    write_text(tmp_path / "file", "old")
+    with pytest.raises(StageError), replacing(tmp_path / "file") as part:
+        part.write_text("half")
+        raise StageError
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "old")]
+
+
+def test_a_folder_is_replaced_at_the_end(tmp_path: Path) -> None:
+    for content in ("old", "new"):
+        with replacing_folder(tmp_path / "out") as part:
+            (part / content).write_text(content)
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "new"]
+
+
+@pytest.mark.parametrize("resume", [None, "the same"])
+def test_an_error_leaves_the_old_folder(tmp_path: Path, resume: str | None) -> None:
+    with replacing_folder(tmp_path / "out") as part:
+        (part / "old").write_text("old")
+    with pytest.raises(StageError), replacing_folder(tmp_path / "out", resume=resume) as part:
+        (part / "half").write_text("half")
+        raise StageError
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["old"]
+    assert (len(list(tmp_path.iterdir())) == 1) == (resume is None)
+
+
+def test_an_interrupted_folder_goes_on_with_the_same_words_only(tmp_path: Path) -> None:
+    for resume in ("revision 1", "revision 2"):
+        with pytest.raises(StageError), replacing_folder(tmp_path / "out", resume=resume) as part:
+            assert not (part / "shard").exists()
+            (part / "shard").write_text(resume)
+            raise StageError
+    with replacing_folder(tmp_path / "out", resume="revision 2") as part:
+        assert (part / "shard").read_text() == "revision 2"
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "shard"]
+
+
+def test_a_killed_block_leaves_the_old_folder_and_the_next_run_clears_up(tmp_path: Path) -> None:
+    with replacing_folder(tmp_path / "out") as part:
+        (part / "old").write_text("old")
+    code = (
+        "import os, signal\nfrom pathlib import Path\n"
+        "from schematic_reader.io.files import replacing_folder\n"
+        "with replacing_folder(Path('out')) as part:\n"
+        "    (part / 'half').write_text('half')\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["old"]
+    with replacing_folder(tmp_path / "out") as part:
+        assert list(part.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_json_refuses_nan_and_keeps_the_old_file(tmp_path: Path) -> None:
+    write_json(tmp_path / "m.json", {"f1": 0.5, "name": "Ω"})
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(tmp_path / "m.json", {"f1": float("nan")})
+    assert (tmp_path / "m.json").read_text(encoding="utf-8") == '{\n  "f1": 0.5,\n  "name": "Ω"\n}\n'
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]"])
+def test_reading_json_names_the_command_that_makes_it(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "m.json").write_text(content)
+    with pytest.raises(UserError, match=r"m\.json.*dvc repro fetch"):
+        read_json(tmp_path / "m.json", "fetch")

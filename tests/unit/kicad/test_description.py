@@ -1,0 +1,112 @@
+"""Descriptions: a sheet small enough to read, and all good real rows byte for byte."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import yaml
+
+from schematic_reader.kicad.description import component_names, describe, describe_json, describe_yaml
+from schematic_reader.kicad.reader import read_sheet
+from schematic_reader.kicad.writer import write_sheet
+from tests.support.kicad_sheets import every_feature
+
+
+def test_every_section() -> None:
+    description = describe(every_feature())
+    assert list(description) == [
+        "libSymbols",
+        "schematicSymbols",
+        "junctions",
+        "noConnects",
+        "busEntries",
+        "graphicalItems",
+        "labels",
+        "globalLabels",
+        "hierarchicalLabels",
+        "sheets",
+        "sheetInstances",
+    ]
+    assert description["libSymbols"] == ["Device:R", "Logic:Gate", "power:GND"]
+    assert description["schematicSymbols"][0] == {
+        "libraryNickname": "Device",
+        "entryName": "R",
+        "position": {"x": 50.8, "y": 50.8, "angle": 0},
+        "properties": [
+            {"key": "Reference", "value": "R1"},
+            {"key": "Value", "value": "4k7"},
+            {"key": "MPN", "value": "X-1"},
+        ],
+    }
+    assert description["junctions"][1] == {"position": {"x": 60.96, "y": 40.64}, "diameter": 1.016}
+    assert description["noConnects"] == [{"position": {"x": 63.5, "y": 63.5}}]
+    assert description["busEntries"] == [
+        {"position": {"x": 101.6, "y": 30.48}, "size": {"x": 2.54, "y": 2.54}}
+    ]
+    assert [item["type"] for item in description["graphicalItems"]] == [
+        "wire",
+        "text",
+        "polyline",
+        "bus",
+        "textBox",
+    ]
+    assert description["labels"] == [{"text": "NET_1", "position": {"x": 50.8, "y": 40.64, "angle": 0}}]
+    assert description["globalLabels"] == [
+        {"text": "GLOBAL", "shape": "bidirectional", "position": {"x": 120, "y": 40, "angle": 180}}
+    ]
+    assert description["hierarchicalLabels"][0]["shape"] == "output"
+    assert description["sheets"] == [
+        {
+            "position": {"x": 150, "y": 50},
+            "width": 30,
+            "height": 20,
+            "sheetName": "Power",
+            "fileName": "power.kicad_sch",
+            "pins": [
+                {
+                    "name": "IN",
+                    "connectionType": "input",
+                    "position": {"x": 150, "y": 60, "angle": 180},
+                },
+                {"name": "OUT", "connectionType": "output", "position": {"x": 180, "y": 60, "angle": 0}},
+            ],
+        }
+    ]
+    assert description["sheetInstances"] == [{"instancePath": "/", "page": "1"}]
+
+
+def test_yaml_and_json_say_the_same() -> None:
+    sheet = every_feature()
+    assert yaml.safe_load(describe_yaml(sheet)) == yaml.safe_load(describe_json(sheet)) == describe(sheet)
+    assert not re.search(r"[0-9]\.0\b", describe_json(read_sheet(write_sheet(sheet))))
+
+
+def test_components_are_the_placed_ones_once_in_library_order() -> None:
+    sheet = every_feature()
+    assert component_names(sheet) == ["R", "Gate", "GND"]
+    text = write_sheet(sheet).replace('(lib_id "Logic:Gate")', '(lib_name "R_1")\n\t\t(lib_id "Device:R")')
+    text = text.replace('(symbol "Logic:Gate"', '(symbol "R_1"')
+    assert component_names(read_sheet(text)) == ["R", "R_1", "GND"]
+
+
+def test_all_good_real_rows(mini: Path) -> None:
+    with (mini / "manifest.csv").open() as file:
+        dirt = [row["dirt"] for row in csv.DictReader(file)]
+    columns = ["schematic", "components_used", "json", "yaml"]
+    rows = [
+        row
+        for shard in sorted(mini.glob("*.parquet"))
+        for row in pq.read_table(shard, columns=columns).to_pylist()
+    ]
+    good = [row for row, why in zip(rows, dirt, strict=True) if not why]
+    assert len(good) == 260
+    for number, row in enumerate(good):
+        sheet = read_sheet(row["schematic"])
+        assert describe_json(sheet) == row["json"]
+        assert component_names(sheet) == row["components_used"]
+        if number % 20 == 0:  # PyYAML takes as long for one sheet as all the rest for several
+            assert describe_yaml(sheet) == row["yaml"]
+            assert describe_json(read_sheet(write_sheet(sheet))) == row["json"]

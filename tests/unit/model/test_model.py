@@ -1,0 +1,91 @@
+"""Loading and asking, with the small model in float32 on the CPU."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoTokenizer, GenerationConfig
+
+from schematic_reader.cli import UserError
+from schematic_reader.config import Model, load_params
+from schematic_reader.generation.generate import answer_sheets
+from schematic_reader.model.device import prepare_device
+from schematic_reader.model.encode import Encoder, collate
+from schematic_reader.model.load import load_base, load_processor, load_tuned
+from schematic_reader.model.sheets import Sheets
+from tests.support.paths import ROOT
+from tests.support.sheet_samples import LIMITS, TINY, message_rows
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return Encoder(load_processor(TINY.base, None))
+
+
+def test_batched_answers_equal_the_plain_loop(tmp_path: Path, encoder: Encoder) -> None:
+    rows = message_rows(tmp_path, 5)
+    sheets = Sheets(tmp_path, "train", LIMITS)
+    model: Any = load_base(TINY, prepare_device(TINY, 1))
+    answers = answer_sheets(model, encoder, sheets, rows, batch_size=3, max_new_tokens=12)
+    for row, answer in zip(rows, answers, strict=True):
+        prompt = encoder.encode_prompt([sheets.picture(row)], row["messages"])
+        one = collate([prompt], encoder.pad_id, side="left")
+        del one["labels"]
+        config = GenerationConfig(
+            max_new_tokens=12,
+            do_sample=False,
+            eos_token_id=encoder.end_of_turn_id,
+            pad_token_id=encoder.pad_id,
+        )
+        ids = model.generate(**one, generation_config=config)[0, one["input_ids"].shape[1] :].tolist()
+        stopped = encoder.end_of_turn_id in ids
+        assert answer.finish == ("stop" if stopped else "length")
+        assert answer.tokens == len(ids) - stopped
+        assert answer.text == encoder.tokenizer.decode(ids, skip_special_tokens=True).strip()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_a_gpu_profile_without_a_gpu_is_one_line() -> None:
+    with pytest.raises(UserError, match="needs a CUDA GPU.*profile: sample"):
+        prepare_device(load_params(ROOT / "params.yaml").profiles["open-schematics"].model, 1)
+
+
+def test_a_missing_model_names_the_folder(tmp_path: Path) -> None:
+    missing = Model(
+        base=str(tmp_path / "none"),
+        revision=None,
+        dtype="float32",
+        matmul="highest",
+        device="cpu",
+        batch_size=1,
+    )
+    with pytest.raises(UserError, match="model.base"):
+        load_processor(missing.base, None)
+    with pytest.raises(UserError, match="model.base"):
+        load_base(missing, prepare_device(missing, 1))
+
+
+def test_a_model_without_an_image_token_is_one_line(tmp_path: Path) -> None:
+    AutoTokenizer.from_pretrained(TINY.base).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="no image token|no processor"):
+        load_processor(str(tmp_path), None)
+
+
+def test_a_missing_adapter_names_the_stage(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="dvc repro train"):
+        load_tuned(TINY, prepare_device(TINY, 1), tmp_path)
+
+
+def test_products_are_as_exact_as_the_profile_says() -> None:
+    before = torch.get_float32_matmul_precision()
+    try:
+        prepare_device(replace(TINY, matmul="medium"), 1)
+        assert torch.get_float32_matmul_precision() == "medium"
+        prepare_device(TINY, 1)
+        assert torch.get_float32_matmul_precision() == "highest"
+    finally:
+        torch.set_float32_matmul_precision(before)

@@ -1,0 +1,256 @@
+"""A packed row computes what its samples would alone: loss, gradients, and nothing of the neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch._dynamo.testing import CompileCounterWithBackend
+
+from schematic_reader.model.adapter import add_adapter
+from schematic_reader.model.attention import attend
+from schematic_reader.model.device import prepare_device
+from schematic_reader.model.encode import Encoded, Encoder
+from schematic_reader.model.load import load_base, load_processor
+from schematic_reader.model.reader import Reader
+from schematic_reader.model.row import Row, Shape, lay_out
+from schematic_reader.training.answer_loss import CHUNK, answer_loss
+from tests.support.sheet_samples import LORA, TINY, sample, unpacked_loss
+
+WORDS = ["R", "C", "GND", "LED", "+3V3", "Conn_01x04_Pin", "AMS1117-3.3"]
+SHEETS = st.lists(
+    st.tuples(
+        st.integers(2, 7),  # width and height in cells of 32 px
+        st.integers(2, 7),
+        st.lists(st.sampled_from(WORDS), min_size=1, max_size=12),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return Encoder(load_processor(TINY.base, None))
+
+
+def adapted_model() -> Any:
+    """The small model with an adapter and deepstack features that matter: new adapters have a zero half."""
+    torch.manual_seed(1)
+    model = add_adapter(load_base(TINY, prepare_device(TINY, 1)), LORA)
+    with torch.no_grad():
+        for merger in model.get_base_model().model.visual.deepstack_merger_list:
+            merger.linear_fc2.weight.mul_(10)
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(std=0.02)
+    return model
+
+
+@pytest.fixture(scope="module")
+def models() -> tuple[Any, Reader]:
+    """Two equal models: one as transformers computes it, one that reads rows."""
+    plain, packed = adapted_model(), adapted_model()
+    return plain, Reader(packed)
+
+
+def row_of(encoder: Encoder, samples: list[Encoded], shape: Shape | None = None) -> Row:
+    ids = [str(i) for i in range(len(samples))]
+    return lay_out(samples, ids, merge=encoder.merge, pad_id=encoder.pad_id, shape=shape)
+
+
+def gradients(model: Any, loss: torch.Tensor) -> dict[str, torch.Tensor]:
+    weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    return dict(zip(weights, torch.autograd.grad(loss, list(weights.values())), strict=True))
+
+
+@settings(max_examples=12, deadline=None)
+@given(sheets=SHEETS, padded=st.booleans(), data=st.data())
+def test_loss_and_gradients_are_those_of_the_samples_alone(
+    models: tuple[Any, Reader],
+    encoder: Encoder,
+    sheets: list[tuple[int, int, list[str]]],
+    padded: bool,
+    data: st.DataObject,
+) -> None:
+    plain, reader = models
+    samples = [
+        sample(encoder, 32 * width, 32 * height, ", ".join(words), seed)
+        for seed, (width, height, words) in enumerate(sheets)
+    ]
+    shuffled = data.draw(st.permutations(samples))
+    shape = Shape(sum(len(one.input_ids) for one in samples) + 7, 8) if padded else None
+    alone = unpacked_loss(plain, samples)
+    together = reader(row_of(encoder, shuffled, shape))
+    assert together.item() == pytest.approx(alone.item(), rel=1e-5)
+    expected, found = gradients(plain, alone), gradients(reader.model, together)
+    assert expected.keys() == found.keys() and len(found) == 2 * 7 * reader.layers
+    for name, gradient in expected.items():
+        assert (found[name] - gradient).norm() <= 1e-4 * gradient.norm() > 0, name
+
+
+def test_a_loss_does_not_change_with_its_neighbours(models: tuple[Any, Reader], encoder: Encoder) -> None:
+    _, reader = models
+    one = sample(encoder, 96, 128, "R, C, GND")
+    neighbours = [
+        [sample(encoder, 64, 64, "LED", 1), sample(encoder, 160, 96, "AMS1117-3.3, C", 2)],
+        [sample(encoder, 224, 64, "Conn_01x04_Pin", 3)],
+    ]
+    with torch.no_grad():
+        alone = reader.hidden_states(row_of(encoder, [one]))[0]
+        for others in neighbours:
+            for at in range(len(others) + 1):
+                mixed = [*others[:at], one, *others[at:]]
+                row = row_of(encoder, mixed)
+                start = int(row.starts[at])
+                inside = reader.hidden_states(row)[0, start : start + len(one.input_ids)]
+                assert (inside - alone).norm() <= 1e-5 * alone.norm()
+
+
+def test_a_wrong_border_would_be_seen(models: tuple[Any, Reader], encoder: Encoder) -> None:
+    """That the test above can fail: with one border missing the second sample sees the first."""
+    _, reader = models
+    samples = [sample(encoder, 96, 128, "R, C, GND"), sample(encoder, 64, 64, "LED", 1)]
+    row = row_of(encoder, samples)
+    merged = replace(row, starts=row.starts[[0, 2]], longest=int(row.starts[2]))
+    with torch.no_grad():
+        right, wrong = float(reader(row)), float(reader(merged))
+    assert abs(right - wrong) > 1e-4 * right
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_features_belong_to_their_tokens(
+    models: tuple[Any, Reader], encoder: Encoder, monkeypatch: pytest.MonkeyPatch, level: int
+) -> None:
+    """Shifted by one token, those of the input (level 0) or of deepstack (1) give another loss."""
+    plain, reader = models
+    samples = [sample(encoder, 96, 128, "R, C, GND"), sample(encoder, 64, 64, "LED", 1)]
+    row = row_of(encoder, samples)
+    see = Reader._see
+    with torch.no_grad():
+        right, alone = float(reader(row)), float(unpacked_loss(plain, samples))
+
+        def shifted(self: Reader, row: Row) -> list[torch.Tensor]:
+            features = see(self, row)
+            features[level] = features[level].roll(1, 0)
+            return features
+
+        monkeypatch.setattr(Reader, "_see", shifted)
+        wrong = float(reader(row))
+    assert right == pytest.approx(alone, rel=1e-5)
+    assert abs(wrong - alone) > 1e-4 * alone
+
+
+@pytest.mark.parametrize("recompute", ["selective", "full"])
+def test_recomputed_layers_give_the_same_gradients(encoder: Encoder, recompute: Any) -> None:
+    samples = [sample(encoder, 96, 128, "R, C, GND"), sample(encoder, 64, 64, "LED", 1)]
+    row = row_of(encoder, samples)
+    found = []
+    for mode in ("none", recompute):
+        reader = Reader(adapted_model(), recompute=mode)
+        calls = [0]
+        layer = reader.model.get_base_model().model.language_model.layers[0]
+        layer.register_forward_pre_hook(lambda *_, calls=calls: calls.__setitem__(0, calls[0] + 1))
+        found.append(gradients(reader.model, reader(row)))
+        assert calls == ([1] if mode == "none" else [2])
+    for name, gradient in found[0].items():
+        assert torch.equal(gradient, found[1][name]), name
+
+
+def test_compiled_layers_compute_the_same_and_are_compiled_once(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of one shape need no new graphs, whatever is in them."""
+    shape = Shape(256, 4)
+    rows = [
+        row_of(encoder, [sample(encoder, 32 * w, 96, "R, C", w) for w in widths], shape)
+        for widths in ((2, 3), (4,), (3, 2, 2), (5, 2))
+    ]
+    reader = Reader(adapted_model())
+    expected = [gradients(reader.model, reader(row)) for row in rows]
+    graphs = CompileCounterWithBackend("aot_eager")
+    compile_module = torch.nn.Module.compile
+    monkeypatch.setattr(
+        torch.nn.Module, "compile", lambda self, **how: compile_module(self, backend=graphs, **how)
+    )
+    reader.compile_layers()
+    counts = []
+    for row, gradient in zip(rows, expected, strict=True):
+        found = gradients(reader.model, reader(row))
+        counts.append(graphs.frame_count)
+        for name in gradient:
+            assert (found[name] - gradient[name]).norm() <= 1e-5 * gradient[name].norm(), name
+    assert 0 < counts[1] == counts[2] == counts[3]
+
+
+@pytest.mark.parametrize("also", [("merger",), ("vision", "merger")])
+def test_adapters_on_the_other_parts_learn_too(encoder: Encoder, also: Any) -> None:
+    torch.manual_seed(1)
+    lora = type(LORA)(**{**vars(LORA), "also": also})
+    reader = Reader(add_adapter(load_base(TINY, prepare_device(TINY, 1)), lora))
+    found = gradients(reader.model, reader(row_of(encoder, [sample(encoder, 96, 128, "R, C")])))
+    moved = {name for name, gradient in found.items() if "lora_B" in name and gradient.norm() > 0}
+    assert any(".visual.merger." in name for name in moved)
+    assert any(".visual.deepstack_merger_list." in name for name in moved)
+    assert any(".visual.blocks." in name for name in moved) == ("vision" in also)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    lengths=st.lists(st.integers(0, 9), min_size=1, max_size=6).filter(any),
+    heads=st.sampled_from([(4, 4), (4, 2), (6, 1)]),
+    causal=st.booleans(),
+    known=st.booleans(),
+)
+def test_attention_is_a_softmax_over_the_own_sample(
+    lengths: list[int], heads: tuple[int, int], causal: bool, known: bool
+) -> None:
+    """Against a block mask written out, in float64. Samples of no token are what padding leaves."""
+    generator = torch.Generator().manual_seed(sum(lengths))
+    total, (many, few) = sum(lengths), heads
+    query, key, value = (
+        torch.randn(1, count, total, 8, generator=generator, dtype=torch.float64)
+        for count in (many, few, few)
+    )
+    owner = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
+    allowed = owner[:, None] == owner
+    if causal:
+        allowed &= torch.ones(total, total, dtype=torch.bool).tril()
+    scores = query @ key.repeat_interleave(many // few, 1).mT * 0.3
+    weights = scores.masked_fill(~allowed, -torch.inf).softmax(-1)
+    expected = (weights @ value.repeat_interleave(many // few, 1)).transpose(1, 2)
+    starts = torch.tensor([0, *lengths]).cumsum(0).to(torch.int32)
+    # The host knows the lengths of pictures, which have as many key heads as query heads.
+    told = {"lengths": torch.tensor(lengths)} if known and many == few else {}
+    with torch.inference_mode():
+        out, none = attend(
+            None, query, key, value, None, scaling=0.3, cu_seq_lens_q=starts, max_length_q=9,
+            is_causal=causal, **told,
+        )  # fmt: skip
+    assert none is None
+    torch.testing.assert_close(out, expected)
+
+
+@pytest.mark.parametrize("answers", [1, CHUNK, 2 * CHUNK + 3])
+def test_the_loss_of_answers_is_the_cross_entropy(answers: int) -> None:
+    generator = torch.Generator().manual_seed(answers)
+    hidden = torch.randn(answers, 16, generator=generator, requires_grad=True)
+    weight = torch.randn(50, 16, generator=generator)
+    wanted = torch.randint(0, 50, (answers,), generator=generator)
+    loss = answer_loss(hidden, weight, wanted)
+    twice = hidden.detach().double().requires_grad_()
+    expected = torch.nn.functional.cross_entropy(twice @ weight.double().T, wanted, reduction="sum")
+    torch.testing.assert_close(loss.double(), expected, rtol=1e-6, atol=0)
+    (3 * loss).backward()
+    (3 * expected).backward()
+    torch.testing.assert_close(hidden.grad.double(), twice.grad, rtol=1e-5, atol=1e-5)
+
+
+def test_an_output_projection_that_is_trained_is_refused() -> None:
+    hidden, weight = torch.randn(2, 4), torch.randn(5, 4, requires_grad=True)
+    with pytest.raises(ValueError, match="must be frozen"):
+        answer_loss(hidden, weight, torch.tensor([0, 1]))

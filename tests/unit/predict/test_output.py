@@ -1,0 +1,139 @@
+"""What is printed: a bill of materials that a spreadsheet opens unharmed, JSON, a table; kinds of parts."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from schematic_reader.kicad.nodes import KicadError
+from schematic_reader.kicad.reader import read_sheet
+from schematic_reader.predict.kinds import kind_of
+from schematic_reader.predict.output import as_csv, as_json, as_table, as_text
+from schematic_reader.predict.parts import Part, Reading, bill_of_materials
+from schematic_reader.predict.sheet import Origin
+from tests.support.paths import shared_folder
+
+
+def reading(file: str, page: int | None = None, **parts: float | None) -> Reading:
+    named = tuple(Part(name, confidence) for name, confidence in parts.items())
+    return Reading(Origin(file, page), ", ".join(parts), named, cut=False)
+
+
+TWO = [
+    reading("a.png", R_Small=0.25, GND=0.99, **{"+3V3": 0.5}),
+    reading("b.pdf", 2, R_Small=0.75, LM358=None),
+]
+
+
+def test_every_part_once_with_the_sheets_that_show_it() -> None:
+    rows = list(csv.reader(io.StringIO(as_csv(TWO).removeprefix("\ufeff"))))
+    assert rows == [
+        ["part", "kind", "seen in", "confidence"],
+        ["LM358", "other", "b.pdf page 2", ""],
+        ["'+3V3", "power", "a.png", "0.500"],
+        ["GND", "power", "a.png", "0.990"],
+        ["R_Small", "resistor", "a.png; b.pdf page 2", "0.750"],
+    ]
+
+
+def test_csv_opens_as_a_data_frame() -> None:
+    found = pd.read_csv(io.StringIO(as_csv(TWO)))
+    assert list(found.columns) == ["part", "kind", "seen in", "confidence"]
+    assert found["confidence"].tolist()[1:] == [0.5, 0.99, 0.75]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["=1+1", "+SUM(A1)", "-2", "@x", "\t=1", "\r=1", "\n=1", "\u202e=1", "＝1", '=HYPERLINK("http://x","y")'],
+)
+def test_no_cell_is_a_formula_or_breaks_its_line(name: str) -> None:
+    text = as_csv([Reading(Origin(f"{name}.png"), name, (Part(name, 0.5),), cut=False)])
+    _, row = csv.reader(io.StringIO(text))
+    for cell in (row[0], row[2]):
+        assert cell[0] in "'\ufffd"
+        assert cell.isprintable()
+    assert text.count("\n") == 2
+
+
+def test_a_long_name_and_control_characters_leave_the_table_in_columns() -> None:
+    lines = as_table([reading("x" * 90, R=1.0, **{"A\x1b[31m\nB": 0.125})]).splitlines()
+    assert lines[0] == f"part      kind      {'seen in':60}  confidence"
+    assert lines[1] == f"A\ufffd[31m\ufffdB  other     {'x' * 59}…  0.125"
+    assert lines[2] == f"R         resistor  {'x' * 59}…  1.000"
+    assert len(lines) == 3
+
+
+def test_json_has_each_sheet_with_its_answer() -> None:
+    found = json.loads(as_json(TWO, task="components", calibrated=True))
+    assert (found["task"], found["calibrated"]) == ("components", True)
+    assert found["sheets"][1] == {
+        "file": "b.pdf",
+        "page": 2,
+        "answer": "R_Small, LM358",
+        "cut": False,
+        "parts": [
+            {"part": "R_Small", "kind": "resistor", "confidence": 0.75},
+            {"part": "LM358", "kind": "other", "confidence": None},
+        ],
+    }
+
+
+def test_one_answer_stands_alone_and_several_under_their_names() -> None:
+    assert as_text(TWO[:1]) == "R_Small, GND, +3V3\n"
+    assert as_text(TWO) == "==> a.png <==\nR_Small, GND, +3V3\n\n==> b.pdf page 2 <==\nR_Small, LM358\n"
+
+
+def test_nothing_read_is_no_line() -> None:
+    assert bill_of_materials([reading("a.png")]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("R", "resistor"), ("R_Small_US", "resistor"), ("RP2040", "other"), ("C", "capacitor"),
+        ("CP_Small", "capacitor"), ("CH340C", "other"), ("L", "inductor"), ("LM358", "other"),
+        ("FerriteBead_Small", "inductor"), ("LED", "diode"), ("D_Schottky", "diode"), ("1N4148WS", "diode"),
+        ("DS18B20", "other"), ("Q_NMOS_GSD", "transistor"), ("2N7002", "transistor"), ("GND", "power"),
+        ("GNDA", "power"), ("+3.3VA", "power"), ("-12V", "power"), ("VCC", "power"), ("VDDIO", "power"),
+        ("PWR_FLAG", "power"), ("VL53L0X", "other"), ("Conn_01x04", "connector"),
+        ("USB_C_Receptacle", "connector"), ("USBLC6-2P6", "other"), ("SW_Push", "switch"),
+        ("Crystal_GND24", "crystal"), ("TestPoint", "test point"),
+        ("MountingHole", "mechanical"), ("SolderJumper_2_Open", "jumper"), ("Polyfuse", "fuse"),
+        ("Battery_Cell", "battery"), ("Device_R", "resistor"), ("", "other"),
+    ],
+)  # fmt: skip
+def test_kinds_by_name(name: str, kind: str) -> None:
+    assert kind_of(name) == kind
+
+
+LETTERS = {
+    "R": "resistor", "RN": "resistor", "RV": "resistor", "C": "capacitor", "L": "inductor", "FB": "inductor",
+    "D": "diode", "LED": "diode", "Q": "transistor", "J": "connector", "P": "connector", "SW": "switch",
+    "Y": "crystal", "X": "crystal", "F": "fuse", "TP": "test point", "H": "mechanical", "FID": "mechanical",
+    "JP": "jumper", "BT": "battery",
+}  # fmt: skip
+
+
+def test_kinds_agree_with_the_reference_letters_of_real_sheets() -> None:
+    """Each symbol says by its reference what it is, and by a flag that it is a power symbol."""
+    right = wrong = total = 0
+    for path in sorted(shared_folder("open-schematics-mini").rglob("*.parquet"))[:1]:
+        for text in pq.read_table(path, columns=["schematic"]).column("schematic").to_pylist():
+            try:
+                symbols = read_sheet(text).lib_symbols
+            except KicadError:
+                continue
+            for lib_id, symbol in symbols.items():
+                letters = next((prop.value for prop in symbol.properties if prop.key == "Reference"), "")
+                kind = "power" if symbol.power else LETTERS.get(letters.rstrip("?0123456789"), "other")
+                said = kind_of(lib_id.rpartition(":")[2])
+                total += 1
+                right += said == kind
+                wrong += said not in (kind, "other")
+    assert total > 500
+    assert right / total > 0.85 and wrong / total < 0.03, (right, wrong, total)

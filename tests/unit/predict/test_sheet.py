@@ -1,0 +1,147 @@
+"""Sheets from outside: what each kind of file becomes, and one line for what is none."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as PILImage
+
+from schematic_reader.cli import UserError
+from schematic_reader.config import Image
+from schematic_reader.predict import drawing, sheet
+from schematic_reader.predict.drawing import Scale
+from schematic_reader.predict.files import named_files, read_file
+from schematic_reader.predict.sheet import Limits, Origin, open_sheets
+from schematic_reader.synthetic.sample import make_row
+from tests.support.foreign_files import BAD, SVG, pdf, picture
+
+LIMITS = Limits(Image(1024, 1_048_576), 50_000_000, Scale(4.0, 1024, 1_048_576))
+ON_CANVAS = Limits(LIMITS.image, LIMITS.max_pixels, Scale(4.0, 1024, 1_048_576, (640, 448)))
+
+
+def opened(data: bytes, limits: Limits = LIMITS) -> PILImage.Image:
+    (found,) = open_sheets("file", data, limits)
+    assert found.picture.mode == "RGB"
+    return found.picture
+
+
+def dark(image: PILImage.Image) -> np.ndarray:
+    return np.asarray(image.convert("L")) < 128
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_a_picture_keeps_its_pixels(kind: str) -> None:
+    found = dark(opened(picture(kind)))
+    assert found.shape == (90, 120)
+    assert found[:29, :29].all() and not found[32:].any() and not found[:, 32:].any()
+
+
+def test_transparency_is_white_and_a_photograph_stands_upright() -> None:
+    out = io.BytesIO()
+    PILImage.new("RGBA", (64, 64), (0, 0, 0, 0)).save(out, "PNG")
+    assert not dark(opened(out.getvalue())).any()
+    out, exif = io.BytesIO(), PILImage.Exif()
+    exif[0x0112] = 6  # the camera was turned: rotate by 90 degrees clockwise
+    PILImage.open(io.BytesIO(picture())).save(out, "JPEG", exif=exif)
+    found = dark(opened(out.getvalue()))
+    assert found.shape == (120, 90)
+    assert found[:29, 61:].all() and not found[:, :58].any()
+
+
+def test_a_large_picture_is_shrunk_as_in_training() -> None:
+    assert opened(picture(size=(3000, 1500))).size == (1024, 512)
+
+
+@pytest.mark.parametrize(
+    ("root", "size"),
+    [
+        ('width="100mm" height="50mm" viewBox="0 0 2 1"', (400, 200)),
+        ('width="10cm" height="2in" viewBox="0 0 100 50.8"', (400, 203)),
+        ('width="144pt" height="9pc" viewBox="0 0 4 3"', (203, 152)),
+        ('width="384" height="192px" viewBox="0 0 2 1"', (406, 203)),  # 96 px are an inch
+        ('width="100%" height="100%" viewBox="0 0 384 192"', (406, 203)),
+        ('viewBox="0,0,384,192"', (406, 203)),
+        ('width="100mm" viewBox="0 0 2 1"', (400, 200)),
+        ('height="50mm" viewBox="0 0 2 1"', (400, 200)),
+        ('width="1000mm" height="500mm" viewBox="0 0 2 1"', (1024, 512)),
+        ('viewBox="0 0 2 1"', (1024, 512)),  # too small to have a scale
+    ],
+)
+def test_svg_is_drawn_at_the_scale_of_its_paper(root: str, size: tuple[int, int]) -> None:
+    text = (
+        f'<?xml version="1.0"?>\n<!-- by hand -->\n<svg {SVG} {root}><rect width="100%" height="50%"/></svg>'
+    )
+    found = opened(text.encode())
+    assert found.size == size
+    upper, lower = dark(found)[: size[1] // 2 - 2, :-2], dark(found)[size[1] // 2 + 2 :]
+    assert upper.all() and not lower.any()  # what is not painted is white
+
+
+def test_every_page_of_a_pdf_is_a_sheet() -> None:
+    # A black box over the left half of 216 x 144 pt, which are 76.2 x 50.8 mm.
+    pages = open_sheets("two.pdf", pdf(width=216, height=144, content="0 0 108 144 re f", pages=2), LIMITS)
+    assert [page.origin for page in pages] == [Origin("two.pdf", 1), Origin("two.pdf", 2)]
+    for page in pages:
+        assert page.picture.size == (305, 203)
+        found = dark(page.picture)
+        assert found[:, :151].all() and not found[:, 154:].any()
+
+
+def test_a_generated_sheet_becomes_the_picture_that_training_shows() -> None:
+    row = make_row(5, 42, width=640, height=448)
+    shown = PILImage.open(io.BytesIO(row["image"]["bytes"])).convert("RGB")
+    assert opened(row["schematic"].encode(), ON_CANVAS).tobytes() == shown.tobytes()
+
+
+def test_drawings_are_fitted_onto_the_canvas() -> None:
+    box = f'<svg {SVG} width="10mm" height="10mm"><rect width="100%" height="100%"/></svg>'
+    found = dark(opened(box.encode(), ON_CANVAS))
+    assert found.shape == (448, 640)
+    assert found[:444, :444].all() and not found[:, 448:].any()
+
+
+@pytest.mark.parametrize("name", list(BAD))
+def test_what_is_no_sheet_is_one_line_that_names_the_file(name: str) -> None:
+    data, line = BAD[name]
+    with pytest.raises(UserError) as error:
+        open_sheets(name, data, LIMITS)
+    assert str(error.value).startswith(f"{name}: ") and line in str(error.value)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 250
+
+
+def test_a_file_that_is_too_long_or_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "SECONDS", 0.001)
+    with pytest.raises(UserError, match=r"^file: drawing it takes over 0.001 seconds"):
+        opened(pdf())
+    monkeypatch.setattr(sheet, "MAX_BYTES", 1_000_000)
+    with pytest.raises(UserError, match="^file: over 1 MB"):
+        opened(b"x" * 1_000_001)
+
+
+def test_a_folder_stands_for_the_sheets_in_it(tmp_path: Path) -> None:
+    for name in ("b.PNG", "a.svg", "notes.txt", ".hidden.png", "in/c.kicad_sch", ".git/d.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "none").mkdir()
+    words = ["-", str(tmp_path), str(tmp_path / "notes.txt"), str(tmp_path / "none")]
+    *found, error = list(named_files(words))
+    assert found == [
+        "-",
+        *(str(tmp_path / name) for name in ("a.svg", "b.PNG", "in/c.kicad_sch", "notes.txt")),
+    ]
+    assert isinstance(error, UserError) and "holds no sheet" in str(error)
+
+
+def test_a_name_that_is_no_utf8_can_be_shown(tmp_path: Path) -> None:
+    path: Any = bytes(tmp_path) + b"/\xff.png"
+    with open(path, "wb") as file:  # noqa: PTH123
+        file.write(b"data")
+    (name,) = named_files([str(tmp_path)])
+    assert isinstance(name, str)
+    assert read_file(name) == (f"{tmp_path}/\ufffd.png", b"data")
+    with pytest.raises(UserError, match=r"none\.png: no such file"):
+        read_file(str(tmp_path / "none.png"))

@@ -1,0 +1,216 @@
+"""The report as a browser reads it, with answers that try to get out of their place."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections import Counter
+from html import escape, unescape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from schematic_reader.report import gallery, html_report, svg
+from schematic_reader.report.escaping import shown
+from schematic_reader.report.html_report import report_page
+from schematic_reader.report.plots import write_plots
+from schematic_reader.scoring.confidence import Calibration
+from schematic_reader.scoring.predictions import PredictionRow, prediction_row
+from schematic_reader.scoring.report import gain, score
+from schematic_reader.tasks import task
+
+COMPONENTS = task("components")
+EVIL = [
+    "<script>document.title='owned'</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</pre></style></article>",
+    "&lt;b&gt;",
+    "\u202egnirts",
+]
+
+
+def png(size: tuple[int, int], data: bytes | None = None) -> bytes:
+    image = Image.frombytes("RGB", size, data) if data else Image.new("RGBA", size, (0, 0, 0, 0))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def row(i: int, target: str, prediction: str, finish: str = "stop") -> PredictionRow:
+    return prediction_row(
+        COMPONENTS, id=f"{i:02}", name=f"<i>o</i>/{i}", prompt="", target=target, prediction=prediction,
+        tokens=9, finish=finish, ends=[len(prediction)], probabilities=[0.8],
+    )  # fmt: skip
+
+
+def page(folder: Path, tuned: list[PredictionRow]) -> str:
+    baseline = [row(int(one.id), one.target, "R") for one in tuned]
+    measured = {
+        name: score(side, task=COMPONENTS, train_items=[Counter(["R"])], printed={}, draws=20, seed=1)
+        for name, side in (("before", baseline), ("after", tuned))
+    }
+    looked = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "looking": 0.1, "looking_low": -0.1, "same": 0.25}
+    measured["after"]["blind"] = looked | {"sheets": 2, "looking_high": 0.3}
+    measured["after"]["confidence"] = {"raw_ece": 0.25, "ece": 0.125}
+    measured["before"]["prior"] = {"k": 2, "precision": 0.5, "recall": 0.5, "f1": 0.5}
+    measured["after"]["gain"] = gain(tuned, baseline, task=COMPONENTS, draws=20, seed=1)
+    write_plots(folder, baseline, tuned, COMPONENTS, **measured, calibration=Calibration())
+    (folder / "train.tsv").write_text("step\tloss\n1\t6.5\n10\t2.5\n20\t1.25\n")
+    (folder / "validation.tsv").write_text("step\tloss\n0\t7.0\n20\t1.5\n")
+    return report_page(
+        **measured, baseline=baseline, tuned=tuned, plots=folder, picture=lambda _: png((60, 40)),
+        task=COMPONENTS,
+    )  # fmt: skip
+
+
+HOSTILE = [row(i, "R, C, GND", ", ".join(["R", "LED", *EVIL])) for i in range(5)]
+
+
+class Read(HTMLParser):
+    """The tags with their attributes and the text of a page, as Python's parser reads them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_what_a_model_says_stays_text_and_nothing_is_fetched(tmp_path: Path) -> None:
+    read = Read(page(tmp_path, HOSTILE))
+    names = {tag for tag, _ in read.tags}
+    assert not names & {"script", "link", "iframe", "object", "embed", "base", "form", "a"}
+    attributes = [(key, value or "") for _, attrs in read.tags for key, value in attrs.items()]
+    assert not [key for key, _ in attributes if key.startswith("on") or key in ("href", "srcdoc", "style")]
+    assert {value[:23] for key, value in attributes if key == "src"} == {"data:image/webp;base64,"}
+    for text in EVIL[:4]:
+        assert text in read.text
+    assert "\u202e" not in read.text
+    assert "url(" not in read.text and "@import" not in read.text
+    assert "<i>o</i>/1" in read.text
+
+
+def test_right_missed_and_invented_are_marked(tmp_path: Path) -> None:
+    text = page(tmp_path, [row(1, "R, C, GND", "R, LED")])
+    card = text[text.index("<article") :]
+    marked = [(kind, unescape(name)) for kind, name in re.findall(r'<li class="(\w+)">([^<]*)</li>', card)]
+    assert marked == [
+        ("right", "R"), ("missed", "C"), ("missed", "GND"), ("right", "R"), ("invented", "LED")
+    ]  # fmt: skip
+    assert "F1 0.400" in card and "baseline F1 0.500" in card
+    assert "is off by 0.250 on average, calibrated by 0.125" in text
+    assert "by +0.100 (-0.100 to +0.300); it says the same without it about 25% of" in text
+
+
+def test_faults_of_an_answer_are_told(tmp_path: Path) -> None:
+    text = page(tmp_path, [row(1, "R", "", "length")])
+    assert "does not parse (empty)" in text and "limit of tokens" in text
+
+
+def test_best_median_and_worst_are_shown_once() -> None:
+    sheets = [row(i, "R, C, L, D, U", ", ".join("RCLDU"[: i % 6]) + ", X") for i in range(12)]
+    found = gallery.chosen(sheets)
+    f1 = {title: [sheets[i].f1 for i in numbers] for title, numbers in found.items()}
+    assert [len(numbers) for numbers in found.values()] == [3, 3, 3]
+    assert min(f1["Best"]) >= max(f1["Median"]) >= min(f1["Median"]) >= max(f1["Worst"])
+    assert f1["Best"][0] == max(one.f1 for one in sheets) and f1["Worst"][-1] == 0.0
+    few = gallery.chosen(sheets[:4])
+    assert sorted(i for numbers in few.values() for i in numbers) == [0, 1, 2, 3]
+
+
+def test_the_page_stays_under_10_mb(tmp_path: Path) -> None:
+    names = ", ".join(f"{'<&' * 100}{i}" for i in range(3_000))
+    sheets = [row(i, names, names[::-1] if i % 2 else "&" * 700_000) for i in range(9)]
+    pictures = 9 * gallery.MAX_PICTURE_BYTES * 4 // 3
+    assert len(page(tmp_path, sheets).encode()) + pictures < 10_000_000
+
+
+def test_a_picture_is_shrunk_until_it_fits() -> None:
+    noise = Image.frombytes("L", (1500, 1100), os.urandom(1500 * 1100))
+    out = io.BytesIO()
+    noise.save(out, "PNG")
+    uri = gallery.picture_uri(out.getvalue())
+    assert len(uri) <= gallery.MAX_PICTURE_BYTES * 4 / 3 + 40
+    small = gallery.picture_uri(png((60, 40)))
+    picture = Image.open(io.BytesIO(base64.b64decode(small.partition(",")[2])))
+    assert (picture.size, picture.convert("RGB").getpixel((3, 3))) == ((60, 40), (255, 255, 255))
+
+
+def test_text_is_cut_escaped_and_shown() -> None:
+    assert shown("a<b>\0\x1b\u202e\x85\ud800 end", 100) == "a&lt;b&gt;␀␛\ufffd\ufffd? end"
+    assert shown("abcdef", 4) == "abcd… (2 more characters)"
+
+
+@pytest.mark.parametrize(("width", "dark"), [(390, False), (390, True), (1280, False), (1280, True)])
+def test_in_a_browser(tmp_path: Path, width: int, dark: bool) -> None:
+    """Chromium lays the page out in a frame of that width and tells what became of it."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("needs Chromium (Debian: apt-get install chromium)")
+    probe = """
+      const d = document.querySelector("iframe").contentDocument, root = d.documentElement;
+      const colour = getComputedStyle(d.body).backgroundColor.match(/\\d+/g).map(Number);
+      document.title = JSON.stringify({
+        width: root.clientWidth, overflow: root.scrollWidth - root.clientWidth,
+        scripts: d.scripts.length, title: d.title, dark: colour[0] < 128,
+        pictures: [...d.images].map(image => image.naturalWidth),
+        charts: d.querySelectorAll("svg.chart").length,
+        invented: d.querySelectorAll("article:first-of-type li.invented").length,
+      });"""
+    frame = (
+        f'<iframe style="width:{width}px;height:900px;border:0" srcdoc="{escape(page(tmp_path, HOSTILE))}">'
+    )
+    outer = tmp_path / "outer.html"
+    outer.write_text(f"<!doctype html>{frame}</iframe><script>onload = () => {{{probe}}}</script>")
+    flags = [
+        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update",
+        "--disable-sync", "--hide-scrollbars",
+        f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1400,1000", "--virtual-time-budget=4000",
+        f"--blink-settings=preferredColorScheme={0 if dark else 1}", "--dump-dom", outer.as_uri(),
+    ]  # fmt: skip
+    done = subprocess.run([browser, *flags], capture_output=True, text=True, timeout=120, check=True)
+    title = re.search(r"<title>(.*?)</title>", done.stdout)
+    assert title is not None, done.stdout[:500]
+    found = json.loads(unescape(title[1]))
+    assert found == {
+        "width": width, "overflow": 0, "scripts": 0, "title": "Schematic reader: components", "dark": dark,
+        "pictures": [60] * 5, "charts": 9, "invented": found["invented"],
+    }  # fmt: skip
+    assert found["invented"] >= 6
+
+
+def test_lines_by_hand() -> None:
+    """Axes end at round values: 0.25 is an eighth of 2 up, 7 is seven eighths of 8 to the right."""
+    text = svg.lines({"a": [(0, 0.0), (7, 0.25)], "b": [(3.5, 2.0)]}, "c", x="x<y", y="loss", diagonal=True)
+    left, width, bottom, height = 48.0, 320.0, 186.0, 176.0
+    assert (
+        f'<polyline class="l0" points="{left},{bottom} {left + width * 7 / 8},{bottom - height / 8}"/>'
+        in text
+    )
+    assert f'cx="{left + width * 3.5 / 8}" cy="{bottom - height}"' in text
+    assert "x&lt;y" in text and 'class="grid ideal"' in text and "<title>a: 7, 0.250</title>" in text
+    assert svg.lines({"a": []}, "c", x="x", y="y") == '<p class="note">c: none.</p>'
+
+
+def test_loss_and_reliability_are_drawn_and_a_missing_curve_is_left_out(tmp_path: Path) -> None:
+    text = page(tmp_path, HOSTILE)
+    assert "<title>training: 10, 2.500</title>" in text and "<title>validation: 20, 1.500</title>" in text
+    # One token a sheet: each of its names is as sure, and one of seven is right.
+    assert "<title>raw: 0.8, 0.143</title>" in text
+    for name in ("train", "validation"):
+        (tmp_path / f"{name}.tsv").unlink()
+    assert "Loss by step: none." in "".join(html_report._charts(tmp_path))

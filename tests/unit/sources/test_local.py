@@ -1,0 +1,141 @@
+"""Local folders of parquet: both layouts are read, and anything else is one line that names the fix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from schematic_reader.cli import UserError
+from schematic_reader.io.tables import RAW
+from schematic_reader.sources.local import open_local
+from tests.support.raw_rows import raw_row
+
+ROWS = [raw_row(number) for number in range(5)]
+TABLE = pa.Table.from_pylist(ROWS, schema=RAW)
+TODAY = {"image": "schematic_image", "json": "schematic_json", "yaml": "schematic_yaml"}
+
+
+def read(folder: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for shard in open_local(folder).shards:
+        for batch in shard.batches():
+            assert batch.schema.equals(RAW)
+            rows += batch.to_pylist()
+    return rows
+
+
+def with_column(name: str, values: pa.Array, table: pa.Table = TABLE) -> pa.Table:
+    return table.set_column(table.schema.get_field_index(name), name, values)
+
+
+def test_rows_come_as_they_are_file_by_file_by_name(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    pq.write_table(TABLE.slice(2), tmp_path / "data" / "b.parquet", row_group_size=2)
+    pq.write_table(TABLE.slice(0, 2), tmp_path / "data" / "a.parquet")
+    (tmp_path / "README.md").write_text("no parquet")
+    assert read(tmp_path) == ROWS
+    source = open_local(tmp_path)
+    assert [shard.origin for shard in source.shards] == ["data/a.parquet", "data/b.parquet"]
+    assert ([shard.rows for shard in source.shards], source.files) == ([2, 3], 2)
+    assert [shard.rows for shard in open_local(tmp_path, 1).shards] == [2]
+
+
+def test_todays_names_are_mapped_and_other_columns_left_unread(tmp_path: Path) -> None:
+    table = TABLE.rename_columns([TODAY.get(name, name) for name in TABLE.column_names])
+    table = table.append_column("pcb_files", pa.array([["x"]] * 5))
+    pq.write_table(table.select(sorted(table.column_names)), tmp_path / "a.parquet")
+    assert read(tmp_path) == ROWS
+    assert open_local(tmp_path).columns == {name: TODAY.get(name, name) for name in RAW.names}
+
+
+PICTURES = [row["image"]["bytes"] for row in ROWS]
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "expected"),
+    [
+        ("image", pa.array([*PICTURES[:4], None], pa.binary()), [*PICTURES[:4], None]),
+        ("image", pa.array(PICTURES, pa.large_binary()), PICTURES),
+        ("image", pa.array([{"path": "p", "bytes": data} for data in PICTURES]), PICTURES),
+        ("image", pa.array([{"bytes": data} for data in PICTURES[:4]] + [None]), [*PICTURES[:4], None]),
+        ("image", pa.nulls(5), [None] * 5),
+        ("yaml", pa.array(["a", "b", None, "é", ""], pa.large_string()), ["a", "b", None, "é", ""]),
+        ("yaml", pa.array(["a", "b", None, "a", "a"]).dictionary_encode(), ["a", "b", None, "a", "a"]),
+        ("yaml", pa.nulls(5), [None] * 5),
+        ("components_used", pa.array([["R", None], [], None, ["C"], ["D"]], pa.large_list(pa.large_string())),
+         [["R", None], [], None, ["C"], ["D"]]),
+        ("components_used", pa.array([[], None, [None], [], []]), [[], None, [None], [], []]),
+        ("components_used", pa.nulls(5), [None] * 5),
+    ],
+)  # fmt: skip
+def test_kin_of_the_types_are_converted(
+    tmp_path: Path, column: str, values: pa.Array, expected: list[Any]
+) -> None:
+    pq.write_table(with_column(column, values), tmp_path / "a.parquet", store_schema=True)
+    found = [row[column] for row in read(tmp_path)]
+    if column == "image":
+        found = [picture and picture["bytes"] for picture in found]
+        assert [row[column] is None for row in read(tmp_path)] == [data is None for data in expected]
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("components_used", pa.array([[1], [2], [3], [4], [5]]), r"a\.parquet: column components_used is"),
+        ("components_used", pa.array(["R, C"] * 5), "components_used is string: convert it to list<string>"),
+        ("name", pa.array(range(5)), "column name is int64: convert it to string"),
+        ("json", pa.array([{"a": 1}] * 5), "column json is struct<a: int64>: convert it to string"),
+        ("image", pa.array(["a.png"] * 5), "column image is string: convert it to binary or struct<bytes"),
+        ("image", pa.array([{"path": "a.png"}] * 5), "column image is struct<path: string>: convert it"),
+        ("schematic", pa.array([b"x"] * 5), "column schematic is binary: convert it to string"),
+    ],
+)  # fmt: skip
+def test_a_type_that_does_not_fit_names_file_column_and_fix(
+    tmp_path: Path, column: str, values: pa.Array, message: str
+) -> None:
+    pq.write_table(with_column(column, values), tmp_path / "a.parquet")
+    with pytest.raises(UserError, match=message):
+        open_local(tmp_path)
+
+
+@pytest.mark.parametrize("column", ["components_used", "image", "description"])
+def test_a_missing_column_names_file_and_column(tmp_path: Path, column: str) -> None:
+    pq.write_table(TABLE, tmp_path / "a.parquet")
+    pq.write_table(TABLE.drop_columns([column]), tmp_path / "b.parquet")
+    names = "image or schematic_image" if column == "image" else column
+    with pytest.raises(UserError, match=rf"b\.parquet has no column {names}, only schematic.*must have"):
+        open_local(tmp_path)
+
+
+def test_a_missing_or_empty_folder_names_the_key(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"profiles\.\*\.data\.path is .*none, which is no folder"):
+        open_local(tmp_path / "none")
+    with pytest.raises(UserError, match=r"holds no \*\.parquet: .*profiles\.\*\.data\.path"):
+        open_local(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PAR1", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"]
+)
+def test_a_file_that_is_no_parquet_names_the_file(tmp_path: Path, content: bytes) -> None:
+    pq.write_table(TABLE, tmp_path / "a.parquet")
+    (tmp_path / "b.parquet").write_bytes(content)
+    with pytest.raises(
+        UserError, match=r"b\.parquet is no readable parquet file .*copy or download it again"
+    ):
+        open_local(tmp_path)
+
+
+def test_damage_behind_a_sound_footer_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(TABLE, path, compression="zstd")
+    data = bytearray(path.read_bytes())
+    data[4:2000] = b"\xa5" * 1996
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"(?s)a\.parquet is damaged .*copy or download it again"):
+        read(tmp_path)

@@ -1,0 +1,162 @@
+"""The messages stage: chats that find their pictures again, and a count for all that is dropped or cut."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from schematic_reader.cli import UserError
+from schematic_reader.config import Clean, Messages
+from schematic_reader.io.tables import MESSAGES, SPLITS, Pictures, clean_parts, iterate_rows, read_messages
+from schematic_reader.tasks import task
+from stages.build_messages import build_messages
+from stages.clean_to_parquet import clean_to_parquet
+from tests.support.paths import ROOT
+from tests.support.raw_rows import raw_row, write_raw
+
+PARAMS = Messages(form="verbatim", max_target_chars=5000, overlong="drop", with_name=True)
+SPLIT = Clean(
+    max_pixels=10_000, max_text_chars=100_000, mismatch="keep", validation=0.3, test=0.3, rows_per_part=25
+)
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """100 clean rows in parts of 25; row n has a yaml of 17 + 10 n characters, one row in ten has none."""
+    folder = tmp_path_factory.mktemp("clean")
+    rows = [
+        raw_row(
+            number,
+            yaml=None if number % 10 == 9 else f"labels:\n- text: {'x' * (1 + number * 10)}",
+            json='{"labels": [{"text": "é"}]}',
+        )
+        for number in range(100)
+    ]
+    clean_to_parquet(write_raw(folder / "raw", [rows]), folder / "clean", SPLIT, workers=1)
+    return folder / "clean"
+
+
+def build(
+    clean: Path, folder: Path, name: str = "components", params: Messages = PARAMS, workers: int = 1
+) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
+    metrics, _ = build_messages(clean, folder, name, params, workers=workers)
+    return metrics, {split: read_messages(folder, split) for split in SPLITS}
+
+
+def test_every_chat_finds_its_picture_and_its_answer(clean: Path, tmp_path: Path) -> None:
+    metrics, rows = build(clean, tmp_path / "messages")
+    asked = task("components")
+    for split in SPLITS:
+        pictures = Pictures(clean, split)
+        sheets = list(iterate_rows(clean_parts(clean, split)))
+        assert len(rows[split]) == len(sheets) == metrics[split]["rows"]
+        for row, sheet in zip(rows[split], sheets, strict=True):
+            assert (row["id"], row["name"]) == (sheet["id"], sheet["name"])
+            assert pictures.read(row["part"], row["row"]) == sheet["image"]
+            assert row["target"] == asked.target(sheet, form="verbatim") == ", ".join(sheet["components"])
+            assert row["prompt"] == asked.prompt(sheet, form="verbatim", with_name=True)
+            user, assistant = row["messages"]
+            assert user == {
+                "role": "user",
+                "content": [{"type": "image", "text": None}, {"type": "text", "text": row["prompt"]}],
+            }
+            assert assistant == {"role": "assistant", "content": [{"type": "text", "text": row["target"]}]}
+    assert len({row["part"] for row in rows["train"]}) > 1
+    assert pq.read_schema(tmp_path / "messages" / "train.parquet").equals(MESSAGES)
+
+
+def test_what_is_too_long_or_missing_is_dropped_and_counted(clean: Path, tmp_path: Path) -> None:
+    metrics, rows = build(clean, tmp_path / "messages", "yaml", replace(PARAMS, max_target_chars=417))
+    sheets = {split: list(iterate_rows(clean_parts(clean, split))) for split in SPLITS}
+    for split in SPLITS:
+        lengths = sorted(len(sheet["yaml"]) for sheet in sheets[split] if sheet["yaml"])
+        kept = [length for length in lengths if length <= 417]
+        assert sorted(len(row["target"]) for row in rows[split]) == kept
+        found = metrics[split]
+        assert found == {
+            "rows": len(kept),
+            "no_target": sum(sheet["yaml"] is None for sheet in sheets[split]),
+            "too_long": len(lengths) - len(kept),
+            "cut": 0,
+            "median_chars": statistics.median_low(lengths),
+            "p90_chars": found["p90_chars"],
+            "max_chars": lengths[-1],
+        }
+        assert sum(length < found["p90_chars"] for length in lengths) < 0.9 * len(lengths)
+        assert sum(length <= found["p90_chars"] for length in lengths) >= 0.9 * len(lengths)
+    assert sum(metrics[split]["no_target"] for split in SPLITS) == 10
+    assert 417 in {len(row["target"]) for split in SPLITS for row in rows[split]}
+
+
+def test_what_is_too_long_is_cut_in_training_alone(clean: Path, tmp_path: Path) -> None:
+    params = replace(PARAMS, max_target_chars=127, overlong="cut")
+    metrics, rows = build(clean, tmp_path / "messages", "yaml", params)
+    # Rows 12 to 98 but for those that end in 9 are over 127 characters.
+    assert sum(metrics[split]["cut"] + metrics[split]["too_long"] for split in SPLITS) == 79
+    assert metrics["train"]["cut"] > 0 == metrics["train"]["too_long"]
+    for split in ("validation", "test"):
+        assert metrics[split]["too_long"] > 0 == metrics[split]["cut"]
+    assert max(len(row["target"]) for row in rows["train"]) == 127
+    assert all(row["messages"][1]["content"][0]["text"] == row["target"] for row in rows["train"])
+
+
+def test_the_name_is_told_only_where_it_is_wanted(clean: Path, tmp_path: Path) -> None:
+    _, rows = build(clean, tmp_path / "messages", params=replace(PARAMS, with_name=False))
+    assert not any(row["name"] in row["prompt"] for row in rows["train"])
+
+
+def test_an_empty_split_names_the_key(clean: Path, tmp_path: Path) -> None:
+    build(clean, tmp_path / "messages")
+    before = (tmp_path / "messages" / "train.parquet").read_bytes()
+    message = (
+        r"no train row is left: \d+ have no yaml target, \d+ are over messages\.max_target_chars 1 .*raise"
+    )
+    with pytest.raises(UserError, match=message):
+        build(clean, tmp_path / "messages", "yaml", replace(PARAMS, max_target_chars=1))
+    assert (tmp_path / "messages" / "train.parquet").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["messages"]
+
+
+def test_the_same_input_gives_the_same_bytes_whatever_the_workers(clean: Path, tmp_path: Path) -> None:
+    for name, workers in (("a", 1), ("b", 1), ("c", 2)):
+        build(clean, tmp_path / name, "json", workers=workers)
+    for split in SPLITS:
+        assert len({(tmp_path / name / f"{split}.parquet").read_bytes() for name in "abc"}) == 1
+
+
+def run_stage(folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    return subprocess.run(
+        [sys.executable, "-m", "stages.build_messages"],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_prints_counts_and_one_chat(clean: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "clean").symlink_to(clean)
+    done = run_stage(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("train: rows ")
+    assert "\nuser: <picture>\nProject: owner/board-" in done.stdout
+    assert "\nassistant: R, U" in done.stdout
+    assert (tmp_path / "metrics" / "messages.json").is_file()
+
+
+def test_the_command_without_its_input_is_one_line(tmp_path: Path) -> None:
+    done = run_stage(tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "error: data/clean/train holds no part-*.parquet: run `dvc repro clean-to-parquet`\n"
+    )

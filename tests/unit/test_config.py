@@ -1,0 +1,154 @@
+"""params.yaml: what is not allowed is one line that names the key, the value and what is."""
+
+from __future__ import annotations
+
+import re
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from schematic_reader.cli import UserError
+from schematic_reader.config import load_params
+from tests.support.paths import ROOT
+
+TEXT = (ROOT / "params.yaml").read_text(encoding="utf-8")
+
+
+def set_key(tmp_path: Path, key: str, value: Any) -> Path:
+    """A copy of params.yaml with the dotted ``key`` set to ``value``, or taken out where it is ``...``."""
+    params = yaml.safe_load(TEXT)
+    group = params
+    *parents, last = key.split(".")
+    for name in parents:
+        group = group[name]
+    group.pop(last, None)
+    if value is not ...:
+        group[last] = value
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(params), encoding="utf-8")
+    return path
+
+
+def test_the_committed_file_is_allowed_and_starts_with_the_sample() -> None:
+    params = load_params(ROOT / "params.yaml")
+    assert params.profile == "sample"
+    assert params.active is params.profiles["sample"]
+    assert params.profiles["open-schematics"].data.id == "bshada/open-schematics"
+
+
+@pytest.mark.parametrize("text", ["1e-4", "1.0e-4", "0.0001", "1E-4", "+1e-4", ".1e-3"])
+def test_a_small_number_is_a_number_in_every_spelling(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(TEXT.replace("learning_rate: 1.0e-4", f"learning_rate: {text}"), encoding="utf-8")
+    assert load_params(path).profiles["open-schematics"].train.learning_rate == 0.0001
+
+
+def test_a_whole_number_will_do_for_a_share_of_epochs(tmp_path: Path) -> None:
+    value = load_params(set_key(tmp_path, "profiles.sample.train.epochs", 2)).active.train.epochs
+    assert (value, type(value)) == (2.0, float)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("lora.rank", 8, "unknown key lora.rank: allowed are r, alpha"),
+        ("clan", {}, "unknown key clan: allowed are profile, seed, task"),
+        ("profiles.sample.data.url", "x", "unknown key profiles.sample.data.url: allowed are source, path"),
+        ("lora.r", ..., "lora.r is missing"),
+        ("profiles.sample.model", ..., "profiles.sample.model is missing"),
+        ("task", "netlist", "task is 'netlist': it must be one of components, yaml, json, schematic"),
+        ("task", 1, "task is 1: it must be one of components"),
+        ("profile", "laptop", "profile is 'laptop': it must be one of open-schematics, sample"),
+        ("messages.overlong", "keep", "messages.overlong is 'keep': it must be one of drop, cut"),
+        ("messages.with_name", "yes please", "messages.with_name is 'yes please': it must be true or false"),
+        ("lora.r", "16", "lora.r is '16': it must be a whole number"),
+        ("lora.r", 16.0, "lora.r is 16.0: it must be a whole number"),
+        ("lora.r", True, "lora.r is True: it must be a whole number"),
+        ("lora.r", 0, "lora.r is 0: it must be greater than 0"),
+        ("lora.dropout", 1.0, "lora.dropout is 1.0: it must be in [0, 1)"),
+        ("lora.dropout", float("nan"), "lora.dropout is nan: it must be finite"),
+        ("lora.target_modules", "q_proj", "lora.target_modules is 'q_proj': it must be a list"),
+        ("lora.target_modules", [1], "lora.target_modules[0] is 1: it must be a text"),
+        ("lora.target_modules", [], "lora.target_modules is empty"),
+        ("lora", 16, "lora is 16: it must be a group of keys"),
+        ("profiles", [], "profiles is []: it must be a group of keys"),
+        ("clean.test", 0.0, "clean.test is 0.0: it must be a share between 0 and 1"),
+        ("clean.test", 0.95, "clean.validation + clean.test is 1.05: nothing is left to train on"),
+        ("clean.rows_per_part", -1, "clean.rows_per_part is -1: it must be greater than 0"),
+        ("evaluate.beams", 0, "evaluate.beams is 0: it must be greater than 0"),
+        ("evaluate.repetition_penalty", 0.0, "evaluate.repetition_penalty is 0.0: it must be greater than 0"),
+        ("evaluate.blind_sheets", -1, "evaluate.blind_sheets is -1: it must be 0 (off) or more"),
+        ("evaluate.calibration_sheets", -1, "evaluate.calibration_sheets is -1: it must be 0 (off) or more"),
+        ("evaluate.grammar", True, "evaluate.grammar is true: there is a grammar for task json or yaml with"),
+        ("seed", -1, "seed is -1: it must be from 0 to 2147483647"),
+        ("profiles.sample.data.source", "local", "profiles.sample.data.path is null: source local needs"),
+        ("profiles.sample.data.rows", None, "profiles.sample.data.rows is null: source sample needs it"),
+        ("profiles.sample.data.rows", 0, "profiles.sample.data.rows is 0: it must be greater than 0"),
+        (
+            "profiles.open-schematics.data.rows",
+            -5,
+            "profiles.open-schematics.data.rows is -5: it must be greater",
+        ),
+        ("profiles.sample.data.dirty", 1.5, "profiles.sample.data.dirty is 1.5: source sample needs a share"),
+        (
+            "profiles.open-schematics.data.id",
+            None,
+            "profiles.open-schematics.data.id is null: source hub needs",
+        ),
+        ("profiles.open-schematics.data.revision", None, "source hub needs the full 40-hex commit"),
+        ("profiles.sample.data.synthetic", -1, "sample.data.synthetic is -1: it must be 0 (none) or more"),
+        ("profiles.sample.data.synthetic", None, "sample.data.synthetic is None: it must be a whole number"),
+        ("profiles.open-schematics.data.shards", 0, "data.shards is 0: it must be greater than 0"),
+        ("profiles.sample.data.shards", 3, "profiles.sample.data.shards is 3: source sample has none"),
+        ("profiles.sample.train.learning_rate", 0.0, "learning_rate is 0.0: it must be greater than 0"),
+    ],
+)
+def test_what_is_not_allowed_is_named(tmp_path: Path, key: str, value: Any, message: str) -> None:
+    with pytest.raises(UserError, match=re.escape(message)) as caught:
+        load_params(set_key(tmp_path, key, value))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_names_the_folder_to_run_in(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is missing: run the stages from the repository's root"):
+        load_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("text", ["profile: [", "", "- sample", "!!python/object/apply:os.getcwd []"])
+def test_what_is_no_group_of_keys_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match="params.yaml"):
+        load_params(path)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("lora.dora", "profiles.sample.train.shard"),
+        ("lora.dora", "profiles.sample.train.fp8"),
+        ("profiles.sample.train.shard", "profiles.sample.train.fp8"),
+    ],
+)
+def test_shards_fp8_and_dora_exclude_each_other(tmp_path: Path, one: str, other: str) -> None:
+    path = set_key(tmp_path, one, True)
+    load_params(path)
+    params = yaml.safe_load(path.read_text(encoding="utf-8"))
+    *parents, last = other.split(".")
+    reduce(dict.__getitem__, parents, params)[last] = True
+    path.write_text(yaml.safe_dump(params), encoding="utf-8")
+    names = [key.removeprefix("profiles.sample.") for key in (one, other)]
+    with pytest.raises(UserError, match=rf"{names[0]} and .*{names[1]} are true: .*choose one"):
+        load_params(path)
+
+
+@pytest.mark.parametrize("key", ["width", "height"])
+def test_the_size_of_synthetic_sheets_is_checked_where_there_are_some(tmp_path: Path, key: str) -> None:
+    path = set_key(tmp_path, f"profiles.open-schematics.data.{key}", 0)
+    load_params(path)
+    path.write_text(path.read_text().replace("synthetic: 0", "synthetic: 9"))
+    with pytest.raises(UserError, match=rf"profiles\.open-schematics\.data\.{key} is 0: it must be greater"):
+        load_params(path)

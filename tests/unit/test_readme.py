@@ -1,0 +1,48 @@
+"""README's figures are those of the committed metrics, and its links and stage names exist."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import yaml
+
+from schematic_reader.report.table import result_table
+from tests.support.paths import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def metrics(name: str) -> dict[str, float]:
+    loaded: dict[str, float] = json.loads((ROOT / "metrics" / f"{name}.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+def test_the_result_table_is_that_of_the_committed_metrics() -> None:
+    assert result_table(metrics("baseline"), metrics("evaluate")) in README
+
+
+def test_links_lead_to_files_of_the_repository() -> None:
+    targets = re.findall(r"\]\(([^)#]+)\)", README)
+    local = [target for target in targets if not target.startswith("https://")]
+    assert local
+    assert all((ROOT / target).exists() for target in local), local
+
+
+def test_every_stage_and_param_that_readme_names_exists() -> None:
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    for stage in stages:
+        assert f"`{stage}`" in README
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for key in re.findall(r"-S ([\w.-]+)=", README):
+        found = params
+        for part in key.split("."):
+            assert part in found, f"README sets {key}, which params.yaml does not have"
+            found = found[part]
+
+
+def test_documents_name_no_machine() -> None:
+    for path in [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")]:
+        text = Path(path).read_text(encoding="utf-8")
+        assert not re.search(r"(^|[\s(`])/(work|root|home|tmp)/", text), path
