@@ -38,10 +38,11 @@ def main() -> None:
     from schematic_reader.model import processes
     from schematic_reader.model.device import prepare_device
     from schematic_reader.model.encode import Encoder
-    from schematic_reader.model.load import load_base, load_processor, load_sharded
+    from schematic_reader.model.load import load_base, load_processor
     from schematic_reader.training.checkpoint import Checkpoint
     from schematic_reader.training.finetune import finetune
     from schematic_reader.training.fp8 import check_fp8
+    from schematic_reader.training.shard import load_sharded
 
     processes.check_launch()
     params = load_params()

@@ -20,15 +20,15 @@ import torch
 from benchmarks.common.results import record
 from benchmarks.common.sheets import build_model, options, read_processor, read_sheets
 from benchmarks.training.throughput import SIZES, can_fp8, settings
-from schematic_reader.model.adapter import add_adapter
 from schematic_reader.model.device import Device, prepare_device
 from schematic_reader.model.encode import Encoder
-from schematic_reader.model.reader import Reader
 from schematic_reader.model.row import Shape
 from schematic_reader.model.sheets import Sheets
+from schematic_reader.training.adapter import add_adapter
 from schematic_reader.training.examples import Examples, choose_examples
 from schematic_reader.training.feed import Feed
 from schematic_reader.training.fp8 import use_fp8
+from schematic_reader.training.packed_loss import PackedLoss
 
 ORDERS = 3  # besides the first
 
@@ -53,10 +53,10 @@ def main() -> None:
             for weight in model.parameters():
                 if weight.requires_grad:
                     weight.normal_(std=0.02)
-        compare(Reader(model), encoder, examples, device)
+        compare(PackedLoss(model), encoder, examples, device)
 
 
-def compare(reader: Reader, encoder: Encoder, examples: Examples, device: Device) -> None:
+def compare(reader: PackedLoss, encoder: Encoder, examples: Examples, device: Device) -> None:
     """Record how far off the first order's loss and gradient all others are."""
     first = list(range(len(examples.rows)))
 
@@ -93,7 +93,7 @@ def compare(reader: Reader, encoder: Encoder, examples: Examples, device: Device
     tell(f"{compiled}, fp8" if can_fp8(device) else compiled, computed([first], shape))
 
 
-def loss_and_gradient(reader: Reader, feed: Feed, device: Device) -> tuple[float, torch.Tensor]:
+def loss_and_gradient(reader: PackedLoss, feed: Feed, device: Device) -> tuple[float, torch.Tensor]:
     """The summed loss of all rows and the adapter's gradient, float64 of shape ``(weights,)``."""
     weights: list[Any] = [weight for weight in reader.model.parameters() if weight.requires_grad]
     for weight in weights:

@@ -24,16 +24,16 @@ from trl import SFTConfig, SFTTrainer
 from benchmarks.common.results import record
 from schematic_reader.config import Params, load_params
 from schematic_reader.io.tables import read_messages
-from schematic_reader.model.adapter import add_adapter, lora_config
 from schematic_reader.model.device import Device, prepare_device
 from schematic_reader.model.encode import Encoder, collate
 from schematic_reader.model.load import load_base, load_processor
-from schematic_reader.model.reader import Reader
 from schematic_reader.model.sheets import Sheets
+from schematic_reader.training.adapter import add_adapter, lora_config
 from schematic_reader.training.examples import Examples, choose_examples
 from schematic_reader.training.features import FeatureCache
 from schematic_reader.training.feed import Feed
 from schematic_reader.training.pack import plan_rows
+from schematic_reader.training.packed_loss import PackedLoss
 
 CLEAN, MESSAGES = Path("data/clean"), Path("data/messages")
 WARM_UP = 2  # turns that are not counted
@@ -63,7 +63,7 @@ def main() -> None:
         cache = FeatureCache(Path(folder, "features"))
         plan = plan_rows(examples.lengths, tokens=profile.train.tokens_per_step, epochs=1, seed=params.seed)
         rows = Feed(examples, encoder, plan.rows, device, seen=cache)
-        reader = Reader(add_adapter(load_base(profile.model, device), params.lora), seen=cache)
+        reader = PackedLoss(add_adapter(load_base(profile.model, device), params.lora), seen=cache)
         reader.model.train()
         most = max(len(row) for row in plan.rows)
         batches = padded(examples, encoder, params, device, most, Path(folder))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from huggingface_hub.errors import HfHubHTTPError
 from peft import PeftModel
 from safetensors import SafetensorError
 from transformers import (
-    AutoConfig,
     AutoModelForImageTextToText,
     AutoProcessor,
     PreTrainedModel,
@@ -19,10 +20,7 @@ from transformers import (
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import Model
-from schematic_reader.model.adapter import without_notices
 from schematic_reader.model.device import Device
-from schematic_reader.model.shares import join
-from schematic_reader.training.shard import shard
 
 
 def load_processor(base: str, revision: str | None) -> ProcessorMixin:
@@ -34,7 +32,7 @@ def load_processor(base: str, revision: str | None) -> ProcessorMixin:
     try:
         processor = AutoProcessor.from_pretrained(base, revision=revision)
     except (OSError, ValueError, HfHubHTTPError) as error:
-        raise UserError(_not_found(base, "processor", error)) from None
+        raise UserError(not_found(base, "processor", error)) from None
     token = getattr(processor, "image_token", None)
     if token is None or getattr(processor, "image_processor", None) is None:
         raise UserError(
@@ -59,30 +57,8 @@ def load_base(model: Model, device: Device) -> PreTrainedModel:
             device_map={"": device.place},
         )
     except (OSError, ValueError, HfHubHTTPError) as error:
-        raise UserError(_not_found(model.base, "vision-language model", error)) from None
+        raise UserError(not_found(model.base, "vision-language model", error)) from None
     return loaded.eval()
-
-
-def load_sharded(model: Model, device: Device) -> PreTrainedModel:
-    """The base model spread over the devices of all processes, in evaluation mode.
-
-    The first process reads all of it into its machine's memory, the others only what it looks like.
-
-    Raises:
-        UserError: there is no such model, or it takes no pictures.
-    """
-    kind: Any = AutoModelForImageTextToText
-    form = {"dtype": device.dtype, "attn_implementation": device.attention}
-    try:
-        if join(device) == 0:
-            loaded = kind.from_pretrained(model.base, revision=model.revision, **form)
-        else:
-            config = AutoConfig.from_pretrained(model.base, revision=model.revision)
-            with torch.device("meta"):
-                loaded = kind.from_config(config, **form)
-    except (OSError, ValueError, HfHubHTTPError) as error:
-        raise UserError(_not_found(model.base, "vision-language model", error)) from None
-    return shard(loaded.eval(), device)
 
 
 def load_tuned(model: Model, device: Device, adapter: Path) -> Any:
@@ -106,7 +82,16 @@ def load_tuned(model: Model, device: Device, adapter: Path) -> Any:
     return tuned.merge_and_unload().eval()
 
 
-def _not_found(base: str, what: str, error: Exception) -> str:
+@contextmanager
+def without_notices() -> Iterator[None]:
+    """Keeps quiet what PEFT makes transformers say: it asks for a property by a name that is going away."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        yield
+
+
+def not_found(base: str, what: str, error: Exception) -> str:
+    """One line that says what could not be loaded, why, and what to check."""
     if Path(base).is_dir() or base.startswith((".", "/")):
         fix = "check the folder in the profile's model.base"
     else:

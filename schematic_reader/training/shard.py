@@ -15,13 +15,40 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from huggingface_hub.errors import HfHubHTTPError
 from torch import distributed, nn
 from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor, distribute_tensor
-from transformers import PreTrainedModel
+from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedModel
 
+from schematic_reader.cli import UserError
+from schematic_reader.config import Model
 from schematic_reader.model import processes
 from schematic_reader.model.device import Device
+from schematic_reader.model.load import not_found
+from schematic_reader.model.shares import join
+
+
+def load_sharded(model: Model, device: Device) -> PreTrainedModel:
+    """The base model spread over the devices of all processes, in evaluation mode.
+
+    The first process reads all of it into its machine's memory, the others only what it looks like.
+
+    Raises:
+        UserError: there is no such model, or it takes no pictures.
+    """
+    kind: Any = AutoModelForImageTextToText
+    form = {"dtype": device.dtype, "attn_implementation": device.attention}
+    try:
+        if join(device) == 0:
+            loaded = kind.from_pretrained(model.base, revision=model.revision, **form)
+        else:
+            config = AutoConfig.from_pretrained(model.base, revision=model.revision)
+            with torch.device("meta"):
+                loaded = kind.from_config(config, **form)
+    except (OSError, ValueError, HfHubHTTPError) as error:
+        raise UserError(not_found(model.base, "vision-language model", error)) from None
+    return shard(loaded.eval(), device)
 
 
 def shard(model: PreTrainedModel, device: Device) -> PreTrainedModel:

@@ -14,14 +14,15 @@ from transformers import PreTrainedModel, PrinterCallback, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from schematic_reader.config import Lora
-from schematic_reader.model.adapter import lora_config, without_notices
-from schematic_reader.model.reader import Reader, Recompute
+from schematic_reader.model.load import without_notices
+from schematic_reader.training.adapter import lora_config
 from schematic_reader.training.checkpoint import Checkpoint
 from schematic_reader.training.features import FeatureCache
 from schematic_reader.training.feed import Feed
 from schematic_reader.training.fp8 import use_fp8
 from schematic_reader.training.ledger import Ledger
 from schematic_reader.training.memory import explaining_lack_of_memory
+from schematic_reader.training.packed_loss import PackedLoss, Recompute
 from schematic_reader.training.shard import ReplicatedAdapter, is_sharded
 
 log = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ class PackedTrainer(SFTTrainer):
         self._losses: list[torch.Tensor] = []  # of this process, since the last optimizer step
         self._began = self._waited = 0.0
         self.model_accepts_loss_kwargs = True  # so that answers are counted over the whole optimizer step
-        self.reader = Reader(self.model, recompute=recompute, seen=seen)
+        self.reader = PackedLoss(self.model, recompute=recompute, seen=seen)
         self.reader.take_over()
         self._replicated = ReplicatedAdapter(self.model) if is_sharded(self.model) else None
         if self._replicated is not None:

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from schematic_reader.model.adapter import add_adapter
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoder
 from schematic_reader.model.load import load_base, load_processor
-from schematic_reader.model.reader import Reader
 from schematic_reader.model.row import lay_out
+from schematic_reader.training.adapter import add_adapter
 from schematic_reader.training.dropout import Draws, HashedDropout, use_hashed_dropout
+from schematic_reader.training.packed_loss import PackedLoss
 from tests.support.sheet_samples import LORA, TINY, sample
 
 TOKENS, WIDTH = 400, 512
@@ -108,7 +108,7 @@ def test_a_training_pass_draws_anew_from_the_seed_and_compiled_layers_follow() -
         for name, weight in model.named_parameters():
             if "lora_B" in name:
                 weight.normal_(std=0.1)
-    reader = Reader(model)
+    reader = PackedLoss(model)
     reader.hash_dropout()
 
     def losses() -> list[float]:
@@ -118,7 +118,7 @@ def test_a_training_pass_draws_anew_from_the_seed_and_compiled_layers_follow() -
 
     first = losses()
     assert first[0] != first[1] and losses() == first
-    again = Reader(adapted(dropout=0.5))  # as in a run that goes on after a kill
+    again = PackedLoss(adapted(dropout=0.5))  # as in a run that goes on after a kill
     again.model.load_state_dict(model.state_dict())
     torch.manual_seed(99)
     again.hash_dropout()

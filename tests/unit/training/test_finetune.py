@@ -12,17 +12,17 @@ import torch
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import ProfileTrain, Train, load_params
-from schematic_reader.model.adapter import add_adapter
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoder
 from schematic_reader.model.load import load_base, load_processor, load_tuned
-from schematic_reader.model.reader import Reader
 from schematic_reader.model.sheets import Sheets
+from schematic_reader.training.adapter import add_adapter
 from schematic_reader.training.checkpoint import Checkpoint, State
 from schematic_reader.training.examples import Examples, choose_examples
 from schematic_reader.training.finetune import Finetuned, finetune
 from schematic_reader.training.ledger import Ledger
 from schematic_reader.training.memory import fitting_tokens
+from schematic_reader.training.packed_loss import PackedLoss
 from tests.support.paths import ROOT
 from tests.support.sheet_samples import LIMITS, LORA, TINY, message_rows, unpacked_loss
 
@@ -227,14 +227,14 @@ def test_a_diverging_run_stops_before_an_adapter_is_left(
 def test_out_of_memory_is_one_line_that_names_the_budget(
     tmp_path: Path, encoder: Encoder, examples: dict[str, Examples], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layer = Reader._layer
+    layer = PackedLoss._layer
 
-    def full(self: Reader, index: int, *rest: Any) -> torch.Tensor:
+    def full(self: PackedLoss, index: int, *rest: Any) -> torch.Tensor:
         if index == 3:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total")
         return layer(self, index, *rest)
 
-    monkeypatch.setattr(Reader, "_layer", full)
+    monkeypatch.setattr(PackedLoss, "_layer", full)
     with pytest.raises(UserError, match="Set the profile's train.tokens_per_step to ") as caught:
         tuned(encoder, examples, tmp_path)
     assert "\n" not in str(caught.value) and "Tried to allocate 2.00 GiB" in str(caught.value)

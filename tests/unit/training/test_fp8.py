@@ -10,15 +10,15 @@ import torch
 from torch import nn
 
 from schematic_reader.cli import UserError
-from schematic_reader.model.adapter import add_adapter
 from schematic_reader.model.device import Device, prepare_device
 from schematic_reader.model.encode import Encoder
 from schematic_reader.model.load import load_base, load_processor
-from schematic_reader.model.reader import Reader
 from schematic_reader.model.row import lay_out
 from schematic_reader.training import fp8
+from schematic_reader.training.adapter import add_adapter
 from schematic_reader.training.dropout import use_hashed_dropout
 from schematic_reader.training.fp8 import Fp8Linear, check_fp8, quantized, use_fp8
+from schematic_reader.training.packed_loss import PackedLoss
 from stages import train
 from tests.support.sheet_samples import LORA, TINY, sample, write_exact_params
 
@@ -85,7 +85,7 @@ def loss_of(model: Any) -> Any:
     made = sample(encoder, 160, 128, "R, C, GND")
     row = lay_out([made], ["a"], merge=encoder.merge, pad_id=encoder.pad_id)
     row = type(row)(**{**vars(row), "pixel_values": row.pixel_values.to(torch.bfloat16)})
-    reader = Reader(model)
+    reader = PackedLoss(model)
 
     def loss() -> torch.Tensor:
         with torch.autocast("cpu", torch.bfloat16):

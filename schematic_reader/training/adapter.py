@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from peft import LoraConfig, TaskType, get_peft_model
 from transformers import PreTrainedModel
 
 from schematic_reader.config import Lora
+from schematic_reader.model.load import without_notices
 
 # The linear layers of Qwen3-VL that are not the language model's.
 _OTHER_PARTS = {
@@ -39,11 +37,3 @@ def add_adapter(model: PreTrainedModel, lora: Lora) -> Any:
     """The model with a new adapter in it, everything else frozen; the adapter's weights are float32."""
     with without_notices():
         return get_peft_model(model, lora_config(lora))
-
-
-@contextmanager
-def without_notices() -> Iterator[None]:
-    """Keeps quiet what PEFT makes transformers say: it asks for a property by a name that is going away."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-        yield

@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch._dynamo.testing import CompileCounterWithBackend
 
-from schematic_reader.model.adapter import add_adapter
 from schematic_reader.model.attention import attend
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoded, Encoder
 from schematic_reader.model.load import load_base, load_processor
-from schematic_reader.model.reader import Reader
 from schematic_reader.model.row import Row, Shape, lay_out
+from schematic_reader.training.adapter import add_adapter
 from schematic_reader.training.answer_loss import CHUNK, answer_loss
+from schematic_reader.training.packed_loss import PackedLoss
 from tests.support.sheet_samples import LORA, TINY, sample, unpacked_loss
 
 WORDS = ["R", "C", "GND", "LED", "+3V3", "Conn_01x04_Pin", "AMS1117-3.3"]
@@ -52,10 +52,10 @@ def adapted_model() -> Any:
 
 
 @pytest.fixture(scope="module")
-def models() -> tuple[Any, Reader]:
+def models() -> tuple[Any, PackedLoss]:
     """Two equal models: one as transformers computes it, one that reads rows."""
     plain, packed = adapted_model(), adapted_model()
-    return plain, Reader(packed)
+    return plain, PackedLoss(packed)
 
 
 def row_of(encoder: Encoder, samples: list[Encoded], shape: Shape | None = None) -> Row:
@@ -71,7 +71,7 @@ def gradients(model: Any, loss: torch.Tensor) -> dict[str, torch.Tensor]:
 @settings(max_examples=12, deadline=None)
 @given(sheets=SHEETS, padded=st.booleans(), data=st.data())
 def test_loss_and_gradients_are_those_of_the_samples_alone(
-    models: tuple[Any, Reader],
+    models: tuple[Any, PackedLoss],
     encoder: Encoder,
     sheets: list[tuple[int, int, list[str]]],
     padded: bool,
@@ -93,7 +93,7 @@ def test_loss_and_gradients_are_those_of_the_samples_alone(
         assert (found[name] - gradient).norm() <= 1e-4 * gradient.norm() > 0, name
 
 
-def test_a_loss_does_not_change_with_its_neighbours(models: tuple[Any, Reader], encoder: Encoder) -> None:
+def test_a_loss_does_not_change_with_its_neighbours(models: tuple[Any, PackedLoss], encoder: Encoder) -> None:
     _, reader = models
     one = sample(encoder, 96, 128, "R, C, GND")
     neighbours = [
@@ -111,7 +111,7 @@ def test_a_loss_does_not_change_with_its_neighbours(models: tuple[Any, Reader], 
                 assert (inside - alone).norm() <= 1e-5 * alone.norm()
 
 
-def test_a_wrong_border_would_be_seen(models: tuple[Any, Reader], encoder: Encoder) -> None:
+def test_a_wrong_border_would_be_seen(models: tuple[Any, PackedLoss], encoder: Encoder) -> None:
     """That the test above can fail: with one border missing the second sample sees the first."""
     _, reader = models
     samples = [sample(encoder, 96, 128, "R, C, GND"), sample(encoder, 64, 64, "LED", 1)]
@@ -124,22 +124,22 @@ def test_a_wrong_border_would_be_seen(models: tuple[Any, Reader], encoder: Encod
 
 @pytest.mark.parametrize("level", [0, 1])
 def test_features_belong_to_their_tokens(
-    models: tuple[Any, Reader], encoder: Encoder, monkeypatch: pytest.MonkeyPatch, level: int
+    models: tuple[Any, PackedLoss], encoder: Encoder, monkeypatch: pytest.MonkeyPatch, level: int
 ) -> None:
     """Shifted by one token, those of the input (level 0) or of deepstack (1) give another loss."""
     plain, reader = models
     samples = [sample(encoder, 96, 128, "R, C, GND"), sample(encoder, 64, 64, "LED", 1)]
     row = row_of(encoder, samples)
-    see = Reader._see
+    see = PackedLoss._see
     with torch.no_grad():
         right, alone = float(reader(row)), float(unpacked_loss(plain, samples))
 
-        def shifted(self: Reader, row: Row) -> list[torch.Tensor]:
+        def shifted(self: PackedLoss, row: Row) -> list[torch.Tensor]:
             features = see(self, row)
             features[level] = features[level].roll(1, 0)
             return features
 
-        monkeypatch.setattr(Reader, "_see", shifted)
+        monkeypatch.setattr(PackedLoss, "_see", shifted)
         wrong = float(reader(row))
     assert right == pytest.approx(alone, rel=1e-5)
     assert abs(wrong - alone) > 1e-4 * alone
@@ -151,7 +151,7 @@ def test_recomputed_layers_give_the_same_gradients(encoder: Encoder, recompute: 
     row = row_of(encoder, samples)
     found = []
     for mode in ("none", recompute):
-        reader = Reader(adapted_model(), recompute=mode)
+        reader = PackedLoss(adapted_model(), recompute=mode)
         calls = [0]
         layer = reader.model.get_base_model().model.language_model.layers[0]
         layer.register_forward_pre_hook(lambda *_, calls=calls: calls.__setitem__(0, calls[0] + 1))
@@ -170,7 +170,7 @@ def test_compiled_layers_compute_the_same_and_are_compiled_once(
         row_of(encoder, [sample(encoder, 32 * w, 96, "R, C", w) for w in widths], shape)
         for widths in ((2, 3), (4,), (3, 2, 2), (5, 2))
     ]
-    reader = Reader(adapted_model())
+    reader = PackedLoss(adapted_model())
     expected = [gradients(reader.model, reader(row)) for row in rows]
     graphs = CompileCounterWithBackend("aot_eager")
     compile_module = torch.nn.Module.compile
@@ -191,7 +191,7 @@ def test_compiled_layers_compute_the_same_and_are_compiled_once(
 def test_adapters_on_the_other_parts_learn_too(encoder: Encoder, also: Any) -> None:
     torch.manual_seed(1)
     lora = type(LORA)(**{**vars(LORA), "also": also})
-    reader = Reader(add_adapter(load_base(TINY, prepare_device(TINY, 1)), lora))
+    reader = PackedLoss(add_adapter(load_base(TINY, prepare_device(TINY, 1)), lora))
     found = gradients(reader.model, reader(row_of(encoder, [sample(encoder, 96, 128, "R, C")])))
     moved = {name for name, gradient in found.items() if "lora_B" in name and gradient.norm() > 0}
     assert any(".visual.merger." in name for name in moved)
