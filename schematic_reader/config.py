@@ -22,6 +22,17 @@ from schematic_reader.cli import UserError
 
 Task = Literal["components", "yaml", "json", "schematic"]
 
+# Keys of version 0.1, as group.key, and what each is called now.
+_RENAMED = {
+    "messages.overlong": "on_too_long",
+    "lora.also": "extra_targets",
+    "evaluate.beams": "num_beams",
+    "evaluate.draws": "bootstrap_samples",
+    "evaluate.blind_sheets": "no_image_sheets",
+    "data.dirty": "corrupt_share",
+    "train.tokens_per_step": "packed_length",
+}
+
 
 def _require(condition: bool, message: str) -> None:
     if not condition:
@@ -30,7 +41,7 @@ def _require(condition: bool, message: str) -> None:
 
 @dataclass(frozen=True)
 class Clean:
-    """What is kept of the raw rows, and how it is split."""
+    """Filters of the raw rows, and the split."""
 
     max_pixels: int
     max_text_chars: int
@@ -55,7 +66,7 @@ class Messages:
 
     form: Literal["verbatim", "compact"]
     max_target_chars: int
-    overlong: Literal["drop", "cut"]
+    on_too_long: Literal["drop", "cut"]
     with_name: bool
 
     def check(self, where: str) -> None:
@@ -84,7 +95,7 @@ class Lora:
     rank_stabilized: bool
     dora: bool
     target_modules: tuple[str, ...]
-    also: tuple[Literal["vision", "merger"], ...]
+    extra_targets: tuple[Literal["vision", "merger"], ...]
 
     def check(self, where: str) -> None:
         _positive(self, "r", where)
@@ -117,22 +128,22 @@ class Train:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """How baseline and tuned model are asked and judged."""
+    """How the baseline and the tuned model generate and are scored."""
 
     max_sheets: int
     max_new_tokens: int
-    beams: int
+    num_beams: int
     repetition_penalty: float
-    draws: int
-    blind_sheets: int
+    bootstrap_samples: int
+    no_image_sheets: int
     calibration_sheets: int
     grammar: bool
     ocr: bool
 
     def check(self, where: str) -> None:
-        for name in ("max_sheets", "max_new_tokens", "beams", "repetition_penalty", "draws"):
+        for name in ("max_sheets", "max_new_tokens", "num_beams", "repetition_penalty", "bootstrap_samples"):
             _positive(self, name, where)
-        for name in ("blind_sheets", "calibration_sheets"):
+        for name in ("no_image_sheets", "calibration_sheets"):
             count = getattr(self, name)
             _require(count >= 0, f"{where}.{name} is {count}: it must be 0 (off) or more")
 
@@ -148,7 +159,7 @@ class Data:
     rows: int | None
     width: int | None
     height: int | None
-    dirty: float | None
+    corrupt_share: float | None
     shards: int | None = None
     synthetic: int = 0
 
@@ -175,10 +186,10 @@ class Data:
             for name in ("rows", "width", "height"):
                 _require(getattr(self, name) is not None, f"{where}.{name} is null: source sample needs it")
                 _positive(self, name, where)
-            dirty = self.dirty
+            share = self.corrupt_share
             _require(
-                dirty is not None and 0 <= dirty < 1,
-                f"{where}.dirty is {dirty}: source sample needs a share from 0 to under 1",
+                share is not None and 0 <= share < 1,
+                f"{where}.corrupt_share is {share}: source sample needs a share from 0 to under 1",
             )
 
 
@@ -204,7 +215,7 @@ class ProfileTrain:
 
     epochs: float
     max_sheets: int
-    tokens_per_step: int
+    packed_length: int
     gradient_accumulation: int
     learning_rate: float
     gradient_checkpointing: Literal["none", "selective", "full"]
@@ -213,7 +224,7 @@ class ProfileTrain:
     shard: bool
 
     def check(self, where: str) -> None:
-        for name in ("epochs", "max_sheets", "tokens_per_step", "gradient_accumulation", "learning_rate"):
+        for name in ("epochs", "max_sheets", "packed_length", "gradient_accumulation", "learning_rate"):
             _positive(self, name, where)
         _positive(self, "checkpoint_steps", where)
 
@@ -303,7 +314,12 @@ def _build(cls: type[T], value: Any, where: str) -> T:
     hints = typing.get_type_hints(cls)
     known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
     prefix = f"{where}." if where else ""
+    group = where.rpartition(".")[2]
     for key in value:
+        new = _RENAMED.get(f"{group}.{key}")
+        _require(
+            new is None, f"{prefix}{key} is an old key: rename it to {prefix}{new}, its values are the same"
+        )
         _require(key in known, f"unknown key {prefix}{key}: allowed are {', '.join(known)}")
     for key in known:
         _require(key in value, f"{prefix}{key} is missing")

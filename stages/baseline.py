@@ -67,7 +67,7 @@ def main() -> None:
         Sheets(CLEAN, "test", params.image),
         batch_size=model.batch_size,
         max_new_tokens=judged.max_new_tokens,
-        beams=judged.beams,
+        beams=judged.num_beams,
         repetition_penalty=judged.repetition_penalty,
         journal=journal,
         narrowed=narrowed,

@@ -77,14 +77,14 @@ def build_messages(
     with replacing_folder(folder) as part:
         for split in SPLITS:
             counts = Counts()
-            cut = params.overlong == "cut" and split == "train"
+            cut = params.on_too_long == "cut" and split == "train"
             rows = chats(islice(asked, len(groups[split])), counts, params.max_target_chars, cut=cut)
             write_rows(part / f"{split}.parquet", MESSAGES, noting_first(rows, example), row_group=ROW_GROUP)
             if not counts.rows:
                 raise UserError(
                     f"no {split} row is left: {counts.no_target} have no {name} target, {counts.too_long} "
                     f"are over messages.max_target_chars {params.max_target_chars} (median "
-                    f"{counts.median_chars}): raise it, or set messages.form to compact or overlong to cut"
+                    f"{counts.median_chars}): raise it, or set messages.form to compact or on_too_long to cut"
                 )
             metrics[split] = asdict(counts)
     return metrics, example

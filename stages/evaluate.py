@@ -83,7 +83,7 @@ def main() -> None:
         encoder,
         batch_size=model.batch_size,
         max_new_tokens=judged.max_new_tokens,
-        beams=judged.beams,
+        beams=judged.num_beams,
         repetition_penalty=judged.repetition_penalty,
         journal=journal,
         narrowed=narrowed,
@@ -103,7 +103,7 @@ def main() -> None:
     answers = ask(Sheets(CLEAN, "validation", params.image), asked)
     if process:
         return  # the first process has all answers and writes them
-    metrics["gain"] = gain(predictions, baseline, task=task, draws=judged.draws, seed=params.seed)
+    metrics["gain"] = gain(predictions, baseline, task=task, draws=judged.bootstrap_samples, seed=params.seed)
     calibration = fitted(judged_items(prediction_rows(asked, answers, task), task))
     if said := judged_items(predictions, task):
         metrics["confidence"] = confidence_metrics(said, calibration)

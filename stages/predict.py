@@ -116,7 +116,7 @@ def load_reader(weights: Weights, task: Task, params: Params) -> Reader:
         encoder,
         batch_size=weights.model.batch_size,
         max_new_tokens=judged.max_new_tokens,
-        beams=judged.beams,
+        beams=judged.num_beams,
         repetition_penalty=judged.repetition_penalty,
         narrowed=narrowed,
         continuous=device.name == "cuda",

@@ -116,21 +116,21 @@ def choose(params: Params, encoder: Any) -> dict[str, Examples]:
             read_messages(MESSAGES, split),
             Sheets(CLEAN, split, params.image),
             encoder,
-            budget=profile.tokens_per_step,
+            budget=profile.packed_length,
             max_sheets=most,
         )
         if examples.dropped:
             log.warning(
-                "%s: %d sheets are longer than train.tokens_per_step (%d tokens) and left out: %s",
+                "%s: %d sheets are longer than train.packed_length (%d tokens) and left out: %s",
                 split,
                 len(examples.dropped),
-                profile.tokens_per_step,
+                profile.packed_length,
                 ", ".join(examples.dropped),
             )
         if not examples.rows:
             raise UserError(
-                f"every {split} sheet is longer than the profile's train.tokens_per_step "
-                f"({profile.tokens_per_step} tokens): raise it, or lower image.max_pixels or "
+                f"every {split} sheet is longer than the profile's train.packed_length "
+                f"({profile.packed_length} tokens): raise it, or lower image.max_pixels or "
                 "messages.max_target_chars"
             )
         chosen[split] = examples

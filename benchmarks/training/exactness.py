@@ -46,7 +46,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         rows = read_sheets(arguments.rows, Path(name), arguments.sheets)
         sheets = Sheets(Path(name), "train", params.image)
-        budget = params.active.train.tokens_per_step
+        budget = params.active.train.packed_length
         examples = choose_examples(rows, sheets, encoder, budget=budget, max_sheets=len(rows))
         model = add_adapter(build_model(arguments.model, processor, device), lora)
         with torch.no_grad():  # a new adapter's second half is zero, which hides errors of the first

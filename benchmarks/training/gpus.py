@@ -71,7 +71,7 @@ def train(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rows = read_sheets(arguments.rows, folder, arguments.sheets)
-        sheets, budget = Sheets(folder, "train", params.image), profile.tokens_per_step
+        sheets, budget = Sheets(folder, "train", params.image), profile.packed_length
         examples = choose_examples(rows, sheets, encoder, budget=budget, max_sheets=len(rows))
         torch.manual_seed(params.seed)
         model = build_model(arguments.model, processor, device)

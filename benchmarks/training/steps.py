@@ -55,13 +55,13 @@ def main() -> None:
         read_messages(MESSAGES, "train"),
         Sheets(CLEAN, "train", params.image),
         encoder,
-        budget=profile.train.tokens_per_step,
+        budget=profile.train.packed_length,
         max_sheets=profile.train.max_sheets,
     )
     seconds: dict[str, list[float]] = {"padded": [], "packed": [], "seen": []}
     with tempfile.TemporaryDirectory() as folder:
         cache = FeatureCache(Path(folder, "features"))
-        plan = plan_rows(examples.lengths, tokens=profile.train.tokens_per_step, epochs=1, seed=params.seed)
+        plan = plan_rows(examples.lengths, tokens=profile.train.packed_length, epochs=1, seed=params.seed)
         rows = Feed(examples, encoder, plan.rows, device, seen=cache)
         reader = PackedLoss(add_adapter(load_base(profile.model, device), params.lora), seen=cache)
         reader.model.train()

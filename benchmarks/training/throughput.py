@@ -5,7 +5,7 @@ stage with the settings of params.yaml, and again in 8 bits where the GPU can, a
 line each. What is not timed, as loading, warm-up and compilation, is told as ``other_s``. ``--rows`` are
 parquet files with Open Schematics' columns; ``--processor`` is a folder or an id on the Hub, or a folder with
 a bare tokenizer.json.gz. ``--model tiny`` has the geometry of models/tiny and runs on a CPU. ``--ours`` runs
-no tutorial, ``--tokens-per-step`` sets the length of our rows.
+no tutorial, ``--packed-length`` sets the length of our rows.
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ VALIDATION_SHEETS = 4  # few: they are not what is measured
 def main() -> None:
     """Run both recipes and record them."""
     parser = options(__doc__, SIZES)
-    parser.add_argument("--tokens-per-step", type=int)
+    parser.add_argument("--packed-length", type=int)
     parser.add_argument("--ours", action="store_true")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
 
     size = SIZES[arguments.model]
-    params = settings(size, arguments.tokens_per_step)
+    params = settings(size, arguments.packed_length)
     device = prepare_device(params.active.model, params.seed)
     processor = read_processor(arguments.processor or size.processor)
     encoder = Encoder(processor)
@@ -74,7 +74,7 @@ def main() -> None:
         folder = Path(name)
         rows = read_sheets(arguments.rows, folder, size.sheets)
         # The tutorial cuts at so many tokens, which breaks a sample: both train on shorter ones only.
-        budget = min(LONGEST, params.active.train.tokens_per_step)
+        budget = min(LONGEST, params.active.train.packed_length)
         examples = choose_examples(
             rows, Sheets(folder, "train", params.image), encoder, budget=budget, max_sheets=size.sheets
         )
@@ -102,7 +102,7 @@ def main() -> None:
             del model
 
 
-def settings(size: Size, tokens_per_step: int | None) -> Params:
+def settings(size: Size, packed_length: int | None) -> Params:
     """params.yaml with the benchmark's profile, number of epochs and, if given, row length."""
     params = load_params()
     profile = params.profiles[size.profile]
@@ -110,7 +110,7 @@ def settings(size: Size, tokens_per_step: int | None) -> Params:
     shared = replace(params.train, vision_cache_gib=0.0)
     train = replace(
         profile.train,
-        tokens_per_step=tokens_per_step or profile.train.tokens_per_step,
+        packed_length=packed_length or profile.train.packed_length,
         epochs=size.epochs,
         checkpoint_steps=10**9,
     )

@@ -71,7 +71,7 @@ def examine(
 ) -> tuple[list[PredictionRow], Metrics]:
     """The prediction rows of ``rows`` and their measures.
 
-    The first ``settings.blind_sheets`` rows are also asked about without their pictures; with any, the
+    The first ``settings.no_image_sheets`` rows are also asked about without their pictures; with any, the
     measures have a group ``blind``.
     """
     predictions = prediction_rows(rows, ask(rows, blind=False), task)
@@ -80,13 +80,15 @@ def examine(
         task=task,
         train_items=items_of(messages, "train", task),
         printed=_printed_on(clean, rows),
-        draws=settings.draws,
+        draws=settings.bootstrap_samples,
         seed=seed,
         schematics=_column(clean, rows, "schematic") if has_nets(task.name, form) else None,
     )
-    if covered := rows[: settings.blind_sheets]:
+    if covered := rows[: settings.no_image_sheets]:
         unseeing = prediction_rows(covered, ask(covered, blind=True), task)
-        metrics["blind"] = blind(unseeing, predictions[: len(covered)], task, draws=settings.draws, seed=seed)
+        metrics["blind"] = blind(
+            unseeing, predictions[: len(covered)], task, draws=settings.bootstrap_samples, seed=seed
+        )
     return predictions, metrics
 
 

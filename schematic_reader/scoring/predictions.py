@@ -96,7 +96,7 @@ def target_answer(task: Task, target: str, id: str) -> Answer:
     if not answer.valid:
         raise UserError(
             f"the {task.name} target of row {id} cannot be judged against ({answer.reason}): "
-            "set messages.overlong to drop and run `dvc repro`"
+            "set messages.on_too_long to drop and run `dvc repro`"
         )
     return answer
 

@@ -32,9 +32,9 @@ def open_source(data: Data, seed: int, kept: Path | None) -> Source:
         from schematic_reader.sources.local import open_local
 
         return open_local(Path(str(data.path)), data.shards)
-    count, width, height, dirty = data.rows, data.width, data.height, data.dirty
+    count, width, height, dirty = data.rows, data.width, data.height, data.corrupt_share
     if count is None or width is None or height is None or dirty is None:
-        raise TypeError("config.Data.check admits no sample without rows, width, height and dirty")
+        raise TypeError("config.Data.check admits no sample without rows, width, height and corrupt_share")
     return _drawn("sample", count, seed, (width, height), dirty)
 
 

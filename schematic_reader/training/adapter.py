@@ -20,7 +20,7 @@ _OTHER_PARTS = {
 def lora_config(lora: Lora) -> LoraConfig:
     """PEFT's settings. ``target_modules`` are projections of the language model."""
     names = "|".join(sorted(lora.target_modules))
-    targets = [rf".*\.language_model\..*\.({names})", *(_OTHER_PARTS[part] for part in lora.also)]
+    targets = [rf".*\.language_model\..*\.({names})", *(_OTHER_PARTS[part] for part in lora.extra_targets)]
     return LoraConfig(
         r=lora.r,
         lora_alpha=lora.alpha,

@@ -56,7 +56,7 @@ def finetune(
     Raises:
         UserError: the loss is not finite, memory does not suffice, or fp8 changes too much.
     """
-    tokens = row_length([*train.lengths, *validation.lengths], profile.tokens_per_step)
+    tokens = row_length([*train.lengths, *validation.lengths], profile.packed_length)
     plan = plan_rows(train.lengths, tokens=tokens, epochs=profile.epochs, seed=seed)
     unmixed = plan_rows(validation.lengths, tokens=tokens, epochs=1, seed=seed)
     shape = _shape(plan, unmixed) if device.name == "cuda" else None
@@ -158,7 +158,7 @@ def _kept(
     token = bytes_a_token(model.config.vision_config, model.dtype)
     again = {"validation": validation} | ({"train": train} if profile.epochs > 1 else {})
     kept = set()
-    for split, examples in again.items() if not lora.also else ():
+    for split, examples in again.items() if not lora.extra_targets else ():
         needed = sum(examples.lengths) * token  # a little more than that: not every token is a picture's
         if needed <= room:
             kept.add(split)

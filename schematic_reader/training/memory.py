@@ -39,7 +39,7 @@ def explaining_lack_of_memory(reader: Reader, row: Row) -> Iterator[None]:
             f"out of memory in a row of {tokens} tokens ({len(row.ids)} sheets): "
             f"{asked[0] if asked else 'no more could be allocated'}, with {held / _GIB:.1f} of "
             f"{total / _GIB:.1f} GiB in use, {resting / _GIB:.1f} GiB of them by weights and optimizer. "
-            f"Set the profile's train.tokens_per_step to {fits}, or train.gradient_checkpointing to full"
+            f"Set the profile's train.packed_length to {fits}, or train.gradient_checkpointing to full"
         ) from None
 
 

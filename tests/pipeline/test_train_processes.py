@@ -40,7 +40,7 @@ def test_two_processes_train_what_one_does(tmp_path: Path) -> None:
     for folder, count in zip(folders, (1, 2), strict=True):
         folder.mkdir()
         ready_to_train(folder, train=9, validation=3)
-        write_exact_params(folder, gradient_accumulation=2, tokens_per_step=100, epochs=3)
+        write_exact_params(folder, gradient_accumulation=2, packed_length=100, epochs=3)
         if count == 1:
             run_train(folder)
         else:

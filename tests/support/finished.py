@@ -20,14 +20,19 @@ def small_params(task: str) -> dict[str, Any]:
     params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["task"] = task
     params["clean"] |= {"validation": 0.25, "test": 0.25}
-    params["evaluate"] |= {"max_sheets": 4, "max_new_tokens": 24, "draws": 50, "blind_sheets": 2}
+    params["evaluate"] |= {
+        "max_sheets": 4,
+        "max_new_tokens": 24,
+        "bootstrap_samples": 50,
+        "no_image_sheets": 2,
+    }
     params["evaluate"]["calibration_sheets"] = 4
     params["evaluate"]["grammar"] = task == "json" and find_spec("llguidance") is not None
     params["train"] |= {"validation_sheets": 2, "warmup_steps": 1}
     params["image"] |= {"max_side": 256}
     sample = params["profiles"]["sample"]
     sample["data"] |= {"rows": 60}
-    sample["train"] |= {"max_sheets": 8, "tokens_per_step": 1024, "epochs": 1}
+    sample["train"] |= {"max_sheets": 8, "packed_length": 1024, "epochs": 1}
     return params
 
 

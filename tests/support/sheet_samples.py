@@ -35,7 +35,7 @@ LORA = Lora(
     rank_stabilized=False,
     dora=False,
     target_modules=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
-    also=(),
+    extra_targets=(),
 )
 
 
@@ -79,7 +79,7 @@ def write_params(folder: Path, **changed: Any) -> None:
     params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["train"] |= {"warmup_steps": 1, "logging_steps": 4}
     params["lora"] |= {"dropout": 0.1}
-    params["profiles"]["sample"]["train"] |= {"epochs": 6, "tokens_per_step": 150, "checkpoint_steps": 2}
+    params["profiles"]["sample"]["train"] |= {"epochs": 6, "packed_length": 150, "checkpoint_steps": 2}
     params["profiles"]["sample"]["train"] |= changed
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
 

@@ -62,7 +62,7 @@ def test_a_whole_number_will_do_for_a_share_of_epochs(tmp_path: Path) -> None:
         ("task", "netlist", "task is 'netlist': it must be one of components, yaml, json, schematic"),
         ("task", 1, "task is 1: it must be one of components"),
         ("profile", "laptop", "profile is 'laptop': it must be one of open-schematics, sample"),
-        ("messages.overlong", "keep", "messages.overlong is 'keep': it must be one of drop, cut"),
+        ("messages.on_too_long", "keep", "messages.on_too_long is 'keep': it must be one of drop, cut"),
         ("messages.with_name", "yes please", "messages.with_name is 'yes please': it must be true or false"),
         ("lora.r", "16", "lora.r is '16': it must be a whole number"),
         ("lora.r", 16.0, "lora.r is 16.0: it must be a whole number"),
@@ -78,9 +78,9 @@ def test_a_whole_number_will_do_for_a_share_of_epochs(tmp_path: Path) -> None:
         ("clean.test", 0.0, "clean.test is 0.0: it must be a share between 0 and 1"),
         ("clean.test", 0.95, "clean.validation + clean.test is 1.05: nothing is left to train on"),
         ("clean.rows_per_part", -1, "clean.rows_per_part is -1: it must be greater than 0"),
-        ("evaluate.beams", 0, "evaluate.beams is 0: it must be greater than 0"),
+        ("evaluate.num_beams", 0, "evaluate.num_beams is 0: it must be greater than 0"),
         ("evaluate.repetition_penalty", 0.0, "evaluate.repetition_penalty is 0.0: it must be greater than 0"),
-        ("evaluate.blind_sheets", -1, "evaluate.blind_sheets is -1: it must be 0 (off) or more"),
+        ("evaluate.no_image_sheets", -1, "evaluate.no_image_sheets is -1: it must be 0 (off) or more"),
         ("evaluate.calibration_sheets", -1, "evaluate.calibration_sheets is -1: it must be 0 (off) or more"),
         ("evaluate.grammar", True, "evaluate.grammar is true: there is a grammar for task json or yaml with"),
         ("seed", -1, "seed is -1: it must be from 0 to 2147483647"),
@@ -92,7 +92,11 @@ def test_a_whole_number_will_do_for_a_share_of_epochs(tmp_path: Path) -> None:
             -5,
             "profiles.open-schematics.data.rows is -5: it must be greater",
         ),
-        ("profiles.sample.data.dirty", 1.5, "profiles.sample.data.dirty is 1.5: source sample needs a share"),
+        (
+            "profiles.sample.data.corrupt_share",
+            1.5,
+            "profiles.sample.data.corrupt_share is 1.5: source sample needs a share",
+        ),
         (
             "profiles.open-schematics.data.id",
             None,
@@ -110,6 +114,30 @@ def test_what_is_not_allowed_is_named(tmp_path: Path, key: str, value: Any, mess
     with pytest.raises(UserError, match=re.escape(message)) as caught:
         load_params(set_key(tmp_path, key, value))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "value"),
+    [
+        ("messages.overlong", "messages.on_too_long", "drop"),
+        ("lora.also", "lora.extra_targets", []),
+        ("evaluate.beams", "evaluate.num_beams", 1),
+        ("evaluate.draws", "evaluate.bootstrap_samples", 1000),
+        ("evaluate.blind_sheets", "evaluate.no_image_sheets", 24),
+        ("profiles.sample.data.dirty", "profiles.sample.data.corrupt_share", 0.05),
+        (
+            "profiles.open-schematics.train.tokens_per_step",
+            "profiles.open-schematics.train.packed_length",
+            7168,
+        ),
+    ],
+)
+def test_an_old_key_names_the_new_one(tmp_path: Path, old: str, new: str, value: Any) -> None:
+    load_params(set_key(tmp_path, new, value))  # the new key is one of params.yaml
+    with pytest.raises(UserError) as caught:
+        load_params(set_key(tmp_path, old, value))
+    expected = f"params.yaml: {old} is an old key: rename it to {new}, its values are the same"
+    assert str(caught.value) == expected
 
 
 def test_a_missing_file_names_the_folder_to_run_in(tmp_path: Path) -> None:

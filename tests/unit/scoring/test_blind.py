@@ -55,8 +55,10 @@ def rows(tmp_path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def examined(folder: Path, rows: list[dict[str, Any]], blind_sheets: int) -> dict[str, Any]:
-    settings = replace(load_params(ROOT / "params.yaml").evaluate, blind_sheets=blind_sheets, draws=10)
+def examined(folder: Path, rows: list[dict[str, Any]], no_image_sheets: int) -> dict[str, Any]:
+    settings = replace(
+        load_params(ROOT / "params.yaml").evaluate, no_image_sheets=no_image_sheets, bootstrap_samples=10
+    )
     _, metrics = examine(
         ask,
         rows,
@@ -99,7 +101,7 @@ def test_blind_by_hand(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     }
 
 
-def test_no_blind_sheets_is_off(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+def test_no_no_image_sheets_is_off(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     assert "blind" not in examined(tmp_path, rows, 0)
 
 

@@ -86,7 +86,7 @@ def test_the_examination_finds_each_rows_own_text(tmp_path: Path, name: str, for
         rows,
         task=task(name),
         form=form,
-        settings=replace(load_params(ROOT / "params.yaml").evaluate, blind_sheets=0, draws=5),
+        settings=replace(load_params(ROOT / "params.yaml").evaluate, no_image_sheets=0, bootstrap_samples=5),
         messages=tmp_path,
         clean=tmp_path,
         seed=1,

@@ -181,7 +181,7 @@ def test_gain_refuses_other_sheets() -> None:
 def test_nothing_to_judge_names_the_fix() -> None:
     with pytest.raises(UserError, match=r"clean\.test"):
         score([], task=COMPONENTS, train_items=[], printed={}, draws=10, seed=5)
-    with pytest.raises(UserError, match=r"row x .*syntax.*messages\.overlong"):
+    with pytest.raises(UserError, match=r"row x .*syntax.*messages\.on_too_long"):
         prediction_row(
             task("json"), id="x", name="", prompt="", target="{", prediction="", tokens=0, finish="stop"
         )

@@ -21,7 +21,7 @@ from stages.clean_to_parquet import clean_to_parquet
 from tests.support.paths import ROOT
 from tests.support.raw_rows import raw_row, write_raw
 
-PARAMS = Messages(form="verbatim", max_target_chars=5000, overlong="drop", with_name=True)
+PARAMS = Messages(form="verbatim", max_target_chars=5000, on_too_long="drop", with_name=True)
 SPLIT = Clean(
     max_pixels=10_000, max_text_chars=100_000, mismatch="keep", validation=0.3, test=0.3, rows_per_part=25
 )
@@ -96,7 +96,7 @@ def test_what_is_too_long_or_missing_is_dropped_and_counted(clean: Path, tmp_pat
 
 
 def test_what_is_too_long_is_cut_in_training_alone(clean: Path, tmp_path: Path) -> None:
-    params = replace(PARAMS, max_target_chars=127, overlong="cut")
+    params = replace(PARAMS, max_target_chars=127, on_too_long="cut")
     metrics, rows = build(clean, tmp_path / "messages", "yaml", params)
     # Rows 12 to 98 but for those that end in 9 are over 127 characters.
     assert sum(metrics[split]["cut"] + metrics[split]["too_long"] for split in SPLITS) == 79

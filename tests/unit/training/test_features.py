@@ -48,7 +48,9 @@ def test_features_come_back_sheet_by_sheet(tmp_path: Path, encoder: Encoder) -> 
     assert torch.equal(torch.cat([one.grid for one in found]), row.image_grid_thw)
 
 
-def tuned(encoder: Encoder, folder: Path, gib: float, *, also: Any = (), fp8: bool = False) -> Finetuned:
+def tuned(
+    encoder: Encoder, folder: Path, gib: float, *, extra_targets: Any = (), fp8: bool = False
+) -> Finetuned:
     examples = [
         choose_examples(
             message_rows(folder / "clean", count, split),
@@ -62,8 +64,9 @@ def tuned(encoder: Encoder, folder: Path, gib: float, *, also: Any = (), fp8: bo
     device = prepare_device(TINY, 1)
     return finetune(
         load_base(TINY, device), encoder, *examples,
-        lora=replace(LORA, also=also), settings=replace(PARAMS.train, warmup_steps=1, vision_cache_gib=gib),
-        profile=replace(PARAMS.profiles["sample"].train, epochs=float(EPOCHS), tokens_per_step=150, fp8=fp8),
+        lora=replace(LORA, extra_targets=extra_targets),
+        settings=replace(PARAMS.train, warmup_steps=1, vision_cache_gib=gib),
+        profile=replace(PARAMS.profiles["sample"].train, epochs=float(EPOCHS), packed_length=150, fp8=fp8),
         device=device, seed=1, checkpoint=Checkpoint(folder / "part", {}),
     )  # fmt: skip
 
@@ -107,7 +110,7 @@ def test_what_does_not_fit_is_looked_at_anew(tmp_path: Path, encoder: Encoder, l
 
 
 def test_a_tower_that_learns_is_never_kept(tmp_path: Path, encoder: Encoder, looked_at: list[int]) -> None:
-    tuned(encoder, tmp_path, 1.0, also=("merger",))
+    tuned(encoder, tmp_path, 1.0, extra_targets=("merger",))
     assert sum(looked_at) == EPOCHS * TRAIN + VALIDATIONS * VALIDATION
 
 

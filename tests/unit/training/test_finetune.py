@@ -28,7 +28,7 @@ from tests.support.sheet_samples import LIMITS, LORA, TINY, message_rows, unpack
 
 PARAMS = load_params(ROOT / "params.yaml")
 PROFILE = replace(
-    PARAMS.profiles["sample"].train, epochs=3.0, tokens_per_step=150, learning_rate=5e-3, checkpoint_steps=2
+    PARAMS.profiles["sample"].train, epochs=3.0, packed_length=150, learning_rate=5e-3, checkpoint_steps=2
 )
 SETTINGS = replace(PARAMS.train, logging_steps=3, warmup_steps=1)
 
@@ -124,7 +124,7 @@ def test_a_step_is_the_mean_over_its_answer_tokens_however_it_is_packed(
 ) -> None:
     """One step over all samples, in several rows or in one, moves the weights as full-batch AdamW does."""
     tokens, rows = split
-    profile = replace(PROFILE, epochs=1.0, tokens_per_step=tokens, gradient_accumulation=rows)
+    profile = replace(PROFILE, epochs=1.0, packed_length=tokens, gradient_accumulation=rows)
     settings = replace(SETTINGS, schedule="constant", warmup_steps=0, weight_decay=0.0)
     done = tuned(encoder, examples, tmp_path, profile, settings=settings)
     assert len(done.paces) == 1
@@ -235,7 +235,7 @@ def test_out_of_memory_is_one_line_that_names_the_budget(
         return layer(self, index, *rest)
 
     monkeypatch.setattr(PackedLoss, "_layer", full)
-    with pytest.raises(UserError, match="Set the profile's train.tokens_per_step to ") as caught:
+    with pytest.raises(UserError, match="Set the profile's train.packed_length to ") as caught:
         tuned(encoder, examples, tmp_path)
     assert "\n" not in str(caught.value) and "Tried to allocate 2.00 GiB" in str(caught.value)
 

@@ -97,7 +97,7 @@ def test_real_sheets_leave_little_padding(mini: Path, qwen3_tokenizer: Path) -> 
             question = f"Project: {row['name']}\nWhich library symbols are placed on this schematic sheet?"
             lengths.append(encoder.length([size], chat(question, ", ".join(sorted(set(names))))))
     assert len(lengths) > 200
-    budget = params.profiles["open-schematics"].train.tokens_per_step
+    budget = params.profiles["open-schematics"].train.packed_length
     for longer in (0, 40, 80):  # tokens of a longer question
         asked = [length + longer for length in lengths]
         tokens = row_length(asked, budget)

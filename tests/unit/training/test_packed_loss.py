@@ -190,7 +190,7 @@ def test_compiled_layers_compute_the_same_and_are_compiled_once(
 @pytest.mark.parametrize("also", [("merger",), ("vision", "merger")])
 def test_adapters_on_the_other_parts_learn_too(encoder: Encoder, also: Any) -> None:
     torch.manual_seed(1)
-    lora = type(LORA)(**{**vars(LORA), "also": also})
+    lora = type(LORA)(**{**vars(LORA), "extra_targets": also})
     reader = PackedLoss(add_adapter(load_base(TINY, prepare_device(TINY, 1)), lora))
     found = gradients(reader.model, reader(row_of(encoder, [sample(encoder, 96, 128, "R, C")])))
     moved = {name for name, gradient in found.items() if "lora_B" in name and gradient.norm() > 0}
