@@ -8,29 +8,18 @@ split, what was dropped or cut and why, and how long the targets are. Prints one
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
-from functools import partial
-from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
-import pyarrow.parquet as pq
-from tqdm import tqdm
-
-from schematic_reader.cli import UserError, run, takes_no_arguments
-from schematic_reader.config import Messages, load_params
-from schematic_reader.io.files import replacing_folder, write_json
-from schematic_reader.io.parallel import cores, ordered_map
-from schematic_reader.io.tables import MESSAGES, SPLITS, RowGroup, clean_parts, row_groups, write_rows
-from schematic_reader.tasks import task
-from schematic_reader.tasks.messages import chat
+from schematic_reader.cli import run, takes_no_arguments
+from schematic_reader.config import load_params
+from schematic_reader.io.files import write_json
+from schematic_reader.io.parallel import cores
+from schematic_reader.io.tables import SPLITS
+from schematic_reader.tasks.build_messages import build_messages
 
 CLEAN_FOLDER = Path("data/clean")
 FOLDER = Path("data/messages")
 METRICS = Path("metrics/messages.json")
-ROW_GROUP = 1000
 EXAMPLE_CHARS = 500
 
 
@@ -45,108 +34,6 @@ def main() -> None:
     print(f"\nfor example {example['name']}, {example['part']} row {example['row']}:")
     for text in (f"user: <picture>\n{example['prompt']}", f"assistant: {example['target']}"):
         print(text if len(text) <= EXAMPLE_CHARS else f"{text[:EXAMPLE_CHARS]}... ({len(text)} characters)")
-
-
-@dataclass
-class Counts:
-    """What ``metrics/messages.json`` says of one split; lengths are of all targets, before any is dropped."""
-
-    rows: int = 0
-    no_target: int = 0
-    too_long: int = 0
-    cut: int = 0
-    median_chars: int = 0
-    p90_chars: int = 0
-    max_chars: int = 0
-
-
-def build_messages(
-    clean: Path, folder: Path, name: str, params: Messages, *, workers: int
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Write the chats of the task ``name`` on ``clean`` to ``folder``; return the metrics and the first row.
-
-    Raises:
-        UserError: ``clean`` is incomplete, or no row of a split has a target within the limit.
-    """
-    groups = {split: row_groups(clean_parts(clean, split)) for split in SPLITS}
-    places = [place for split in SPLITS for place in groups[split]]
-    results = ordered_map(partial(ask, name=name, params=params), places, workers=workers)
-    asked = iter(tqdm(results, total=len(places), desc="build", unit="group"))
-    metrics: dict[str, Any] = {}
-    example: dict[str, Any] = {}
-    with replacing_folder(folder) as part:
-        for split in SPLITS:
-            counts = Counts()
-            cut = params.on_too_long == "cut" and split == "train"
-            rows = chats(islice(asked, len(groups[split])), counts, params.max_target_chars, cut=cut)
-            write_rows(part / f"{split}.parquet", MESSAGES, noting_first(rows, example), row_group=ROW_GROUP)
-            if not counts.rows:
-                raise UserError(
-                    f"no {split} row is left: {counts.no_target} have no {name} target, {counts.too_long} "
-                    f"are over messages.max_target_chars {params.max_target_chars} (median "
-                    f"{counts.median_chars}): raise it, or set messages.form to compact or on_too_long to cut"
-                )
-            metrics[split] = asdict(counts)
-    return metrics, example
-
-
-def noting_first(rows: Iterator[dict[str, Any]], first: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Pass ``rows`` on and put the very first one into ``first``."""
-    for row in rows:
-        if not first:
-            first.update(row)
-        yield row
-
-
-def chats(
-    asked: Iterable[list[dict[str, Any]]], counts: Counts, max_chars: int, *, cut: bool
-) -> Iterator[dict[str, Any]]:
-    """Yield the message rows of one split from what ``ask`` returned, and fill in ``counts``.
-
-    A target over ``max_chars`` is dropped, or cut: only ever in training, since nothing can be judged against
-    the beginning of an answer.
-    """
-    lengths: list[int] = []
-    for row in chain.from_iterable(asked):
-        if row["target"] is None:
-            counts.no_target += 1
-            continue
-        lengths.append(len(row["target"]))
-        if lengths[-1] > max_chars:
-            if not cut:
-                counts.too_long += 1
-                continue
-            counts.cut += 1
-            row["target"] = row["target"][:max_chars]
-        counts.rows += 1
-        yield {**row, "messages": chat(row["prompt"], row["target"])}
-    if lengths:
-        lengths.sort()
-        counts.median_chars, counts.p90_chars = (lengths[math.ceil(len(lengths) * q) - 1] for q in (0.5, 0.9))
-        counts.max_chars = lengths[-1]
-
-
-def ask(place: RowGroup, *, name: str, params: Messages) -> list[dict[str, Any]]:
-    """Prompt and target of each row of one row group of a clean part; no target is None."""
-    path, group = place
-    asked = task(name)
-    with pq.ParquetFile(path) as file:
-        start = sum(file.metadata.row_group(i).num_rows for i in range(group))
-        # json, yaml and schematic are columns too: the task's own text
-        texts = [name] if name in file.schema_arrow.names else []
-        columns = ["id", "name", "description", "type", "components", *texts]
-        rows = file.read_row_group(group, columns=columns, use_threads=False).to_pylist()
-    return [
-        {
-            "id": row["id"],
-            "name": row["name"],
-            "part": path.name,
-            "row": start + index,
-            "prompt": asked.prompt(row, form=params.form, with_name=params.with_name),
-            "target": asked.target(row, form=params.form),
-        }
-        for index, row in enumerate(rows)
-    ]
 
 
 if __name__ == "__main__":

@@ -13,34 +13,16 @@ stopped when the same command is run again.
 
 from __future__ import annotations
 
-import json
 import logging
-import shutil
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from tqdm import tqdm
-
-from schematic_reader.cli import UserError, command_line, run
-from schematic_reader.config import Data, load_params
-from schematic_reader.io.files import replacing_folder
-from schematic_reader.io.picture import PictureError, decode_picture
-from schematic_reader.io.raw import is_synthetic, raw_shards, shard_name, synthetic_name, write_manifest
-from schematic_reader.io.tables import RAW, write_batches
-from schematic_reader.sources.plan import allotted, describe, open_source, open_synthetic
-from schematic_reader.sources.shards import PLAN, Shard, Source
+from schematic_reader.cli import command_line, run
+from schematic_reader.config import load_params
+from schematic_reader.io.raw import raw_shards
+from schematic_reader.sources.fetch import fetch, first_look
+from schematic_reader.sources.plan import describe, open_source
 
 FOLDER = Path("data/raw")
-SPACE = 1.1  # of the bytes that are read: texts get shorter, pictures keep their length
-SHOWN = 10  # components of the first row
-
-log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -58,132 +40,6 @@ def main() -> None:
     print(f"{FOLDER}: {manifest['rows']} rows in {len(manifest['shards'])} shards{drawn}")
     for shard in raw_shards(FOLDER)[:1]:
         print(first_look(shard))
-
-
-def fetch(data: Data, seed: int, folder: Path) -> dict[str, Any]:
-    """Write the rows of the source that ``data`` names to ``folder`` and return its manifest.
-
-    Raises:
-        UserError: the source cannot be read or the disk is too full for it; ``folder`` is as it was.
-    """
-    # Only what is pinned is sure to be the same when an interrupted run goes on.
-    resume = json.dumps(asdict(data)) if data.source == "hub" else None
-    with replacing_folder(folder, resume=resume) as part:
-        source = open_source(data, seed, part)
-        log.info(describe(source, data.rows))
-        origins = write_shards(source, part, data.rows)
-        for path in part.iterdir():  # an interrupted run's, which another seed or generator may have drawn
-            if is_synthetic(path):
-                path.unlink()
-        drawn = write_shards(open_synthetic(data, seed), part, None, synthetic_name) if data.synthetic else []
-        (part / PLAN).unlink(missing_ok=True)
-        about = {
-            "source": data.source,
-            "id": data.id,
-            "revision": data.revision,
-            "commit": source.commit,
-            "licence": source.licence,
-            "columns": dict(source.columns),
-        }
-        return write_manifest(part, origins, about, synthetic=len(drawn))
-
-
-def first_look(shard: Path) -> str:
-    """What the first row of a shard holds, in a few lines."""
-    with pq.ParquetFile(shard) as file:
-        row = next(file.iter_batches(1))
-    try:
-        image = decode_picture(pc.struct_field(row.column("image"), "bytes")[0].as_py() or b"")
-        seen = f"{image.width} x {image.height} pixels, {image.mode}"
-    except PictureError:
-        seen = "none that can be read"
-    # As bytes: nothing has made sure yet that they are UTF-8.
-    texts = {
-        name: (row.column(name).cast(pa.binary())[0].as_py() or b"").decode("utf-8", "replace")
-        for name in RAW.names
-        if RAW.field(name).type == pa.string()
-    }
-    listed = row.column("components_used").cast(pa.list_(pa.binary()))[0].as_py() or []
-    names = [(name or b"").decode("utf-8", "replace") for name in listed]
-    lengths = ", ".join(f"{name} {len(text)}" for name, text in texts.items() if name not in ("name", "type"))
-    return (
-        f"first row: {texts['name']!r}, type {texts['type']!r}\n"
-        f"  picture: {seen}\n"
-        f"  components: {len(names)}, {names[:SHOWN]}{' ...' if len(names) > SHOWN else ''}\n"
-        f"  characters: {lengths}"
-    )
-
-
-def write_shards(
-    source: Source, folder: Path, limit: int | None, name: Callable[[int], str] = shard_name
-) -> list[str]:
-    """Write the source's shards to ``folder``, at most ``limit`` rows in all, and return their origins.
-
-    A shard that an earlier run has finished is left as it is.
-
-    Args:
-        name: the file name of a shard, from its number.
-
-    Raises:
-        UserError: a shard cannot be read, or the disk is too full. Shards under way are finished before.
-    """
-    counts = [count for count in allotted(source.shards, limit) if count]
-    chosen = list(zip(source.shards, counts, strict=False))
-    paths = [folder / name(number) for number in range(len(chosen))]
-    todo = [number for number, path in enumerate(paths) if not path.is_file()]
-    check_space(folder, sum(chosen[number][0].needed for number in todo))
-    if len(todo) < len(paths):
-        log.info("%d of %d shards are already here", len(paths) - len(todo), len(paths))
-    with tqdm(total=sum(counts), unit="row", desc="fetch", smoothing=0.1) as bar:
-        bar.update(sum(counts) - sum(counts[number] for number in todo))
-
-        def write(number: int) -> None:
-            shard, count = chosen[number]
-            write_batches(paths[number], RAW, counted(shard, count, bar))
-
-        if source.parallel == 1:
-            for number in todo:
-                write(number)
-        else:
-            with ThreadPoolExecutor(source.parallel) as pool:
-                running = [pool.submit(write, number) for number in todo]
-                try:
-                    for done in as_completed(running):
-                        done.result()
-                finally:
-                    pool.shutdown(cancel_futures=True)
-    return [shard.origin for shard, _ in chosen]
-
-
-def check_space(folder: Path, needed: int) -> None:
-    """Refuse to start what the disk cannot hold. What is written is about as long as what is read."""
-    free = shutil.disk_usage(folder).free
-    if needed * SPACE > free:
-        raise UserError(
-            f"{folder.parent} has {free} bytes free and some {int(needed * SPACE)} are needed: free disk "
-            "space, or read less by profiles.*.data.rows or shards"
-        )
-
-
-def counted(shard: Shard, count: int, bar: Any) -> Iterator[pa.RecordBatch]:
-    """The first ``count`` rows of a shard, with the progress bar moved on.
-
-    Raises:
-        UserError: the shard has fewer, so that it does not get its name.
-    """
-    left = count
-    for batch in shard.batches():
-        batch = batch.slice(0, left)
-        left -= batch.num_rows
-        bar.update(batch.num_rows)
-        yield batch
-        if not left:
-            return
-    if left:
-        raise UserError(
-            f"{shard.origin} holds {count - left} rows where its footer tells of {count}: copy or download "
-            "it again"
-        )
 
 
 if __name__ == "__main__":

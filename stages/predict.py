@@ -12,22 +12,16 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import chain
 from typing import get_args
 
 from schematic_reader.cli import UserError, run
 from schematic_reader.config import Params, Task, load_params
-from schematic_reader.kicad.drawing.draw import PIXELS_PER_MM
 from schematic_reader.predict.adapter import OWN, Weights, find_weights
-from schematic_reader.predict.drawing import Scale
-from schematic_reader.predict.files import named_files, read_file
-from schematic_reader.predict.output import as_csv, as_json, as_table, as_text
-from schematic_reader.predict.parts import Reading
+from schematic_reader.predict.batches import read_files
+from schematic_reader.predict.output import shown
 from schematic_reader.predict.reader import Reader
-from schematic_reader.predict.sheet import Limits, Sheet, open_sheets
+from schematic_reader.predict.sheet import Limits, drawing_scale
 from schematic_reader.tasks import task as task_named
 
 MOST_FAILED = 125  # a shell means something else by a greater exit status
@@ -79,16 +73,6 @@ def command_line() -> argparse.ArgumentParser:
     return parser
 
 
-def drawing_scale(params: Params) -> Scale:
-    """Drawings become as large as the sheets that the model has learned from.
-
-    The real ones are kicad-cli's, of one scale; the built-in ones are all of one size.
-    """
-    data, image = params.active.data, params.image
-    canvas = (data.width, data.height) if data.source == "sample" and data.width and data.height else None
-    return Scale(PIXELS_PER_MM, image.max_side, image.max_pixels, canvas)
-
-
 def load_reader(weights: Weights, task: Task, params: Params) -> Reader:
     """Load the model. This imports torch."""
     from schematic_reader.generation.generate import answer_sheets
@@ -122,55 +106,6 @@ def load_reader(weights: Weights, task: Task, params: Params) -> Reader:
         continuous=device.name == "cuda",
     )
     return Reader(ask, asked, params.messages, weights.calibration)
-
-
-def read_files(
-    words: Sequence[str], limits: Limits, load: Callable[[], Reader], *, batch_size: int
-) -> tuple[list[Reading], int]:
-    """Read what the words of the command line name, and count the files that could not be read.
-
-    The model is loaded when the first sheet is open, so that bad files are told at once.
-    """
-    readings: list[Reading] = []
-    waiting: list[Sheet] = []
-    failed, reader = 0, None
-    for found in chain(opened(words, limits), [None]):
-        if isinstance(found, UserError):
-            print(f"error: {found}", file=sys.stderr)
-            failed += 1
-        elif found:
-            waiting += found
-        while len(waiting) >= batch_size or (found is None and waiting):
-            reader = reader or load()
-            start = time.perf_counter()
-            batch, waiting = waiting[:batch_size], waiting[batch_size:]
-            readings += reader.read(batch)
-            log.info("%d read, %.1f s a sheet", len(batch), (time.perf_counter() - start) / len(batch))
-    for reading in readings:
-        if reading.cut:
-            log.warning("%s: the answer stops at evaluate.max_new_tokens and may lack parts", reading.origin)
-    return readings, failed
-
-
-def opened(words: Sequence[str], limits: Limits) -> Iterator[list[Sheet] | UserError]:
-    """The sheets of each file, or what is wrong with it."""
-    for name in named_files(words):
-        if isinstance(name, UserError):
-            yield name
-            continue
-        try:
-            yield open_sheets(*read_file(name), limits)
-        except UserError as error:
-            yield error
-
-
-def shown(readings: Sequence[Reading], format: str | None, task: str, *, calibrated: bool) -> str:
-    """The output in the format asked for."""
-    if format == "json":
-        return as_json(readings, task=task, calibrated=calibrated)
-    if task != "components":
-        return as_text(readings)
-    return as_table(readings) if format == "table" else as_csv(readings)
 
 
 if __name__ == "__main__":

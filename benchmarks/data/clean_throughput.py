@@ -117,9 +117,9 @@ def _has_components_and_image(components_used: Any, image: Any) -> bool:
 
 def project(folder: Path) -> dict[str, Any]:
     """Fetch from the folder, told apart, and the clean stage with all checks."""
+    from schematic_reader.cleaning.clean_to_parquet import clean_to_parquet
     from schematic_reader.config import Data, load_params
-    from stages.clean_to_parquet import clean_to_parquet
-    from stages.fetch import fetch
+    from schematic_reader.sources.fetch import fetch
 
     with tempfile.TemporaryDirectory() as temporary:
         raw, clean = Path(temporary) / "raw", Path(temporary) / "clean"

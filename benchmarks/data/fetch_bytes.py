@@ -90,7 +90,7 @@ def tutorial(folder: Path) -> int:
 def project(folder: Path) -> int:
     """The fetch stage; its number of rows."""
     from schematic_reader.config import Data
-    from stages.fetch import fetch
+    from schematic_reader.sources.fetch import fetch
 
     data = Data("hub", None, REPOSITORY, REVISION, None, None, None, None)
     os.environ.pop("HF_TOKEN", None)

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 import pyarrow.parquet as pq
 
 from benchmarks.common.results import SHARED, record
+from schematic_reader.cleaning.clean_to_parquet import clean_to_parquet
 from schematic_reader.cleaning.examine import Found, Limits, examine_group
 from schematic_reader.cleaning.groups import Mark
 from schematic_reader.cleaning.twins import marks
@@ -23,8 +24,7 @@ from schematic_reader.config import Data, load_params
 from schematic_reader.io.parallel import cores
 from schematic_reader.io.raw import raw_shards
 from schematic_reader.io.tables import SPLITS, clean_parts, row_groups
-from stages.clean_to_parquet import clean_to_parquet
-from stages.fetch import fetch
+from schematic_reader.sources.fetch import fetch
 
 SEEDS = 20
 TEST_SHARE = 0.2

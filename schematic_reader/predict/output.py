@@ -101,3 +101,12 @@ def _shown(cell: str) -> str:
 def _printable(text: str) -> str:
     """The text on one line, without what a terminal or a spreadsheet would obey."""
     return "".join("\ufffd" if unicodedata.category(char) in ("Cc", "Cf", "Cs") else char for char in text)
+
+
+def shown(readings: Sequence[Reading], format: str | None, task: str, *, calibrated: bool) -> str:
+    """The output in the format asked for."""
+    if format == "json":
+        return as_json(readings, task=task, calibrated=calibrated)
+    if task != "components":
+        return as_text(readings)
+    return as_table(readings) if format == "table" else as_csv(readings)

@@ -8,8 +8,9 @@ from PIL import Image as PILImage
 from PIL import ImageOps
 
 from schematic_reader.cli import UserError
-from schematic_reader.config import Image
+from schematic_reader.config import Image, Params
 from schematic_reader.io.picture import PictureError, fit_within, open_picture
+from schematic_reader.kicad.drawing.draw import PIXELS_PER_MM
 from schematic_reader.predict.drawing import Scale, draw, drawing_kind
 
 MAX_BYTES = 100_000_000  # of one file; a page of a schematic has a few hundred thousand
@@ -96,3 +97,13 @@ def _checked(picture: PILImage.Image, limits: Limits) -> PILImage.Image:
             f"{LEAST_SIDE} a side must be left when it is at most {limits.image.max_side} long"
         )
     return fitted
+
+
+def drawing_scale(params: Params) -> Scale:
+    """Drawings become as large as the sheets that the model has learned from.
+
+    The real ones are kicad-cli's, of one scale; the built-in ones are all of one size.
+    """
+    data, image = params.active.data, params.image
+    canvas = (data.width, data.height) if data.source == "sample" and data.width and data.height else None
+    return Scale(PIXELS_PER_MM, image.max_side, image.max_pixels, canvas)

@@ -23,8 +23,8 @@ from schematic_reader.cli import UserError
 from schematic_reader.config import Data
 from schematic_reader.io.raw import raw_shards
 from schematic_reader.io.tables import RAW, iterate_rows
+from schematic_reader.sources.fetch import fetch
 from schematic_reader.sources.plan import describe, open_source
-from stages.fetch import fetch
 from tests.support.hub_server import Hub, running_hub
 from tests.support.paths import ROOT
 from tests.support.raw_rows import raw_row
@@ -114,7 +114,7 @@ def test_synthetic_sheets_of_an_interrupted_run_are_drawn_anew(
     """What is downloaded is kept; what is drawn may be another seed's."""
     data = replace(DATA, synthetic=2)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("stages.fetch.write_manifest", Mock(side_effect=KeyboardInterrupt))
+        patch.setattr("schematic_reader.sources.fetch.write_manifest", Mock(side_effect=KeyboardInterrupt))
         fetch(data, 42, tmp_path / "raw")
     sent = dict(hub.sent)
     fetch(data, 43, tmp_path / "raw")
@@ -317,7 +317,9 @@ def test_a_disk_that_is_too_small_is_seen_before_the_download(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr("stages.fetch.shutil.disk_usage", lambda folder: usage._replace(free=2000))
+    monkeypatch.setattr(
+        "schematic_reader.sources.fetch.shutil.disk_usage", lambda folder: usage._replace(free=2000)
+    )
     with pytest.raises(UserError, match=r"has 2000 bytes free and some \d+ are needed: free disk space"):
         fetch(DATA, 42, tmp_path / "raw")
     assert sum(hub.sent.values()) <= 3 * 16 * 1024

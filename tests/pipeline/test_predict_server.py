@@ -26,10 +26,10 @@ from schematic_reader.predict import server
 from schematic_reader.predict.adapter import Weights
 from schematic_reader.predict.reader import Reader
 from schematic_reader.predict.server import application, is_loopback
-from schematic_reader.predict.sheet import Limits
+from schematic_reader.predict.sheet import Limits, drawing_scale
 from schematic_reader.synthetic.sample import make_row
 from schematic_reader.tasks import task as task_named
-from stages.predict import drawing_scale, load_reader
+from stages.predict import load_reader
 from tests.support.browser import Tab, open_tab
 from tests.support.foreign_files import BAD, SVG, picture
 from tests.support.paths import ROOT

@@ -9,9 +9,9 @@ from typing import Any
 
 from PIL import Image
 
+from schematic_reader.cleaning.clean_to_parquet import clean_to_parquet
 from schematic_reader.config import Clean
 from schematic_reader.io.tables import SPLITS, clean_parts, iterate_rows
-from stages.clean_to_parquet import clean_to_parquet
 
 PARAMS = Clean(
     max_pixels=10_000, max_text_chars=1000, mismatch="keep", validation=0.3, test=0.3, rows_per_part=2000

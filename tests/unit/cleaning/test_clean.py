@@ -16,13 +16,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from schematic_reader.cleaning.clean_to_parquet import clean_to_parquet
 from schematic_reader.cleaning.examine import REASONS, content_id
 from schematic_reader.cli import UserError
 from schematic_reader.config import Data
 from schematic_reader.io.raw import shard_name, write_manifest
 from schematic_reader.io.tables import CLEAN, RAW, SPLITS, clean_parts, iterate_rows
-from stages.clean_to_parquet import clean_to_parquet
-from stages.fetch import fetch
+from schematic_reader.sources.fetch import fetch
 from tests.support.cleaning import PARAMS, clean, re_encoded
 from tests.support.paths import ROOT
 from tests.support.raw_rows import bomb, png, raw_row, write_raw
@@ -323,11 +323,12 @@ def test_a_stage_that_is_killed_leaves_nothing_that_looks_finished(tmp_path: Pat
     done = run_stage(
         tmp_path,
         "import os, signal, stages.clean_to_parquet as stage\n"
-        "convert, calls = stage.clean_table, []\n"
+        "import schematic_reader.cleaning.clean_to_parquet as room\n"
+        "convert, calls = room.clean_table, []\n"
         "def killed(*tables):\n"
         "    calls.append(1)\n"
         "    return convert(*tables) if len(calls) < 5 else os.kill(os.getpid(), signal.SIGKILL)\n"
-        "stage.clean_table = killed\n"
+        "room.clean_table = killed\n"
         "stage.main()\n",
     )
     assert done.returncode == -signal.SIGKILL

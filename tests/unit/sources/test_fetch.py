@@ -21,8 +21,8 @@ from schematic_reader.cli import UserError
 from schematic_reader.config import Data, load_params
 from schematic_reader.io.raw import raw_shards
 from schematic_reader.io.tables import RAW, iterate_rows, write_rows
+from schematic_reader.sources.fetch import fetch, first_look
 from schematic_reader.sources.plan import SHEET_SIZE
-from stages.fetch import fetch, first_look
 from tests.support.paths import ROOT
 from tests.support.raw_rows import raw_row
 
@@ -208,12 +208,12 @@ def test_the_command_without_its_folder_is_one_line(local: Data, tmp_path: Path)
 
 def test_a_stage_that_is_killed_leaves_no_manifest_and_can_be_run_again(local: Data, tmp_path: Path) -> None:
     code = (
-        "import os, signal, stages.fetch as stage\n"
-        "write, calls = stage.write_batches, []\n"
+        "import os, signal, schematic_reader.sources.fetch as room, stages.fetch as stage\n"
+        "write, calls = room.write_batches, []\n"
         "def killed(*arguments):\n"
         "    calls.append(1)\n"
         "    return write(*arguments) if len(calls) < 2 else os.kill(os.getpid(), signal.SIGKILL)\n"
-        "stage.write_batches = killed\n"
+        "room.write_batches = killed\n"
         "stage.main()\n"
     )
     assert run_stage(tmp_path, local, code).returncode == -signal.SIGKILL

@@ -12,12 +12,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from schematic_reader.cleaning.clean_to_parquet import clean_to_parquet
 from schematic_reader.cli import UserError
 from schematic_reader.config import Clean, Messages
 from schematic_reader.io.tables import MESSAGES, SPLITS, Pictures, clean_parts, iterate_rows, read_messages
 from schematic_reader.tasks import task
-from stages.build_messages import build_messages
-from stages.clean_to_parquet import clean_to_parquet
+from schematic_reader.tasks.build_messages import build_messages
 from tests.support.paths import ROOT
 from tests.support.raw_rows import raw_row, write_raw
 

@@ -1,0 +1,57 @@
+"""What the command line names, read in batches by a model that is loaded when the first sheet is open."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+
+from schematic_reader.cli import UserError
+from schematic_reader.predict.files import named_files, read_file
+from schematic_reader.predict.parts import Reading
+from schematic_reader.predict.reader import Reader
+from schematic_reader.predict.sheet import Limits, Sheet, open_sheets
+
+log = logging.getLogger(__name__)
+
+
+def read_files(
+    words: Sequence[str], limits: Limits, load: Callable[[], Reader], *, batch_size: int
+) -> tuple[list[Reading], int]:
+    """Read what the words of the command line name, and count the files that could not be read.
+
+    The model is loaded when the first sheet is open, so that bad files are told at once.
+    """
+    readings: list[Reading] = []
+    waiting: list[Sheet] = []
+    failed, reader = 0, None
+    for found in chain(opened(words, limits), [None]):
+        if isinstance(found, UserError):
+            print(f"error: {found}", file=sys.stderr)
+            failed += 1
+        elif found:
+            waiting += found
+        while len(waiting) >= batch_size or (found is None and waiting):
+            reader = reader or load()
+            start = time.perf_counter()
+            batch, waiting = waiting[:batch_size], waiting[batch_size:]
+            readings += reader.read(batch)
+            log.info("%d read, %.1f s a sheet", len(batch), (time.perf_counter() - start) / len(batch))
+    for reading in readings:
+        if reading.cut:
+            log.warning("%s: the answer stops at evaluate.max_new_tokens and may lack parts", reading.origin)
+    return readings, failed
+
+
+def opened(words: Sequence[str], limits: Limits) -> Iterator[list[Sheet] | UserError]:
+    """The sheets of each file, or what is wrong with it."""
+    for name in named_files(words):
+        if isinstance(name, UserError):
+            yield name
+            continue
+        try:
+            yield open_sheets(*read_file(name), limits)
+        except UserError as error:
+            yield error
