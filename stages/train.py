@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from schematic_reader.cli import UserError, run, takes_no_arguments
 from schematic_reader.config import Params, load_params
 from schematic_reader.io.files import replacing_folder, write_json, write_text
+from schematic_reader.io.fingerprint import value_digest
 from schematic_reader.io.tables import read_messages
 
 if TYPE_CHECKING:
@@ -140,16 +141,16 @@ def choose(params: Params, encoder: Any) -> dict[str, Examples]:
 def fingerprint(params: Params, chosen: dict[str, Examples], model: Any) -> dict[str, str]:
     """Hashes of all that the adapter depends on."""
     from schematic_reader.model import processes
-    from schematic_reader.training.checkpoint import digest_of, digest_of_code, digest_of_model
+    from schematic_reader.training.checkpoint import digest_of_code, digest_of_model
 
     profile = params.active
     groups = (params.image, params.lora, params.train, profile.model, profile.train)
     return {
         "code": digest_of_code(),
-        "params": digest_of([params.seed, *map(repr, groups)]),
+        "params": value_digest([params.seed, *map(repr, groups)]),
         "number of processes": str(processes.count()),
         # An id is a hash of the sheet's content, its picture included.
-        "data": digest_of([examples.rows for _, examples in sorted(chosen.items())]),
+        "data": value_digest([examples.rows for _, examples in sorted(chosen.items())]),
         "base model": digest_of_model(
             profile.model.base, profile.model.revision, getattr(model.config, "_commit_hash", None)
         ),

@@ -6,7 +6,6 @@ first; a journal of anything else is started anew.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -15,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from schematic_reader.io.fingerprint import files_digest, value_digest
 
 log = logging.getLogger(__name__)
 
@@ -69,15 +70,7 @@ class Journal:
 
 def fingerprint(settings: object, files: Iterable[Path]) -> str:
     """A hash of settings (anything JSON has), the contents of files and folders, and library versions."""
-    digest = hashlib.sha256()
-    digest.update(_line([settings, {name: version(name) for name in _LIBRARIES}]))
-    for path in files:
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file() and file.suffix != ".pyc":
-                with file.open("rb") as opened:
-                    content = hashlib.file_digest(opened, "sha256").hexdigest()
-                digest.update(_line([file.as_posix(), content]))
-    return digest.hexdigest()
+    return value_digest([settings, {name: version(name) for name in _LIBRARIES}, files_digest(files)])
 
 
 def _line(value: object) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pyarrow.parquet as pq
 
 from schematic_reader.cli import UserError
 from schematic_reader.io.files import read_json, write_json
+from schematic_reader.io.fingerprint import file_digest
 
 MANIFEST = "manifest.json"
 _SYNTHETIC = "synthetic-"
@@ -46,8 +46,6 @@ def write_manifest(
     shards = []
     for name, origin in named:
         path = folder / name
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
         rows = pq.read_metadata(path).num_rows
         shards.append(
             {
@@ -55,7 +53,7 @@ def write_manifest(
                 "origin": origin,
                 "rows": rows,
                 "bytes": path.stat().st_size,
-                "sha256": digest,
+                "sha256": file_digest(path),
             }
         )
     manifest = {

@@ -6,9 +6,8 @@ import json
 import logging
 import platform
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import trl
 
 from schematic_reader.cli import UserError
 from schematic_reader.io.files import write_json
+from schematic_reader.io.fingerprint import files_digest, value_digest
 from schematic_reader.model import shares
 
 log = logging.getLogger(__name__)
@@ -134,33 +134,17 @@ class Checkpoint:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def digest_of(values: Iterable[Any]) -> str:
-    """A hash of values that JSON can hold, dictionaries by sorted key."""
-    return sha256(json.dumps(list(values), sort_keys=True).encode()).hexdigest()
-
-
 def digest_of_code() -> str:
     """A hash of every module that training runs, and of the libraries' versions."""
-    files = sorted(
-        file for name in CODE for file in [ROOT / name, *(ROOT / name).rglob("*.py")] if file.is_file()
-    )
     versions = [module.__version__ for module in (torch, transformers, peft, trl)]
-    hashes = [(str(file.relative_to(ROOT)), _digest_of_file(file)) for file in files]
-    return digest_of([platform.python_version(), versions, hashes])
+    return value_digest(
+        [platform.python_version(), versions, files_digest([ROOT / name for name in CODE], root=ROOT)]
+    )
 
 
 def digest_of_model(base: str, revision: str | None, commit: str | None) -> str:
     """A hash of the base model: of its files if it is a folder, else of the commit that was loaded."""
     folder = Path(base)
     if not folder.is_dir():
-        return digest_of([base, revision, commit])
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    return digest_of([(str(file.relative_to(folder)), _digest_of_file(file)) for file in files])
-
-
-def _digest_of_file(file: Path) -> str:
-    digest = sha256()
-    with file.open("rb") as handle:
-        while block := handle.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return value_digest([base, revision, commit])
+    return files_digest([folder], root=folder)
