@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from schematic_reader.cli import UserError
 from schematic_reader.io.tables import SPLITS
+from schematic_reader.union_find import UnionFind
 
 Mark = tuple[str, bytes]
 """A kind, such as ``text`` or ``pixels``, and a digest of what rows share."""
@@ -65,22 +66,14 @@ def assign_splits(
 
 
 def group_rows(rows: Iterable[Links]) -> dict[str, str]:
-    """Map each repository to the alphabetically first repository of its group (union-find)."""
-    parent: dict[str, str] = {}
+    """Map each repository to the alphabetically first repository of its group."""
+    groups: UnionFind[str] = UnionFind()
     owner: dict[Hashable, str] = {}
-
-    def root(name: str) -> str:
-        while parent[name] != name:
-            parent[name] = parent[parent[name]]
-            name = parent[name]
-        return name
-
     for repository, marks in rows:
-        parent.setdefault(repository, repository)
+        groups.find(repository)
         for mark in marks:
-            first, second = sorted((root(repository), root(owner.setdefault(mark, repository))))
-            parent[second] = first
-    return {repository: root(repository) for repository in parent}
+            groups.union(repository, owner.setdefault(mark, repository))
+    return groups.sets()
 
 
 def choose_split(group: str, *, validation: float, test: float) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from schematic_reader.union_find import UnionFind
+
 GRID = 32
 """Cells a side of the perceptual hash, frame included."""
 
@@ -74,22 +76,14 @@ def similar(hashes: Sequence[int]) -> list[int]:
     Two are alike when few of their bits differ, against those that are set; hashes with little ink are like
     nothing. Pairs are looked for among hashes that share a whole band of bits.
     """
-    parent = list(range(len(hashes)))
-
-    def root(index: int) -> int:
-        while parent[index] != index:
-            parent[index] = parent[parent[index]]
-            index = parent[index]
-        return index
-
+    clusters: UnionFind[int] = UnionFind()
     seen = _Bands()
     for index, bits in enumerate(hashes):
         for other in seen.candidates(bits):
             if _alike(bits, hashes[other]):
-                first, second = sorted((root(other), root(index)))
-                parent[second] = first
+                clusters.union(other, index)
         seen.add(index, bits)
-    return [root(index) for index in range(len(hashes))]
+    return [clusters.find(index) for index in range(len(hashes))]
 
 
 def like_any(known: Sequence[int], hashes: Sequence[int]) -> list[bool]:

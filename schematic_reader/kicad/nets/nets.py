@@ -26,6 +26,7 @@ from schematic_reader.kicad.geometry import orientation
 from schematic_reader.kicad.model import LibSymbol, Pin, PlacedSymbol, Point, Sheet
 from schematic_reader.kicad.nets.buses import Members, parse_bus
 from schematic_reader.kicad.nets.segments import GridPoint, Segments
+from schematic_reader.union_find import UnionFind
 
 PinId = tuple[str, str]  # reference and pin number
 
@@ -86,11 +87,12 @@ class _Name:
 
 
 class _Connections:
-    """Everything on a sheet that connects, as a union-find over numbered items."""
+    """Everything on a sheet that connects, as disjoint sets of items, which are numbered from 1."""
 
     def __init__(self, sheet: Sheet) -> None:
         self.sheet = sheet
-        self.parent: list[int] = []
+        self.items = 0
+        self.joined: UnionFind[int] = UnionFind()
         self.pins: list[tuple[int, PinId]] = []
         self.names: list[_Name] = []
         self.bus_labels: list[tuple[int, Members]] = []
@@ -112,7 +114,7 @@ class _Connections:
     def nets(self) -> list[Net]:
         members: defaultdict[int, set[PinId]] = defaultdict(set)
         for item, pin in self.pins:
-            members[self._find(item)].add(pin)
+            members[self.joined.find(item)].add(pin)
         names = self._net_names()
         found = [Net(names.get(root, ""), frozenset(pins)) for root, pins in members.items()]
         return sorted(found, key=lambda net: (net.name, sorted(net.pins)))
@@ -120,23 +122,14 @@ class _Connections:
     # --- items --------------------------------------------------------------------------------------
 
     def _item(self) -> int:
-        self.parent.append(len(self.parent))
-        return len(self.parent) - 1
-
-    def _find(self, item: int) -> int:
-        parent = self.parent
-        while parent[item] != item:
-            parent[item] = parent[parent[item]]
-            item = parent[item]
-        return item
+        self.items += 1
+        return self.items
 
     def _join(self, items: Iterable[int]) -> None:
-        first = None
+        items = iter(items)
+        first = next(items, 0)
         for item in items:
-            root = self._find(item)
-            if first is None:
-                first = root
-            self.parent[root] = first
+            self.joined.union(first, item)
 
     def _place_symbols(self) -> None:
         for symbol in self.sheet.symbols:
@@ -245,7 +238,7 @@ class _Connections:
         # Two labels on one bus make one net of the nets that correspond.
         same: defaultdict[tuple[int, int | str], list[int]] = defaultdict(list)
         for item, members in self.bus_labels:
-            root = self._find(item)
+            root = self.joined.find(item)
             for key, member in members:
                 if member in named:
                     same[root, key].append(named[member])
@@ -256,13 +249,13 @@ class _Connections:
         """The best name of each net: by rank, then without ``-Pad``, then by the alphabet."""
         best: dict[int, tuple[tuple[int, bool, str], _Name]] = {}
         for name in self.names:
-            root = self._find(name.item)
+            root = self.joined.find(name.item)
             key = (-name.rank, "-Pad" in name.text, name.text)
             if root not in best or key < best[root][0]:
                 best[root] = key, name
-        pins = Counter(self._find(item) for item, _ in self.pins)
+        pins = Counter(self.joined.find(item) for item, _ in self.pins)
         alone = {root for root, count in pins.items() if count == 1}
-        alone.update(self._find(item) for item in self.no_connects)
+        alone.update(self.joined.find(item) for item in self.no_connects)
         return {root: _full_name(name, alone=root in alone) for root, (_, name) in best.items()}
 
 
