@@ -13,6 +13,7 @@ computes exactly what a chat of that question would.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -58,6 +59,15 @@ class Reader(nn.Module):
         prefix: ids of int64 ``(tokens,)`` up to the end of the picture, with ``grid.tokens`` placeholders.
         slots: length of each slot in tokens.
     """
+
+    prefix: torch.Tensor
+    taps: torch.Tensor
+    tap_weights: torch.Tensor
+    vision_cos: torch.Tensor
+    vision_sin: torch.Tensor
+    cos: torch.Tensor
+    sin: torch.Tensor
+    mask: torch.Tensor
 
     def __init__(
         self, model: Qwen3VLForConditionalGeneration, grid: Grid, prefix: torch.Tensor, slots: tuple[int, ...]
@@ -133,7 +143,7 @@ class Reader(nn.Module):
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         return self.model.lm_head(hidden)
 
-    def _vision_attention(self, attention: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    def _vision_attention(self, attention: Any, x: torch.Tensor) -> torch.Tensor:
         batch, count, _ = x.shape
         qkv = attention.qkv(x).view(batch, count, 3, attention.num_heads, attention.head_dim)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
@@ -142,7 +152,7 @@ class Reader(nn.Module):
         return attention.proj(y.transpose(1, 2).reshape(batch, count, -1))
 
     def _attention(
-        self, attention: nn.Module, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
+        self, attention: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
     ) -> torch.Tensor:
         batch, count, _ = x.shape
         shape = (batch, count, -1, attention.head_dim)

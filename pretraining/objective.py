@@ -19,6 +19,8 @@ class Objective(nn.Module):
         labels: how many labels a cell has.
     """
 
+    colors: torch.Tensor
+
     def __init__(
         self,
         reader: Reader,

@@ -139,7 +139,6 @@ def plain_sheet(groups: Sequence[Group], size: Point, rng: random.Random) -> She
                         kind,
                         0.0,
                         rng.choice(("input", "output", "bidirectional")),
-                        TextStyle(h_align="left", v_align="bottom"),
                     )
                 )
                 x += _LETTER * len(text) + 10 + gap

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import yaml
 
@@ -61,7 +61,7 @@ def load(path: Path) -> Settings:
             f"{path} must have exactly the keys {', '.join(names)}: check {', '.join(map(str, odd))}"
         )
     types = get_type_hints(Settings)
-    values = {name: tuple(data[name]) if name == "slots" else data[name] for name in names}
+    values: dict[str, Any] = {name: tuple(data[name]) if name == "slots" else data[name] for name in names}
     for name in names:
         kind = tuple if name == "slots" else types[name]
         good = (int, float) if kind is float else kind

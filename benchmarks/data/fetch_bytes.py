@@ -36,9 +36,9 @@ def main() -> None:
     parser.add_argument("--side", choices=("tutorial", "project"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.side:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as empty:
             start = time.perf_counter()
-            rows = {"tutorial": tutorial, "project": project}[arguments.side](Path(folder))
+            rows = {"tutorial": tutorial, "project": project}[arguments.side](Path(empty))
             print(json.dumps({"rows": rows, "seconds": round(time.perf_counter() - start, 2)}))
         return
     from tests.support.hub_server import running_hub

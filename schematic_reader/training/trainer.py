@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from datasets import Dataset
 from torch.utils.data import SequentialSampler
-from transformers import PreTrainedModel, PrinterCallback, TrainerCallback
+from transformers import PreTrainedModel, PrinterCallback, TrainerCallback, TrainerControl
 from trl import SFTConfig, SFTTrainer
 
 from schematic_reader.config import Lora
@@ -49,6 +49,8 @@ class PackedTrainer(SFTTrainer):
         fp8: compute the frozen base's products in 8 bits.
         seed: what dropout depends on, with the number of the step.
     """
+
+    control: TrainerControl
 
     def __init__(
         self,

@@ -76,14 +76,18 @@ class _Handler(BaseHTTPRequestHandler):
         if hub.revision not in path:
             return self.answer(404, b"{}", code="RevisionNotFound")
         if path == f"{info}/revision/{hub.revision}":
-            return self.refused("info") or self.answer_json(self.info())
+            if not self.refused("info"):
+                self.answer_json(self.info())
+            return None
         if path.startswith(f"{info}/tree/{hub.revision}"):
             return self.answer_json(self.tree(path.removeprefix(f"{info}/tree/{hub.revision}").strip("/")))
         name = path.removeprefix(files)
         if not path.startswith(files) or not (hub.folder / name).is_file():
             return self.answer(404, b"{}", code="EntryNotFound")
         hub.requests[name] += 1
-        return self.refused(name) or self.redirect(f"{hub.endpoint}/storage/{name}")
+        if not self.refused(name):
+            self.redirect(f"{hub.endpoint}/storage/{name}")
+        return None
 
     def do_HEAD(self) -> None:
         """What a client asks before it downloads a whole file."""

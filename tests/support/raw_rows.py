@@ -74,6 +74,6 @@ def write_raw(
     drawn = [dict(row) for row in synthetic]
     if drawn:
         write_rows(folder / synthetic_name(0), RAW, drawn, row_group=row_group)
-    about = {"source": "local", "id": None, "revision": None, "columns": {}}
+    about: dict[str, Any] = {"source": "local", "id": None, "revision": None, "columns": {}}
     write_manifest(folder, origins, about, synthetic=bool(drawn))
     return folder
