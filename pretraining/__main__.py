@@ -32,7 +32,7 @@ def main() -> None:
     )
     parser.add_argument("--config", type=Path, default=HERE / "config.yaml")
     parser.add_argument(
-        "--processor", type=Path, default=HERE.parent / "tiny", help="folder with the tokenizer"
+        "--processor", type=Path, default=HERE.parent / "models" / "tiny", help="folder with the tokenizer"
     )
     parser.add_argument("--run", type=Path, default=Path("runs/pretrain"))
     parser.add_argument("--library", type=Path, help="folder of .kicad_sym files, for library_share")

@@ -29,8 +29,9 @@ from schematic_reader.kicad.drawing.layout import character_centers, lay_out
 from schematic_reader.kicad.model import Property
 from schematic_reader.synthetic.sample import make_sheet
 from schematic_reader.synthetic.symbols import KINDS
+from tests.support.paths import ROOT
 
-TINY = Path(__file__).parents[3] / "models" / "tiny"
+TINY = ROOT / "models" / "tiny"
 SETTINGS = Settings(
     seed=1,
     width=160,
@@ -295,7 +296,7 @@ def test_plain_sheets_place_symbols_without_overlap():
     ],
 )
 def test_settings_name_what_is_wrong(tmp_path, line, message):
-    committed = (TINY.parent / "pretrain" / "config.yaml").read_text()
+    committed = (ROOT / "pretraining" / "config.yaml").read_text()
     changed = {part.split(":")[0]: part for part in line.split("\n")}
     lines = [changed.pop(text.split(":")[0], text) for text in committed.splitlines()]
     path = tmp_path / "config.yaml"
@@ -306,7 +307,7 @@ def test_settings_name_what_is_wrong(tmp_path, line, message):
 
 def test_both_committed_configurations_load_and_align():
     for name in ("config.yaml", "config-large.yaml"):
-        settings = settings_module.load(TINY.parent / "pretrain" / name)
+        settings = settings_module.load(ROOT / "pretraining" / name)
         grid = Grid.of(settings.width, settings.height)
         prefix = prefix_of(AutoProcessor.from_pretrained(TINY).tokenizer, grid)
         # Attention with a mask is fast only for multiples of 8.
