@@ -17,7 +17,7 @@ from schematic_reader.config import load_params
 from schematic_reader.generation.journal import Journal, fingerprint
 from schematic_reader.io.files import write_json
 from schematic_reader.io.tables import PREDICTIONS, Pictures, write_rows
-from schematic_reader.scoring.examination import examine, items_of, test_sheets
+from schematic_reader.scoring.evaluation import evaluate_model, items_of, test_sheets
 from schematic_reader.scoring.ocr import ocr, read_texts, runs_here
 from schematic_reader.scoring.predictions import target_items
 from schematic_reader.scoring.prior import prior
@@ -73,7 +73,7 @@ def main() -> None:
         narrowed=narrowed,
         continuous=device.name == "cuda",
     )
-    predictions, metrics = examine(
+    predictions, metrics = evaluate_model(
         ask,
         rows,
         task=task,

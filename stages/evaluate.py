@@ -19,17 +19,17 @@ from schematic_reader.config import load_params
 from schematic_reader.generation.journal import Journal, fingerprint
 from schematic_reader.io.files import read_json, write_json, write_text
 from schematic_reader.io.tables import PREDICTIONS, Pictures, write_rows
-from schematic_reader.report.html_report import report_page
+from schematic_reader.report.page import report_page
 from schematic_reader.report.plots import write_plots
-from schematic_reader.scoring.confidence import confidence_metrics, fitted, judged_items
-from schematic_reader.scoring.examination import (
-    examine,
+from schematic_reader.scoring.confidence import confidence_metrics, fit_platt, judged_items
+from schematic_reader.scoring.evaluation import (
+    evaluate_model,
     prediction_rows,
     read_predictions,
     test_sheets,
     validation_sheets,
 )
-from schematic_reader.scoring.report import gain
+from schematic_reader.scoring.metrics import gain
 from schematic_reader.tasks import task as task_named
 
 ADAPTER = Path("models/adapter")
@@ -89,7 +89,7 @@ def main() -> None:
         narrowed=narrowed,
         continuous=device.name == "cuda",
     )
-    predictions, metrics = examine(
+    predictions, metrics = evaluate_model(
         partial(ask, Sheets(CLEAN, "test", params.image)),
         rows,
         task=task,
@@ -104,7 +104,7 @@ def main() -> None:
     if process:
         return  # the first process has all answers and writes them
     metrics["gain"] = gain(predictions, baseline, task=task, draws=judged.bootstrap_samples, seed=params.seed)
-    calibration = fitted(judged_items(prediction_rows(asked, answers, task), task))
+    calibration = fit_platt(judged_items(prediction_rows(asked, answers, task), task))
     if said := judged_items(predictions, task):
         metrics["confidence"] = confidence_metrics(said, calibration)
     write_rows(OUT, PREDICTIONS, map(asdict, predictions))

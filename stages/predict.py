@@ -17,11 +17,11 @@ from typing import get_args
 
 from schematic_reader.cli import UserError, run
 from schematic_reader.config import Params, Task, load_params
-from schematic_reader.predict.adapter import OWN, Weights, find_weights
 from schematic_reader.predict.batches import read_files
+from schematic_reader.predict.model_source import OWN, ModelSource, find_model
+from schematic_reader.predict.opened_sheet import SheetLimits, drawing_scale
 from schematic_reader.predict.output import shown
-from schematic_reader.predict.reader import Reader
-from schematic_reader.predict.sheet import Limits, drawing_scale
+from schematic_reader.predict.sheet_reader import SheetReader
 from schematic_reader.tasks import task as task_named
 
 MOST_FAILED = 125  # a shell means something else by a greater exit status
@@ -40,8 +40,8 @@ def main() -> None:
         raise UserError(f"an answer to the task {task} has no columns: leave --format out, or --format json")
     if task != params.task:
         log.warning("params.yaml has task: %s, so a model trained with it may not know %s", params.task, task)
-    weights = find_weights(words.adapter, params)
-    limits = Limits(params.image, params.clean.max_pixels, drawing_scale(params))
+    weights = find_model(words.adapter, params)
+    limits = SheetLimits(params.image, params.clean.max_pixels, drawing_scale(params))
     if words.serve:
         from schematic_reader.predict.server import serve
 
@@ -73,7 +73,7 @@ def command_line() -> argparse.ArgumentParser:
     return parser
 
 
-def load_reader(weights: Weights, task: Task, params: Params) -> Reader:
+def load_reader(weights: ModelSource, task: Task, params: Params) -> SheetReader:
     """Load the model. This imports torch."""
     from schematic_reader.generation.generate import answer_sheets
     from schematic_reader.generation.grammar import held_to
@@ -105,7 +105,7 @@ def load_reader(weights: Weights, task: Task, params: Params) -> Reader:
         narrowed=narrowed,
         continuous=device.name == "cuda",
     )
-    return Reader(ask, asked, params.messages, weights.calibration)
+    return SheetReader(ask, asked, params.messages, weights.calibration)
 
 
 if __name__ == "__main__":

@@ -14,10 +14,10 @@ from pathlib import Path
 from schematic_reader.cli import run
 from schematic_reader.config import Params, load_params
 from schematic_reader.io.files import replacing_folder
-from schematic_reader.publish.card import Weights
+from schematic_reader.publish.card import PublishedWeights
 from schematic_reader.publish.folder import cached_commit, copy_adapter, write_about
-from schematic_reader.publish.origin import find_origin
-from schematic_reader.publish.send import check_repository, require_token, send
+from schematic_reader.publish.provenance import find_provenance
+from schematic_reader.publish.upload import check_repository, require_token, send
 
 ADAPTER = Path("models/adapter")
 FOLDER = Path("published")
@@ -29,14 +29,14 @@ def main() -> None:
     check_repository(words.repo)
     token = None if words.dry_run else require_token()
     params = load_params()
-    origin = find_origin(forced=words.force)
-    weights = Weights(words.repo, words.merged, cached_commit(params.active.model))
+    provenance = find_provenance(forced=words.force)
+    weights = PublishedWeights(words.repo, words.merged, cached_commit(params.active.model))
     with replacing_folder(FOLDER) as folder:
         if words.merged:
             write_merged(params, folder)
         else:
             copy_adapter(ADAPTER, params.active.model.base, folder)
-        write_about(folder, weights, params, origin)
+        write_about(folder, weights, params, provenance)
     files = sorted(FOLDER.iterdir())
     for path in files:
         print(f"{path.stat().st_size:>14,}  {path.name}")
@@ -44,7 +44,7 @@ def main() -> None:
     if token is None:
         print(f"{total} in {FOLDER} would go to {words.repo}; nothing was sent")
         return
-    message = f"Publish {'merged weights' if words.merged else 'adapter'} of commit {origin.commit[:12]}"
+    message = f"Publish {'merged weights' if words.merged else 'adapter'} of commit {provenance.commit[:12]}"
     print(f"{total} sent: {send(FOLDER, words.repo, private=words.private, message=message, token=token)}")
 
 

@@ -26,7 +26,7 @@ from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoder, collate
 from schematic_reader.model.load import load_processor, load_tuned
 from schematic_reader.model.sheets import Sheets
-from schematic_reader.scoring.examination import test_sheets
+from schematic_reader.scoring.evaluation import test_sheets
 from schematic_reader.scoring.precision_recall import count, total
 from schematic_reader.tasks import task as task_named
 

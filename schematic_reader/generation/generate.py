@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any, Protocol
 
 import torch
@@ -25,26 +25,11 @@ from schematic_reader.generation.stopwatch import Stopwatch
 from schematic_reader.model.encode import Encoder
 from schematic_reader.model.fused import use_patch_product
 from schematic_reader.model.shares import gathered, own_share, this_process
+from schematic_reader.tasks.contract import ModelAnswer
 
 Narrowing = Callable[[list[dict[str, Any]]], LogitsProcessor]
 
 KEPT_AT_ONCE = 8  # answers that go into the journal together: each time the disk has to confirm
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a model said: its text, how many tokens it took, and whether it stopped or ran into the limit.
-
-    ``ends`` and ``probabilities`` have an entry for each token, the end of the turn, where it came, included:
-    the number of characters of ``text`` up to the token's end, and the token's probability given all before
-    it (softmax of the model's own logits). A beam search leaves both empty.
-    """
-
-    text: str
-    tokens: int
-    finish: str  # stop or length
-    ends: list[int] = field(default_factory=list)
-    probabilities: list[float] = field(default_factory=list)
 
 
 class Journal(Protocol):
@@ -73,7 +58,7 @@ def answer_sheets(
     compiled_from: int = COMPILED_FROM,
     limits: Sequence[int] | None = None,
     stopwatch: Stopwatch | None = None,
-) -> list[Answer]:
+) -> list[ModelAnswer]:
     """Answer the prompt of each message row, by the likeliest next token unless told otherwise.
 
     Rows whose right answers have about the same length are answered together; pictures of the next ones are
@@ -107,7 +92,7 @@ def answer_sheets(
     stops = _stop_ids(model, encoder)
     use_patch_product(model.model.visual)
     kept = {i for i in range(len(rows)) if journal and questions.key(i) in journal.values}
-    answers = {i: Answer(**journal.values[questions.key(i)]) for i in kept} if journal else {}
+    answers = {i: ModelAnswer(**journal.values[questions.key(i)]) for i in kept} if journal else {}
 
     def processors(chosen: Sequence[int], prompt: int) -> LogitsProcessorList:
         """What changes the scores of these rows' next tokens; the first ``prompt`` tokens do not count."""
@@ -145,7 +130,7 @@ def answer_sheets(
         asked = [batch for batch in batches if not kept.issuperset(batch)]
         found = answer_padded(model, questions, asked, config, processors)
 
-    waiting: dict[int, Answer] = {}
+    waiting: dict[int, ModelAnswer] = {}
     with (
         _explaining_lack_of_memory(batch_size),
         tqdm(
@@ -185,13 +170,13 @@ def _stop_ids(model: Any, encoder: Encoder) -> list[int]:
     return sorted({encoder.end_of_turn_id, *([own] if isinstance(own, int) else own or [])})
 
 
-def _answer(ids: list[int], probabilities: list[float], stops: list[int], encoder: Encoder) -> Answer:
+def _answer(ids: list[int], probabilities: list[float], stops: list[int], encoder: Encoder) -> ModelAnswer:
     end = next((at for at, token in enumerate(ids) if token in stops), None)
     kept = ids if end is None else ids[:end]
     text: str = encoder.tokenizer.decode(kept, skip_special_tokens=True)
     finish = "length" if end is None else "stop"
     if not probabilities:
-        return Answer(text.strip(), len(kept), finish)
+        return ModelAnswer(text.strip(), len(kept), finish)
     stream, tokenizer = DecodeStream(skip_special_tokens=True), encoder.tokenizer.backend_tokenizer
     length = len(text.strip())
     at, ends = len(text.lstrip()) - len(text), []  # minus the blanks that go
@@ -202,4 +187,4 @@ def _answer(ids: list[int], probabilities: list[float], stops: list[int], encode
     if end is not None:
         ends.append(length)
     sure = [round(probability, 6) for probability in probabilities[: len(ends)]]
-    return Answer(text.strip(), len(kept), finish, ends, sure)
+    return ModelAnswer(text.strip(), len(kept), finish, ends, sure)

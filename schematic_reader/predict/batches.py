@@ -9,23 +9,23 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 from schematic_reader.cli import UserError
-from schematic_reader.predict.files import named_files, read_file
+from schematic_reader.predict.input_files import named_files, read_file
+from schematic_reader.predict.opened_sheet import OpenedSheet, SheetLimits, open_sheets
 from schematic_reader.predict.parts import Reading
-from schematic_reader.predict.reader import Reader
-from schematic_reader.predict.sheet import Limits, Sheet, open_sheets
+from schematic_reader.predict.sheet_reader import SheetReader
 
 log = logging.getLogger(__name__)
 
 
 def read_files(
-    words: Sequence[str], limits: Limits, load: Callable[[], Reader], *, batch_size: int
+    words: Sequence[str], limits: SheetLimits, load: Callable[[], SheetReader], *, batch_size: int
 ) -> tuple[list[Reading], int]:
     """Read what the words of the command line name, and count the files that could not be read.
 
     The model is loaded when the first sheet is open, so that bad files are told at once.
     """
     readings: list[Reading] = []
-    waiting: list[Sheet] = []
+    waiting: list[OpenedSheet] = []
     failed, reader = 0, None
     for found in chain(opened(words, limits), [None]):
         if isinstance(found, UserError):
@@ -45,7 +45,7 @@ def read_files(
     return readings, failed
 
 
-def opened(words: Sequence[str], limits: Limits) -> Iterator[list[Sheet] | UserError]:
+def opened(words: Sequence[str], limits: SheetLimits) -> Iterator[list[OpenedSheet] | UserError]:
     """The sheets of each file, or what is wrong with it."""
     for name in named_files(words):
         if isinstance(name, UserError):

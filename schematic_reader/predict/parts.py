@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from schematic_reader.predict.kinds import kind_of
-from schematic_reader.predict.sheet import Origin
+from schematic_reader.predict.opened_sheet import SheetOrigin
+from schematic_reader.predict.part_kinds import kind_of
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,14 @@ class Reading:
     ``cut`` tells that the answer ran into ``evaluate.max_new_tokens``.
     """
 
-    origin: Origin
+    origin: SheetOrigin
     answer: str
     parts: tuple[Part, ...]
     cut: bool
 
 
 @dataclass(frozen=True)
-class Line:
+class BomLine:
     """A line of a bill of materials. ``confidence`` is that of the sheet that shows the part most clearly."""
 
     part: str
@@ -44,7 +44,7 @@ class Line:
     confidence: float | None
 
 
-def bill_of_materials(readings: Iterable[Reading]) -> list[Line]:
+def bill_of_materials(readings: Iterable[Reading]) -> list[BomLine]:
     """Every part once, by kind and name, with the sheets that show it in their order."""
     seen: dict[str, list[tuple[str, float | None]]] = {}
     for reading in readings:
@@ -54,5 +54,5 @@ def bill_of_materials(readings: Iterable[Reading]) -> list[Line]:
     for name, places in seen.items():
         confidences = [confidence for _, confidence in places if confidence is not None]
         sheets = tuple(dict.fromkeys(sheet for sheet, _ in places))
-        lines.append(Line(name, kind_of(name), sheets, max(confidences, default=None)))
+        lines.append(BomLine(name, kind_of(name), sheets, max(confidences, default=None)))
     return sorted(lines, key=lambda line: (line.kind, line.part.casefold(), line.part))

@@ -23,10 +23,10 @@ from urllib.parse import urlsplit
 from aiohttp import BodyPartReader, web
 
 from schematic_reader.cli import UserError
+from schematic_reader.predict.opened_sheet import OpenedSheet, SheetLimits, open_sheets
 from schematic_reader.predict.output import as_csv, sheets
 from schematic_reader.predict.parts import Reading
-from schematic_reader.predict.reader import Reader
-from schematic_reader.predict.sheet import Limits, Sheet, open_sheets
+from schematic_reader.predict.sheet_reader import SheetReader
 
 MAX_UPLOAD = 32_000_000  # bytes of all files of one upload
 MAX_FILES = 20
@@ -47,7 +47,7 @@ _HEADERS = {
 log = logging.getLogger(__name__)
 
 
-def serve(load: Callable[[], Reader], limits: Limits, *, host: str, port: int) -> None:
+def serve(load: Callable[[], SheetReader], limits: SheetLimits, *, host: str, port: int) -> None:
     """Load the model and serve the page until Ctrl-C.
 
     Raises:
@@ -76,7 +76,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def application(reader: Reader, limits: Limits, host: str) -> web.Application:
+def application(reader: SheetReader, limits: SheetLimits, host: str) -> web.Application:
     """The page, and ``POST /read``, which takes files as multipart form data and answers with JSON."""
     own = {host, "localhost", "127.0.0.1", "::1"} if is_loopback(host) else None
 
@@ -119,7 +119,7 @@ async def _file(request: web.Request) -> web.Response:
 
 
 class _Page:
-    def __init__(self, reader: Reader, limits: Limits) -> None:
+    def __init__(self, reader: SheetReader, limits: SheetLimits) -> None:
         self._reader = reader
         self._limits = limits
         self._thread = ThreadPoolExecutor(1)
@@ -169,11 +169,11 @@ async def _upload(request: web.Request) -> list[tuple[str, bytes]]:
     return files
 
 
-def read_upload(reader: Reader, limits: Limits, files: list[tuple[str, bytes]]) -> dict[str, Any]:
+def read_upload(reader: SheetReader, limits: SheetLimits, files: list[tuple[str, bytes]]) -> dict[str, Any]:
     """``task``, ``calibrated`` and ``sheets`` as in the JSON output, the latter with the ``picture`` that the
     model saw; ``errors``, a line each; ``csv``, null where no part was read.
     """
-    opened: list[Sheet] = []
+    opened: list[OpenedSheet] = []
     errors: list[str] = []
     for name, data in files:
         try:
@@ -194,7 +194,7 @@ def read_upload(reader: Reader, limits: Limits, files: list[tuple[str, bytes]]) 
     }
 
 
-def _data_uri(sheet: Sheet) -> str:
+def _data_uri(sheet: OpenedSheet) -> str:
     out = io.BytesIO()
     sheet.picture.quantize(64).save(out, "PNG")  # of line drawings nobody sees the difference
     return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"

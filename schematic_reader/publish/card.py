@@ -13,7 +13,7 @@ import yaml
 from huggingface_hub import EvalResult, ModelCardData
 
 from schematic_reader.config import Params
-from schematic_reader.publish.origin import Origin
+from schematic_reader.publish.provenance import Provenance
 from schematic_reader.report.table import result_table
 from schematic_reader.tasks import task as task_named
 
@@ -31,7 +31,7 @@ _ASKS = {
 
 
 @dataclass(frozen=True)
-class Weights:
+class PublishedWeights:
     """What is published.
 
     Attributes:
@@ -46,14 +46,14 @@ class Weights:
 
 
 def model_card(
-    weights: Weights,
+    weights: PublishedWeights,
     params: Params,
     *,
     manifest: Mapping[str, Any],
     before: Mapping[str, Any],
     after: Mapping[str, Any],
     training: Mapping[str, Any],
-    origin: Origin,
+    provenance: Provenance,
 ) -> str:
     """README.md of the published folder, with the head that the Hub reads.
 
@@ -66,7 +66,9 @@ def model_card(
         name=weights.repository.split("/")[1],
         asks=_ASKS[params.task],
         made=_made(weights, params),
-        doubts=f"\n> **Published in spite of this:** {' '.join(origin.doubts)}\n" if origin.doubts else "",
+        warnings=f"\n> **Published in spite of this:** {' '.join(provenance.warnings)}\n"
+        if provenance.warnings
+        else "",
         table=result_table(before, after),
         curve=CURVE,
         sheets=training["sheets"],
@@ -78,13 +80,13 @@ def model_card(
         data=_data(manifest),
         settings=yaml.safe_dump(_settings(params), sort_keys=False).strip(),
         side=params.image.max_side,
-        commit=origin.commit,
-        lock=origin.lock,
+        commit=provenance.commit,
+        lock=provenance.lock,
         libraries=", ".join(f"{name} {version(name)}" for name in _LIBRARIES),
     )
 
 
-def loading(weights: Weights, params: Params) -> str:
+def loading(weights: PublishedWeights, params: Params) -> str:
     """Python that makes ``model`` and ``processor``."""
     base = params.active.model.base
     revision = params.active.model.revision or weights.base_commit
@@ -128,7 +130,7 @@ def asking(params: Params) -> str:
 
 
 def _head(
-    weights: Weights, params: Params, manifest: Mapping[str, Any], after: Mapping[str, Any]
+    weights: PublishedWeights, params: Params, manifest: Mapping[str, Any], after: Mapping[str, Any]
 ) -> ModelCardData:
     on_hub = manifest["source"] == "hub"
     base = params.active.model.base
@@ -159,7 +161,7 @@ def _head(
     )
 
 
-def _made(weights: Weights, params: Params) -> str:
+def _made(weights: PublishedWeights, params: Params) -> str:
     """What it is and on what base, in a sentence or two."""
     base, revision = params.active.model.base, params.active.model.revision or weights.base_commit
     what = "A LoRA adapter merged into" if weights.merged else "A LoRA adapter on"

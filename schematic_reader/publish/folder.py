@@ -12,9 +12,9 @@ from huggingface_hub import try_to_load_from_cache
 from schematic_reader.cli import UserError
 from schematic_reader.config import Model, Params
 from schematic_reader.io.files import read_json, write_text
-from schematic_reader.publish.card import CURVE, Weights, model_card
+from schematic_reader.publish.card import CURVE, PublishedWeights, model_card
 from schematic_reader.publish.curve import draw_curve, read_curve
-from schematic_reader.publish.origin import Origin
+from schematic_reader.publish.provenance import Provenance
 
 CALIBRATION = Path("data/predictions/calibration.json")
 MANIFEST = Path("data/raw/manifest.json")
@@ -43,7 +43,7 @@ def copy_adapter(adapter: Path, base: str, folder: Path) -> None:
             shutil.copyfile(path, folder / path.name)
 
 
-def write_about(folder: Path, weights: Weights, params: Params, origin: Origin) -> None:
+def write_about(folder: Path, weights: PublishedWeights, params: Params, provenance: Provenance) -> None:
     """Write the model card, its picture and, where there is one, the calibration beside the weights.
 
     Raises:
@@ -56,7 +56,7 @@ def write_about(folder: Path, weights: Weights, params: Params, origin: Origin) 
         before=read_json(METRICS / "baseline.json", "baseline"),
         after=read_json(METRICS / "evaluate.json", "evaluate"),
         training=read_json(METRICS / "train.json", "train"),
-        origin=origin,
+        provenance=provenance,
     )
     curves = (read_curve(METRICS / "plots" / f"{split}.tsv") for split in ("train", "validation"))
     (folder / CURVE).write_bytes(draw_curve(*curves))

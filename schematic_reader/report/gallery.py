@@ -12,7 +12,7 @@ from PIL import Image
 
 from schematic_reader.io.picture import fit_within, open_picture
 from schematic_reader.report.escaping import shown
-from schematic_reader.scoring.predictions import PredictionRow, actual_items, answer_of, predicted_items
+from schematic_reader.scoring.predictions import PredictionRow, actual_items, parsed_answer, predicted_items
 from schematic_reader.tasks.contract import Item, Task
 
 SHEETS = 3
@@ -52,7 +52,7 @@ def sheet(row: PredictionRow, baseline: PredictionRow, task: Task, picture: str)
     """One sheet of the gallery as HTML."""
     predicted, actual = predicted_items(row, task), actual_items(row, task)
     right, missed, invented = predicted & actual, actual - predicted, predicted - actual
-    answer = answer_of(task, row.prediction)
+    answer = parsed_answer(task, row.prediction)
     fault = "" if answer.valid else f" The answer does not parse ({escape(answer.reason)})."
     cut = " It ran into the limit of tokens." if row.finish == "length" else ""
     return (

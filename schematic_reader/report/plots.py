@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from schematic_reader.io.files import write_text
-from schematic_reader.scoring.confidence import Calibration, Judged, calibrated, judged_items, reliability
+from schematic_reader.scoring.confidence import Calibration, JudgedItem, calibrated, judged_items, reliability
 from schematic_reader.scoring.precision_recall import count, share, total
 from schematic_reader.scoring.predictions import PredictionRow, actual_items, predicted_items
 from schematic_reader.tasks.contract import Task
@@ -172,7 +172,7 @@ def known(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     return _tsv(["names", "share", "true", *MODELS], table)
 
 
-def reliable(judged: Sequence[Judged]) -> str:
+def reliable(judged: Sequence[JudgedItem]) -> str:
     """How often items are right by how sure the model is of them: confidence, right, items."""
     rows = [[f"{mean:.6f}", f"{right:.6f}", number] for mean, right, number in reliability(judged)]
     return _tsv(["confidence", "right", "items"], rows)

@@ -18,8 +18,10 @@ def result_table(baseline: Mapping[str, Any], tuned: Mapping[str, Any]) -> str:
         rows.append(_row("OCR", baseline["ocr"]))
     for name, metrics in (("baseline", baseline), ("tuned", tuned)):
         rows.append(_row(name, metrics))
-        if "blind" in metrics:
-            rows.append(_row(f"- no picture, {metrics['blind']['sheets']:.0f} sheets", metrics["blind"]))
+        if "no_image" in metrics:
+            rows.append(
+                _row(f"- no picture, {metrics['no_image']['sheets']:.0f} sheets", metrics["no_image"])
+            )
     if "gain" in tuned:
         gain = tuned["gain"]
         interval = f"{gain['f1_low']:+.3f} to {gain['f1_high']:+.3f}"

@@ -1,9 +1,9 @@
-"""How sure a model is of each item that it names, and what that sureness is worth.
+"""Confidence of each named item, and its calibration (Platt scaling).
 
-The raw confidence of an item is the geometric mean of the probabilities of its tokens. A model's own
-probabilities say too much or too little, so they are calibrated on answers about validation sheets by Platt's
-scaling (Probabilistic Outputs for Support Vector Machines, 1999), whose two parameters a few hundred items
-determine, where isotonic regression follows chance.
+The raw confidence of an item is the geometric mean of the probabilities of its tokens. Token probabilities
+are over- or under-confident, so they are calibrated on answers for validation sheets by Platt scaling
+(Probabilistic Outputs for Support Vector Machines, 1999): two parameters that a few hundred items determine,
+where isotonic regression would overfit.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from schematic_reader.cli import UserError
 from schematic_reader.io.files import read_json, write_json
 from schematic_reader.scoring.precision_recall import share
-from schematic_reader.scoring.predictions import PredictionRow, actual_items, answer_of
+from schematic_reader.scoring.predictions import PredictionRow, actual_items, parsed_answer
 from schematic_reader.tasks.contract import Item, Task
 
 BINS = 10
@@ -28,12 +28,17 @@ BINS = 10
 
 _EDGES = np.linspace(0, 1, BINS + 1)[1:-1]
 
-_STEEPEST, _POINTS = 9.0, 73  # a calibration is kept as so many points, from logit -9 (0.0001) to 9 (0.9999)
+_MAX_LOGIT = 9.0
+"""Logits are clipped to ±9, that is probabilities to 0.0001 and 0.9999."""
 
-_LEAST = 1e-12  # a probability that rounding made 0 must not make a whole name impossible
+_POINTS = 73
+"""Points of the stored curve, evenly spaced in logits."""
 
-Judged = tuple[float, bool]
-"""The confidence of one item that was named, and whether it is right."""
+_EPS = 1e-12
+"""Smallest probability: one that was rounded to 0 must not make a whole name impossible."""
+
+JudgedItem = tuple[float, bool]
+"""The confidence of one item of an answer, and whether it is right."""
 
 
 def item_confidences(
@@ -42,25 +47,25 @@ def item_confidences(
     """The raw confidence, from 0 to 1, of each item of an answer, in the order of the answer.
 
     The tokens of an item are those of its name and the one after it (a comma or the end of the turn), which
-    ends the name: ``R`` might have gone on as ``R_Small``. Of an item that is said twice the first counts.
+    ends the name: ``R`` might have gone on as ``R_Small``. Of an item that occurs twice the first counts.
 
     Args:
         text: the answer; what is not valid has no items.
         ends: for each token, the number of characters of ``text`` up to its end, as
-            ``generation.generate.Answer``.
-        probabilities: of each token, given what stands before it; empty where they were not kept.
+            ``tasks.contract.ModelAnswer``.
+        probabilities: of each token, given all before it; empty where generation did not record them.
 
     Returns:
-        Empty for the structured tasks, which do not tell where an item stands.
+        Empty for the structured tasks, which give no item positions.
     """
     found: dict[Item, float] = {}
-    if not probabilities or not answer_of(task, text).valid:
+    if not probabilities or not parsed_answer(task, text).valid:
         return found
     starts = [0, *ends[:-1]]
     for item, first, last in task.places(text):
         chosen = probabilities[bisect_right(ends, first) : bisect_right(starts, last)]
         if item not in found and chosen:
-            logs = [math.log(max(probability, _LEAST)) for probability in chosen]
+            logs = [math.log(max(probability, _EPS)) for probability in chosen]
             found[item] = math.exp(sum(logs) / len(logs))
     return found
 
@@ -105,12 +110,12 @@ class Calibration:
         return cls(points, items)
 
 
-def fitted(judged: Sequence[Judged]) -> Calibration:
+def fit_platt(judged: Sequence[JudgedItem]) -> Calibration:
     """The calibration of these items; without any, one that changes nothing.
 
     A logistic curve on the logit of the raw confidence, fitted to Platt's targets: (n + 1) / (n + 2) of n
-    right items, 1 / (n + 2) of n wrong ones, so that a few items that were all right make none certain. Where
-    the surer items are right less often, all get the same.
+    right items, 1 / (n + 2) of n wrong ones, so that a few items that were all right make none certain. A
+    negative slope (more confident items are right less often) is replaced by a constant.
     """
     if not judged:
         return Calibration()
@@ -129,19 +134,19 @@ def fitted(judged: Sequence[Judged]) -> Calibration:
     slope, level = float(model.coef_[0, 0]), float(model.intercept_[0])
     if slope < 0:
         slope, level = 0.0, float(_logit(targets.mean()))
-    raws = 1 / (1 + np.exp(-np.linspace(-_STEEPEST, _STEEPEST, _POINTS)))
+    raws = 1 / (1 + np.exp(-np.linspace(-_MAX_LOGIT, _MAX_LOGIT, _POINTS)))
     rights = 1 / (1 + np.exp(-(slope * _logit(raws) + level)))
     points = zip(raws.round(6).tolist(), np.clip(rights, 1e-6, 1 - 1e-6).round(6).tolist(), strict=True)
     return Calibration(tuple(points), len(judged))
 
 
 def _logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The log of the odds, at most ``_STEEPEST`` either way."""
-    odds = np.log(np.maximum(probability, _LEAST)) - np.log(np.maximum(1 - probability, _LEAST))
-    return np.asarray(np.clip(odds, -_STEEPEST, _STEEPEST), dtype=np.float64)
+    """The log of the odds, at most ``_MAX_LOGIT`` either way."""
+    odds = np.log(np.maximum(probability, _EPS)) - np.log(np.maximum(1 - probability, _EPS))
+    return np.asarray(np.clip(odds, -_MAX_LOGIT, _MAX_LOGIT), dtype=np.float64)
 
 
-def judged_items(rows: Iterable[PredictionRow], task: Task) -> list[Judged]:
+def judged_items(rows: Iterable[PredictionRow], task: Task) -> list[JudgedItem]:
     """Each item that the answers name: its raw confidence, and whether the sheet has it (strictly)."""
     return [
         (raw, item in actual)
@@ -151,13 +156,13 @@ def judged_items(rows: Iterable[PredictionRow], task: Task) -> list[Judged]:
     ]
 
 
-def calibrated(judged: Iterable[Judged], calibration: Calibration) -> list[Judged]:
+def calibrated(judged: Iterable[JudgedItem], calibration: Calibration) -> list[JudgedItem]:
     return [(calibration.confidence(raw), right) for raw, right in judged]
 
 
-def reliability(judged: Sequence[Judged]) -> list[tuple[float, float, int]]:
+def reliability(judged: Sequence[JudgedItem]) -> list[tuple[float, float, int]]:
     """For each bin that has items: their mean confidence, the share that is right, and their number."""
-    bins: dict[int, list[Judged]] = {}
+    bins: dict[int, list[JudgedItem]] = {}
     for one in judged:
         bins.setdefault(int(np.searchsorted(_EDGES, one[0])), []).append(one)
     return [
@@ -166,7 +171,7 @@ def reliability(judged: Sequence[Judged]) -> list[tuple[float, float, int]]:
     ]
 
 
-def confidence_metrics(judged: Sequence[Judged], calibration: Calibration) -> dict[str, float]:
+def confidence_metrics(judged: Sequence[JudgedItem], calibration: Calibration) -> dict[str, float]:
     """How good the confidences of these items are, as they are (``raw_``) and calibrated.
 
     ``ece`` is the expected calibration error: how far confidence and share right lie apart, on average over

@@ -10,7 +10,7 @@ from functools import lru_cache
 from schematic_reader.cli import UserError
 from schematic_reader.scoring.precision_recall import count
 from schematic_reader.tasks import task as task_named
-from schematic_reader.tasks.contract import Answer, Item, Task
+from schematic_reader.tasks.contract import Item, ParsedAnswer, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class PredictionRow:
     """A row of data/predictions; ``tokens`` were generated, ``finish`` is ``stop`` or ``length``.
 
     ``precision``, ``recall`` and ``f1`` are the sheet's own, strict. ``ends`` and ``probabilities`` are those
-    of ``generation.generate.Answer``: one a token.
+    of ``tasks.contract.ModelAnswer``: one a token.
     """
 
     id: str
@@ -50,7 +50,7 @@ def prediction_row(
 ) -> PredictionRow:
     """The row with its measures. Raises UserError where the target cannot be judged against."""
     counts = count(
-        task.judged(answer_of(task, prediction).items, loose=False),
+        task.judged(parsed_answer(task, prediction).items, loose=False),
         task.judged(target_answer(task, target, id).items, loose=False),
     )
     return PredictionRow(
@@ -69,30 +69,30 @@ def prediction_row(
     )
 
 
-def answer_of(task: Task, text: str) -> Answer:
+def parsed_answer(task: Task, text: str) -> ParsedAnswer:
     """What ``task.parse`` reads in an answer or target, read once however many measures ask for it."""
-    return _answer_of(task.name, text)
+    return _parsed_answer(task.name, text)
 
 
 # A whole KiCad text takes up to a second to read. The size covers 200 sheets, before and after.
 @lru_cache(maxsize=1024)
-def _answer_of(name: str, text: str) -> Answer:
+def _parsed_answer(name: str, text: str) -> ParsedAnswer:
     return task_named(name).parse(text)
 
 
 def predicted_items(row: PredictionRow, task: Task) -> Counter[Item]:
     """The items of the answer as they are judged strictly."""
-    return task.judged(answer_of(task, row.prediction).items, loose=False)
+    return task.judged(parsed_answer(task, row.prediction).items, loose=False)
 
 
 def actual_items(row: PredictionRow, task: Task) -> Counter[Item]:
     """The items of the target as they are judged strictly."""
-    return task.judged(answer_of(task, row.target).items, loose=False)
+    return task.judged(parsed_answer(task, row.target).items, loose=False)
 
 
-def target_answer(task: Task, target: str, id: str) -> Answer:
+def target_answer(task: Task, target: str, id: str) -> ParsedAnswer:
     """What the target says. Raises UserError where it does not parse, as after cutting it short."""
-    answer = answer_of(task, target)
+    answer = parsed_answer(task, target)
     if not answer.valid:
         raise UserError(
             f"the {task.name} target of row {id} cannot be judged against ({answer.reason}): "

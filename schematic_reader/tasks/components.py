@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from schematic_reader.tasks.contract import Answer, Form, Item, Place, Row, heading
+from schematic_reader.tasks.contract import Form, Item, ParsedAnswer, Place, Row, heading
 from schematic_reader.tasks.folding import fold
 from schematic_reader.tasks.untrusted import UnreadableError, check_text, unfenced_place
 
@@ -50,7 +50,7 @@ class ComponentsTask:
         text = ", ".join(_quoted(name) for name in dict.fromkeys(names) if name)
         return text if self.parse(text).valid else None
 
-    def parse(self, answer: str) -> Answer:
+    def parse(self, answer: str) -> ParsedAnswer:
         """Reads a list separated by commas or line breaks.
 
         Code fences, bullets, numbering, quotes and backticks around a name, brackets around the list and a
@@ -59,9 +59,9 @@ class ComponentsTask:
         try:
             check_text(answer)
         except UnreadableError as error:
-            return Answer(valid=False, reason=error.reason)
+            return ParsedAnswer(valid=False, reason=error.reason)
         names: Counter[Item] = Counter(name for name, _, _ in self.places(answer))
-        return Answer(names) if names else Answer(valid=False, reason="empty")
+        return ParsedAnswer(names) if names else ParsedAnswer(valid=False, reason="empty")
 
     def places(self, answer: str) -> list[Place]:
         start, end = unfenced_place(answer)

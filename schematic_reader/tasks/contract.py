@@ -21,7 +21,23 @@ Place = tuple[Item, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ModelAnswer:
+    """A model's answer as text, with the number of its tokens and why it ended: ``stop`` or ``length``.
+
+    ``ends`` and ``probabilities`` have an entry for each token, the end-of-turn token, if it came, included:
+    the number of characters of ``text`` up to the token's end, and the token's probability given all before
+    it (softmax of the model's own logits). A beam search leaves both empty.
+    """
+
+    text: str
+    tokens: int
+    finish: str
+    ends: list[int] = field(default_factory=list)
+    probabilities: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedAnswer:
     """What an answer says: its items as often as it says them.
 
     An answer that is not valid has no items, and ``reason`` says why in one word: ``empty``, ``too_long``,
@@ -56,7 +72,7 @@ class Task(Protocol):
     def target(self, row: Row, *, form: Form) -> str | None:
         """The right answer, or None where the row does not hold one that ``parse`` reads."""
 
-    def parse(self, answer: str) -> Answer:
+    def parse(self, answer: str) -> ParsedAnswer:
         """Reads untrusted text in bounded time and memory; never raises on what it says."""
 
     def places(self, answer: str) -> list[Place]:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from schematic_reader.tasks.contract import Answer, Form, Grammar, Item, Place, Row, heading
+from schematic_reader.tasks.contract import Form, Grammar, Item, ParsedAnswer, Place, Row, heading
 from schematic_reader.tasks.folding import fold
 from schematic_reader.tasks.untrusted import UnreadableError, check_parts, check_text, unfenced
 
@@ -223,11 +223,11 @@ class DescriptionTask:
             return None
         return text if form == "verbatim" else self.write(description.in_reading_order())
 
-    def parse(self, answer: str) -> Answer:
+    def parse(self, answer: str) -> ParsedAnswer:
         try:
-            return Answer(self._read(answer).items())
+            return ParsedAnswer(self._read(answer).items())
         except UnreadableError as error:
-            return Answer(valid=False, reason=error.reason)
+            return ParsedAnswer(valid=False, reason=error.reason)
 
     def places(self, answer: str) -> list[Place]:  # noqa: ARG002
         return []

@@ -15,7 +15,7 @@ _FENCE = re.compile(r"^[ \t]*```[^\n`]*$", re.MULTILINE)
 
 
 class UnreadableError(ValueError):
-    """A text that is not parsed; ``reason`` is one of the words of ``Answer.reason``."""
+    """A text that is not parsed; ``reason`` is one of the words of ``ParsedAnswer.reason``."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -53,7 +53,7 @@ def test_every_task_goes_through_all_stages(
     assert before["sheets"] == after["sheets"] == 4
     if small_params(task)["evaluate"]["grammar"]:
         assert before["answers"]["valid"] == after["answers"]["valid"] == 1.0
-    assert before["blind"]["sheets"] == after["blind"]["sheets"] == 2
+    assert before["no_image"]["sheets"] == after["no_image"]["sheets"] == 2
     assert "<article" in (rows / "metrics" / "report.html").read_text()
     predictions = [pq.read_table(rows / f"data/predictions/{name}.parquet") for name in ("baseline", "tuned")]
     assert predictions[0].column("id").equals(predictions[1].column("id"))

@@ -23,15 +23,16 @@ import yaml
 from peft import LoraConfig, get_peft_model
 
 from schematic_reader.config import Params, load_params
-from schematic_reader.generation.generate import Answer, answer_sheets
+from schematic_reader.generation.generate import answer_sheets
 from schematic_reader.io.tables import CLEAN, write_rows
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoder
 from schematic_reader.model.load import load_base, load_processor, load_tuned
 from schematic_reader.model.sheets import Sheets
-from schematic_reader.predict import drawing, server
+from schematic_reader.predict import rendering, server
 from schematic_reader.synthetic.sample import make_row
 from schematic_reader.tasks import task as task_named
+from schematic_reader.tasks.contract import ModelAnswer
 from schematic_reader.tasks.messages import chat
 from stages import predict
 from tests.support.foreign_files import BAD, pdf
@@ -115,7 +116,7 @@ def found(done: Done) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def examined(project: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Answer]:
+def examined(project: Path, tmp_path_factory: pytest.TempPathFactory) -> list[ModelAnswer]:
     """What the model answers where ``stages.evaluate`` asks it: clean rows, message rows, ``Sheets``."""
     clean = tmp_path_factory.mktemp("clean")
     with chdir(project):
@@ -145,7 +146,7 @@ def examined(project: Path, tmp_path_factory: pytest.TempPathFactory) -> list[An
         )
 
 
-def test_it_asks_and_shows_exactly_what_evaluate_does(run: Predict, examined: list[Answer]) -> None:
+def test_it_asks_and_shows_exactly_what_evaluate_does(run: Predict, examined: list[ModelAnswer]) -> None:
     done = run("in", "--format", "json")
     assert (done.status, done.errors) == (0, [])
     assert [sheet["answer"] for sheet in found(done).values()] == [answer.text for answer in examined]
@@ -160,7 +161,7 @@ def test_it_asks_and_shows_exactly_what_evaluate_does(run: Predict, examined: li
 
 
 def test_the_same_sheet_in_another_form_and_from_standard_input(
-    run: Predict, project: Path, examined: list[Answer]
+    run: Predict, project: Path, examined: list[ModelAnswer]
 ) -> None:
     png = (project / "in" / "5.png").read_bytes()
     done = run("-", "5.kicad_sch", "in/6.png", "--format", "json", stdin=png)
@@ -198,7 +199,7 @@ def test_confidences_are_calibrated_where_a_calibration_goes_with_the_model(
 
 
 def test_bad_files_are_a_line_each_and_the_others_are_read(
-    run: Predict, project: Path, tmp_path: Path, examined: list[Answer]
+    run: Predict, project: Path, tmp_path: Path, examined: list[ModelAnswer]
 ) -> None:
     for name, (data, _) in BAD.items():
         (tmp_path / name).write_bytes(data)
@@ -272,7 +273,7 @@ def test_an_adapter_of_a_base_that_does_not_exist_or_of_another_shape(
 
 
 def test_a_whole_model_reads_too_and_the_adapter_made_a_difference(
-    run: Predict, examined: list[Answer]
+    run: Predict, examined: list[ModelAnswer]
 ) -> None:
     done = run("in/5.png", "--adapter", "models/tiny", "--format", "json")
     assert done.status == 0
@@ -353,7 +354,7 @@ def test_the_document_s_limits_are_those_of_the_code() -> None:
     assert COMMANDS and set(COMMANDS) >= ELSEWHERE
     text = " ".join(DOCUMENT.split())
     for fact in (
-        f"over {drawing.MAX_PAGES} pages",
+        f"over {rendering.MAX_PAGES} pages",
         f"At most {server.MAX_FILES} files and {server.MAX_UPLOAD // 1_000_000} MB at once",
         f"({predict.MOST_FAILED} at most)",
     ):

@@ -21,46 +21,46 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import Image, Model, load_params
-from schematic_reader.generation.generate import Answer
 from schematic_reader.predict import server
-from schematic_reader.predict.adapter import Weights
-from schematic_reader.predict.reader import Reader
+from schematic_reader.predict.model_source import ModelSource
+from schematic_reader.predict.opened_sheet import SheetLimits, drawing_scale
 from schematic_reader.predict.server import application, is_loopback
-from schematic_reader.predict.sheet import Limits, drawing_scale
+from schematic_reader.predict.sheet_reader import SheetReader
 from schematic_reader.synthetic.sample import make_row
 from schematic_reader.tasks import task as task_named
+from schematic_reader.tasks.contract import ModelAnswer
 from stages.predict import load_reader
 from tests.support.browser import Tab, open_tab
 from tests.support.foreign_files import BAD, SVG, picture
 from tests.support.paths import ROOT
 
 PARAMS = load_params(ROOT / "params.yaml")
-LIMITS = Limits(Image(256, 65_536), PARAMS.clean.max_pixels, drawing_scale(PARAMS))
+LIMITS = SheetLimits(Image(256, 65_536), PARAMS.clean.max_pixels, drawing_scale(PARAMS))
 TINY = ROOT / "models" / "tiny"
 Client = TestClient[Any, Any]
 
 
 @pytest.fixture(scope="module")
-def reader() -> Reader:
+def reader() -> SheetReader:
     """Reads with the small base model as it is."""
     model = Model(
         base=str(TINY), revision=None, dtype="float32", matmul="highest", device="cpu", batch_size=4
     )
-    return load_reader(Weights(TINY, model, True, None), "components", PARAMS)
+    return load_reader(ModelSource(TINY, model, True, None), "components", PARAMS)
 
 
-def waiting_reader(gate: threading.Event) -> Reader:
+def waiting_reader(gate: threading.Event) -> SheetReader:
     """Names one hostile part on every sheet, once the gate is open."""
 
-    def ask(_sheets: Any, rows: list[dict[str, Any]], /) -> list[Answer]:
+    def ask(_sheets: Any, rows: list[dict[str, Any]], /) -> list[ModelAnswer]:
         gate.wait(30)
         name = "<img src=x onerror=alert(1)>"
-        return [Answer(name, 2, "stop", [5, len(name)], [0.5, 0.5]) for _ in rows]
+        return [ModelAnswer(name, 2, "stop", [5, len(name)], [0.5, 0.5]) for _ in rows]
 
-    return Reader(ask, task_named("components"), PARAMS.messages, None)
+    return SheetReader(ask, task_named("components"), PARAMS.messages, None)
 
 
-def with_client(reader: Reader, test: Callable[[Client], Awaitable[None]]) -> None:
+def with_client(reader: SheetReader, test: Callable[[Client], Awaitable[None]]) -> None:
     """Run ``test`` against the page on a loopback port."""
 
     async def run() -> None:
@@ -197,7 +197,7 @@ def sheets(tmp_path: Path) -> list[str]:
     return [str(tmp_path / name) for name in files]
 
 
-def test_in_a_browser(tmp_path: Path, reader: Reader, sheets: list[str]) -> None:
+def test_in_a_browser(tmp_path: Path, reader: SheetReader, sheets: list[str]) -> None:
     """Files are dropped on the page, the parts stand beside the picture, and the CSV is downloaded."""
 
     async def test(client: Client) -> None:

@@ -21,11 +21,11 @@ from PIL import Image
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import load_params
-from schematic_reader.publish.card import Weights, model_card
+from schematic_reader.publish.card import PublishedWeights, model_card
 from schematic_reader.publish.curve import draw_curve, read_curve
 from schematic_reader.publish.folder import copy_adapter
-from schematic_reader.publish.origin import Origin
-from schematic_reader.publish.send import check_repository, send
+from schematic_reader.publish.provenance import Provenance
+from schematic_reader.publish.upload import check_repository, send
 from stages import publish
 from tests.support.checkout import git
 from tests.support.commands import documented
@@ -135,13 +135,13 @@ def test_the_card_of_a_model_and_a_data_set_on_the_hub_names_both_with_their_rev
     }
     base = "b" * 40
     card = model_card(
-        Weights("owner/name", False, base),
+        PublishedWeights("owner/name", False, base),
         params,
         manifest=manifest,
         before=metrics["baseline"],
         after=metrics["evaluate"],
         training=metrics["train"],
-        origin=Origin("c" * 40, "d" * 64, ()),
+        provenance=Provenance("c" * 40, "d" * 64, ()),
     )
     assert head(card)["base_model"] == "Qwen/Qwen3-VL-8B-Instruct"
     assert head(card)["base_model_relation"] == "adapter"

@@ -12,16 +12,16 @@ import pytest
 
 from schematic_reader.kicad.nodes import KicadError
 from schematic_reader.kicad.reader import read_sheet
-from schematic_reader.predict.kinds import kind_of
+from schematic_reader.predict.opened_sheet import SheetOrigin
 from schematic_reader.predict.output import as_csv, as_json, as_table, as_text
+from schematic_reader.predict.part_kinds import kind_of
 from schematic_reader.predict.parts import Part, Reading, bill_of_materials
-from schematic_reader.predict.sheet import Origin
 from tests.support.paths import shared_folder
 
 
 def reading(file: str, page: int | None = None, **parts: float | None) -> Reading:
     named = tuple(Part(name, confidence) for name, confidence in parts.items())
-    return Reading(Origin(file, page), ", ".join(parts), named, cut=False)
+    return Reading(SheetOrigin(file, page), ", ".join(parts), named, cut=False)
 
 
 TWO = [
@@ -52,7 +52,7 @@ def test_csv_opens_as_a_data_frame() -> None:
     ["=1+1", "+SUM(A1)", "-2", "@x", "\t=1", "\r=1", "\n=1", "\u202e=1", "＝1", '=HYPERLINK("http://x","y")'],
 )
 def test_no_cell_is_a_formula_or_breaks_its_line(name: str) -> None:
-    text = as_csv([Reading(Origin(f"{name}.png"), name, (Part(name, 0.5),), cut=False)])
+    text = as_csv([Reading(SheetOrigin(f"{name}.png"), name, (Part(name, 0.5),), cut=False)])
     _, row = csv.reader(io.StringIO(text))
     for cell in (row[0], row[2]):
         assert cell[0] in "'\ufffd"

@@ -19,7 +19,7 @@ from schematic_reader.scoring.confidence import (
     BINS,
     Calibration,
     confidence_metrics,
-    fitted,
+    fit_platt,
     item_confidences,
     judged_items,
     reliability,
@@ -90,7 +90,7 @@ def test_the_points_are_those_of_platts_curve() -> None:
         said = 1 / (1 + np.exp(-weights @ features))
         curvature = features * (said * (1 - said)) @ features.T
         weights -= np.linalg.solve(curvature, features @ (said - targets))
-    calibration = fitted(judged)
+    calibration = fit_platt(judged)
     for value in np.linspace(0.001, 0.999, 101):
         expected = 1 / (1 + np.exp(-weights @ np.array([np.log(value / (1 - value)), 1])))
         assert calibration.confidence(float(value)) == pytest.approx(expected, abs=2e-3)
@@ -99,7 +99,7 @@ def test_the_points_are_those_of_platts_curve() -> None:
 
 def test_being_surer_never_counts_against_an_item() -> None:
     """Where the sure ones are wrong, all are as likely as they are on average."""
-    calibration = fitted([(0.9, False), (0.95, False), (0.2, True), (0.3, True)])
+    calibration = fit_platt([(0.9, False), (0.95, False), (0.2, True), (0.3, True)])
     assert {calibration.confidence(raw) for raw in (0.0, 0.2, 0.9, 1.0)} == {0.5}
 
 
@@ -107,7 +107,7 @@ def test_being_surer_never_counts_against_an_item() -> None:
 def test_more_sure_is_never_less_likely_and_nothing_is_certain(
     judged: list[tuple[float, bool]], one: float, other: float
 ) -> None:
-    calibration = fitted(judged)
+    calibration = fit_platt(judged)
     low, high = (calibration.confidence(raw) for raw in sorted((one, other)))
     assert low <= high
     if judged:
@@ -117,7 +117,7 @@ def test_more_sure_is_never_less_likely_and_nothing_is_certain(
 
 
 def test_a_calibration_is_read_as_it_was_written(tmp_path: Path) -> None:
-    calibration = fitted(drawn(50, 2))
+    calibration = fit_platt(drawn(50, 2))
     calibration.write(tmp_path / "calibration.json")
     assert Calibration.read(tmp_path / "calibration.json") == calibration
 
@@ -142,7 +142,7 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, value: object) -> N
 
 
 def test_measures_equal_scikit_learns() -> None:
-    judged, calibration = drawn(500, 3), fitted(drawn(500, 4))
+    judged, calibration = drawn(500, 3), fit_platt(drawn(500, 4))
     found = confidence_metrics(judged, calibration)
     raw, right = (np.array(side, dtype=float) for side in zip(*judged, strict=True))
     for prefix, said in (

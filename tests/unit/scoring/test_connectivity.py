@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from schematic_reader.scoring.connectivity import MAX_PINS, connectivity, read_nets
+from schematic_reader.scoring.metrics import score
 from schematic_reader.scoring.predictions import prediction_row
-from schematic_reader.scoring.report import score
 from schematic_reader.tasks import task
 
 LIBRARY = """(lib_symbols (symbol "R" (symbol "R_1_1"

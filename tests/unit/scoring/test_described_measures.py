@@ -13,12 +13,12 @@ import yaml
 from schematic_reader.config import load_params
 from schematic_reader.io.tables import CLEAN, MESSAGES, write_rows
 from schematic_reader.scoring.connectivity import connectivity, has_nets
-from schematic_reader.scoring.examination import examine
+from schematic_reader.scoring.evaluation import evaluate_model
 from schematic_reader.tasks import task
+from schematic_reader.tasks.contract import ModelAnswer
 from schematic_reader.tasks.messages import chat
 from tests.support.described_sheets import OWN, document, said
 from tests.support.paths import ROOT
-from tests.unit.scoring.test_blind import Said
 
 GOOD = json.dumps(document(), indent=2)
 PART = json.dumps(document() | {"graphicalItems": document()["graphicalItems"][:1], "junctions": [5]})
@@ -64,7 +64,7 @@ def test_only_texts_with_coordinates_have_nets() -> None:
 
 @pytest.mark.parametrize("form", ["verbatim", "compact"])
 @pytest.mark.parametrize("name", ["json", "yaml", "schematic", "components"])
-def test_the_examination_finds_each_rows_own_text(tmp_path: Path, name: str, form: Any) -> None:
+def test_the_evaluation_finds_each_rows_own_text(tmp_path: Path, name: str, form: Any) -> None:
     """Three rows, the second of a sheet without R2: with another row's text its nets would be others."""
     other = document()
     del other["schematicSymbols"][3]
@@ -81,8 +81,8 @@ def test_the_examination_finds_each_rows_own_text(tmp_path: Path, name: str, for
         place = {"id": row["id"], "name": f"o/{i}", "part": "part-00.parquet", "row": i, "prompt": ""}
         rows.append(place | {"target": target, "messages": chat("", target)})
     write_rows(tmp_path / "train.parquet", MESSAGES, rows)
-    _, metrics = examine(
-        lambda asked, *, blind: [Said(row["target"]) for row in asked],
+    _, metrics = evaluate_model(
+        lambda asked, *, blind: [ModelAnswer(row["target"], 3, "stop") for row in asked],
         rows,
         task=task(name),
         form=form,

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from schematic_reader.report.html_report import report_page
+from schematic_reader.report.page import report_page
 from schematic_reader.report.plots import write_plots
 from schematic_reader.scoring.confidence import Calibration
 from schematic_reader.scoring.connectivity import has_nets
+from schematic_reader.scoring.metrics import gain, score
 from schematic_reader.scoring.predictions import PredictionRow, prediction_row
-from schematic_reader.scoring.report import gain, score
 from schematic_reader.tasks import task
 
 TARGETS = {

@@ -1,4 +1,4 @@
-"""The examination that both models sit: the same test sheets, asked and judged in the same way."""
+"""How both models are evaluated: the same test sheets, prompts and measures."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 from schematic_reader.cli import UserError
 from schematic_reader.config import Evaluate
 from schematic_reader.io.tables import read_messages
-from schematic_reader.scoring.blind import blind
 from schematic_reader.scoring.connectivity import has_nets
+from schematic_reader.scoring.metrics import Metrics, score
+from schematic_reader.scoring.no_image import no_image_control
 from schematic_reader.scoring.predictions import PredictionRow, prediction_row, target_items
 from schematic_reader.scoring.printed import printed_text
-from schematic_reader.scoring.report import Metrics, score
-from schematic_reader.tasks.contract import Form, Item, Task
+from schematic_reader.tasks.contract import Form, Item, ModelAnswer, Task
 
 MessageRow = dict[str, Any]
 
@@ -37,29 +37,14 @@ def _first(rows: list[MessageRow], count: int) -> list[MessageRow]:
     return sorted(rows, key=lambda row: str(row["id"]))[:count]
 
 
-class Said(Protocol):
-    """What a model answered for one sheet; ``generation.generate.Answer`` is one."""
+class AnswerFn(Protocol):
+    """Answers message rows, one answer a row, from their pictures or, ``blind``, from grey ones."""
 
-    @property
-    def text(self) -> str: ...
-    @property
-    def tokens(self) -> int: ...
-    @property
-    def finish(self) -> str: ...
-    @property
-    def ends(self) -> Sequence[int]: ...
-    @property
-    def probabilities(self) -> Sequence[float]: ...
+    def __call__(self, rows: list[MessageRow], *, blind: bool) -> Sequence[ModelAnswer]: ...
 
 
-class Examinee(Protocol):
-    """Answers message rows, one answer a row, from their pictures or, ``blind``, from grey sheets."""
-
-    def __call__(self, rows: list[MessageRow], *, blind: bool) -> Sequence[Said]: ...
-
-
-def examine(
-    ask: Examinee,
+def evaluate_model(
+    answer: AnswerFn,
     rows: list[MessageRow],
     *,
     task: Task,
@@ -69,12 +54,12 @@ def examine(
     clean: Path,
     seed: int,
 ) -> tuple[list[PredictionRow], Metrics]:
-    """The prediction rows of ``rows`` and their measures.
+    """The prediction rows of ``rows`` and their metrics.
 
-    The first ``settings.no_image_sheets`` rows are also asked about without their pictures; with any, the
-    measures have a group ``blind``.
+    The first ``settings.no_image_sheets`` rows are answered a second time without their pictures, as a
+    control; with any, the metrics have a group ``no_image``.
     """
-    predictions = prediction_rows(rows, ask(rows, blind=False), task)
+    predictions = prediction_rows(rows, answer(rows, blind=False), task)
     metrics = score(
         predictions,
         task=task,
@@ -84,15 +69,17 @@ def examine(
         seed=seed,
         schematics=_column(clean, rows, "schematic") if has_nets(task.name, form) else None,
     )
-    if covered := rows[: settings.no_image_sheets]:
-        unseeing = prediction_rows(covered, ask(covered, blind=True), task)
-        metrics["blind"] = blind(
-            unseeing, predictions[: len(covered)], task, draws=settings.bootstrap_samples, seed=seed
+    if controls := rows[: settings.no_image_sheets]:
+        without_image = prediction_rows(controls, answer(controls, blind=True), task)
+        metrics["no_image"] = no_image_control(
+            without_image, predictions[: len(controls)], task, draws=settings.bootstrap_samples, seed=seed
         )
     return predictions, metrics
 
 
-def prediction_rows(rows: Sequence[MessageRow], answers: Sequence[Said], task: Task) -> list[PredictionRow]:
+def prediction_rows(
+    rows: Sequence[MessageRow], answers: Sequence[ModelAnswer], task: Task
+) -> list[PredictionRow]:
     """The prediction row of each message row and the answer to it."""
     return [
         prediction_row(

@@ -17,13 +17,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from schematic_reader.report import gallery, html_report, svg
+from schematic_reader.report import gallery, svg
+from schematic_reader.report import page as report
 from schematic_reader.report.escaping import shown
-from schematic_reader.report.html_report import report_page
+from schematic_reader.report.page import report_page
 from schematic_reader.report.plots import write_plots
 from schematic_reader.scoring.confidence import Calibration
+from schematic_reader.scoring.metrics import gain, score
 from schematic_reader.scoring.predictions import PredictionRow, prediction_row
-from schematic_reader.scoring.report import gain, score
 from schematic_reader.tasks import task
 
 COMPONENTS = task("components")
@@ -56,8 +57,9 @@ def page(folder: Path, tuned: list[PredictionRow]) -> str:
         name: score(side, task=COMPONENTS, train_items=[Counter(["R"])], printed={}, draws=20, seed=1)
         for name, side in (("before", baseline), ("after", tuned))
     }
-    looked = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "looking": 0.1, "looking_low": -0.1, "same": 0.25}
-    measured["after"]["blind"] = looked | {"sheets": 2, "looking_high": 0.3}
+    control = {"sheets": 2, "precision": 0.5, "recall": 0.5, "f1": 0.5, "unchanged": 0.25}
+    gains = {"image_gain": 0.1, "image_gain_low": -0.1, "image_gain_high": 0.3}
+    measured["after"]["no_image"] = control | gains
     measured["after"]["confidence"] = {"raw_ece": 0.25, "ece": 0.125}
     measured["before"]["prior"] = {"k": 2, "precision": 0.5, "recall": 0.5, "f1": 0.5}
     measured["after"]["gain"] = gain(tuned, baseline, task=COMPONENTS, draws=20, seed=1)
@@ -112,7 +114,7 @@ def test_right_missed_and_invented_are_marked(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert "F1 0.400" in card and "baseline F1 0.500" in card
     assert "is off by 0.250 on average, calibrated by 0.125" in text
-    assert "by +0.100 (-0.100 to +0.300); it says the same without it about 25% of" in text
+    assert "by +0.100 (-0.100 to +0.300); without it the answer is unchanged on 25% of" in text
 
 
 def test_faults_of_an_answer_are_told(tmp_path: Path) -> None:
@@ -213,4 +215,4 @@ def test_loss_and_reliability_are_drawn_and_a_missing_curve_is_left_out(tmp_path
     assert "<title>raw: 0.8, 0.143</title>" in text
     for name in ("train", "validation"):
         (tmp_path / f"{name}.tsv").unlink()
-    assert "Loss by step: none." in "".join(html_report._charts(tmp_path))
+    assert "Loss by step: none." in "".join(report._charts(tmp_path))

@@ -17,22 +17,22 @@ _NAMED = 5  # paths that an error lists
 
 
 @dataclass(frozen=True)
-class Origin:
+class Provenance:
     """The state of the repository that the weights were taken from.
 
     Attributes:
         commit: Git's, 40 hex digits.
         lock: SHA-256 of dvc.lock, 64 hex digits.
-        doubts: what does not hold of it, in sentences; empty unless publishing was forced.
+        warnings: what does not hold of it, in sentences; empty unless publishing was forced.
     """
 
     commit: str
     lock: str
-    doubts: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
-def find_origin(*, forced: bool) -> Origin:
-    """The origin of what the current folder holds.
+def find_provenance(*, forced: bool) -> Provenance:
+    """The provenance of what the current folder holds.
 
     Args:
         forced: note what is wrong instead of refusing.
@@ -44,10 +44,10 @@ def find_origin(*, forced: bool) -> Origin:
     commit = _git("rev-parse", "HEAD").strip()
     if not LOCK.is_file():
         raise UserError(f"{LOCK} is missing: run `dvc repro`")
-    doubts = []
+    warnings = []
     changed = [line[3:] for line in _git("status", "--porcelain").splitlines()]
     if changed:
-        doubts.append(f"Files differed from the commit: {_listed(changed)}.")
+        warnings.append(f"Files differed from the commit: {_listed(changed)}.")
         if not forced:
             raise UserError(
                 f"these files differ from the last commit: {_listed(changed)}; commit them, so that the "
@@ -55,13 +55,13 @@ def find_origin(*, forced: bool) -> Origin:
             )
     stale = _stale_stages()
     if stale:
-        doubts.append(f"Stages were out of date: {_listed(stale)}.")
+        warnings.append(f"Stages were out of date: {_listed(stale)}.")
         if not forced:
             raise UserError(
                 f"these stages are out of date: {_listed(stale)}; run `dvc repro`, or `dvc checkout` if you "
                 "changed results by hand (or give --force, and the model card will say so)"
             )
-    return Origin(commit, hashlib.sha256(LOCK.read_bytes()).hexdigest(), tuple(doubts))
+    return Provenance(commit, hashlib.sha256(LOCK.read_bytes()).hexdigest(), tuple(warnings))
 
 
 def _stale_stages() -> list[str]:

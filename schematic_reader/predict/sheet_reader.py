@@ -1,4 +1,4 @@
-"""Asking a model about sheets from outside, in the words in which it was trained and examined."""
+"""Ask a model about sheets from outside, with the prompt of its training and evaluation."""
 
 from __future__ import annotations
 
@@ -8,37 +8,24 @@ from typing import Any, Protocol
 from PIL import Image as PILImage
 
 from schematic_reader.config import Messages
+from schematic_reader.predict.opened_sheet import OpenedSheet
 from schematic_reader.predict.parts import Part, Reading
-from schematic_reader.predict.sheet import Sheet
 from schematic_reader.scoring.confidence import Calibration, item_confidences
-from schematic_reader.tasks.contract import Task
+from schematic_reader.tasks.contract import ModelAnswer, Task
 from schematic_reader.tasks.messages import chat
 
 FILE_TYPE = ".kicad_sch"  # what the data set says of its sheets
 _ROW = {"name": None, "type": FILE_TYPE}
 
 
-class Said(Protocol):
-    """What a model answered; ``generation.generate.Answer`` is one."""
+class AnswerFn(Protocol):
+    """``generation.generate.answer_sheets`` with its model and settings: one answer a row."""
 
-    @property
-    def text(self) -> str: ...
-    @property
-    def finish(self) -> str: ...
-    @property
-    def ends(self) -> list[int]: ...
-    @property
-    def probabilities(self) -> list[float]: ...
+    def __call__(self, sheets: Any, rows: list[dict[str, Any]], /) -> Sequence[ModelAnswer]: ...
 
 
-class Asked(Protocol):
-    """``generation.generate.answer_sheets`` with its model and settings."""
-
-    def __call__(self, sheets: Any, rows: list[dict[str, Any]], /) -> Sequence[Said]: ...
-
-
-class Shown:
-    """The pictures of rows that hold them, as ``answer_sheets`` takes pictures."""
+class OpenedImages:
+    """An image source for rows that hold their pictures themselves."""
 
     def picture(self, row: dict[str, Any]) -> PILImage.Image:
         picture: PILImage.Image = row["picture"]
@@ -48,15 +35,17 @@ class Shown:
         return self.picture(row).size
 
 
-class Reader:
+class SheetReader:
     """Reads sheets with one model.
 
     Args:
-        calibration: what the model's confidences are worth; None where that is not known.
+        calibration: of the model's confidences; None where there is none.
     """
 
-    def __init__(self, ask: Asked, task: Task, messages: Messages, calibration: Calibration | None) -> None:
-        self._ask = ask
+    def __init__(
+        self, answer: AnswerFn, task: Task, messages: Messages, calibration: Calibration | None
+    ) -> None:
+        self._answer = answer
         self._task = task
         self._prompt = task.prompt(_ROW, form=messages.form, with_name=messages.with_name)
         self._calibration = calibration
@@ -69,23 +58,23 @@ class Reader:
     def calibrated(self) -> bool:
         return self._calibration is not None
 
-    def read(self, sheets: Sequence[Sheet]) -> list[Reading]:
+    def read(self, sheets: Sequence[OpenedSheet]) -> list[Reading]:
         """What the model says about each sheet, in their order."""
         messages = chat(self._prompt, "")
         rows = [
             {"id": str(number), "picture": sheet.picture, "messages": messages}
             for number, sheet in enumerate(sheets)
         ]
-        answers = self._ask(Shown(), rows)
+        answers = self._answer(OpenedImages(), rows)
         return [self._reading(sheet, answer) for sheet, answer in zip(sheets, answers, strict=True)]
 
-    def _reading(self, sheet: Sheet, said: Said) -> Reading:
+    def _reading(self, sheet: OpenedSheet, answer: ModelAnswer) -> Reading:
         parts: tuple[Part, ...] = ()
         if self._task.name == "components":
-            raw = item_confidences(self._task, said.text, said.ends, said.probabilities)
-            items = self._task.parse(said.text).items
-            parts = tuple(Part(self._task.name_of(item), self._worth(raw.get(item))) for item in items)
-        return Reading(sheet.origin, said.text, parts, said.finish == "length")
+            raw = item_confidences(self._task, answer.text, answer.ends, answer.probabilities)
+            items = self._task.parse(answer.text).items
+            parts = tuple(Part(self._task.name_of(item), self._confidence(raw.get(item))) for item in items)
+        return Reading(sheet.origin, answer.text, parts, answer.finish == "length")
 
-    def _worth(self, raw: float | None) -> float | None:
+    def _confidence(self, raw: float | None) -> float | None:
         return raw if raw is None or self._calibration is None else self._calibration.confidence(raw)

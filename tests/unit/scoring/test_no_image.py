@@ -1,9 +1,9 @@
-"""What a model says without the pictures, beside what it says with them."""
+"""The no-image control: answers without the pictures, beside those with them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +12,22 @@ import pytest
 from schematic_reader.config import load_params
 from schematic_reader.io.tables import CLEAN, MESSAGES, write_rows
 from schematic_reader.report.table import result_table
-from schematic_reader.scoring.examination import examine
+from schematic_reader.scoring.evaluation import evaluate_model
 from schematic_reader.tasks import task
+from schematic_reader.tasks.contract import ModelAnswer
 from schematic_reader.tasks.messages import chat
 from tests.support.paths import ROOT
 
 TARGETS = ["R, C", "R, GND", "LM358"]
 
 
-@dataclass(frozen=True)
-class Said:
-    text: str
-    tokens: int = 3
-    finish: str = "stop"
-    ends: tuple[int, ...] = ()
-    probabilities: tuple[float, ...] = ()
-
-
-def ask(rows: list[dict[str, Any]], *, blind: bool) -> Sequence[Said]:
+def answer(rows: list[dict[str, Any]], *, blind: bool) -> Sequence[ModelAnswer]:
     """Reads all but the second sheet rightly; without the picture it always says R and C."""
-    answers = ["R, C"] * len(rows) if blind else [row["target"] for row in rows]
-    return [Said("R, C" if row["id"] == "1" else answer) for row, answer in zip(rows, answers, strict=True)]
+    texts = ["R, C"] * len(rows) if blind else [row["target"] for row in rows]
+    return [
+        ModelAnswer("R, C" if row["id"] == "1" else text, 3, "stop")
+        for row, text in zip(rows, texts, strict=True)
+    ]
 
 
 @pytest.fixture
@@ -55,12 +50,12 @@ def rows(tmp_path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def examined(folder: Path, rows: list[dict[str, Any]], no_image_sheets: int) -> dict[str, Any]:
+def evaluated(folder: Path, rows: list[dict[str, Any]], no_image_sheets: int) -> dict[str, Any]:
     settings = replace(
         load_params(ROOT / "params.yaml").evaluate, no_image_sheets=no_image_sheets, bootstrap_samples=10
     )
-    _, metrics = examine(
-        ask,
+    _, metrics = evaluate_model(
+        answer,
         rows,
         task=task("components"),
         form="compact",
@@ -72,41 +67,41 @@ def examined(folder: Path, rows: list[dict[str, Any]], no_image_sheets: int) -> 
     return metrics
 
 
-def test_blind_by_hand(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
-    metrics = examined(tmp_path, rows, 2)
-    # Unseeing: R and C for both: 2 + 1 found of 4 said and 4 there. Seeing: the same two answers.
-    assert metrics["blind"] == {
+def test_the_control_by_hand(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+    metrics = evaluated(tmp_path, rows, 2)
+    # Without: R and C for both: 2 + 1 found of 4 predicted and 4 true. With: the same two answers.
+    assert metrics["no_image"] == {
         "sheets": 2,
         "precision": 0.75,
         "recall": 0.75,
         "f1": 0.75,
-        "with_picture_f1": 0.75,
-        "looking": 0.0,
-        "looking_low": 0.0,
-        "looking_high": 0.0,
-        "same": 1.0,
+        "with_image_f1": 0.75,
+        "image_gain": 0.0,
+        "image_gain_low": 0.0,
+        "image_gain_high": 0.0,
+        "unchanged": 1.0,
     }
-    # With the third, 3 of 6 and 5; seeing finds that too: 4 of 5 and 5, and says something else.
-    found = examined(tmp_path, rows, 99)["blind"]
-    # Looking helps on the third sheet's repository alone: by nothing where it is not drawn.
-    assert found.pop("looking_low") == 0.0 and found.pop("looking_high") > 0.3
+    # With the third sheet, 3 of 6 and 5; the picture finds that too: 4 of 5 and 5, in another answer.
+    found = evaluated(tmp_path, rows, 99)["no_image"]
+    # The picture helps on the third sheet's repository alone: not at all in samples without it.
+    assert found.pop("image_gain_low") == 0.0 and found.pop("image_gain_high") > 0.3
     assert found == {
         "sheets": 3,
         "precision": 0.5,
         "recall": 0.6,
         "f1": round(6 / 11, 6),
-        "with_picture_f1": 0.8,
-        "looking": round(0.8 - 6 / 11, 6),
-        "same": round(2 / 3, 6),
+        "with_image_f1": 0.8,
+        "image_gain": round(0.8 - 6 / 11, 6),
+        "unchanged": round(2 / 3, 6),
     }
 
 
-def test_no_no_image_sheets_is_off(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
-    assert "blind" not in examined(tmp_path, rows, 0)
+def test_without_control_sheets_there_is_no_group(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+    assert "no_image" not in evaluated(tmp_path, rows, 0)
 
 
 def test_the_table_has_a_line_without_the_picture(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
-    metrics = examined(tmp_path, rows, 2)
+    metrics = evaluated(tmp_path, rows, 2)
     lines = result_table(metrics, metrics).splitlines()
     assert [line.split("  ")[0] for line in lines[1:5]] == [
         "baseline", "- no picture, 2 sheets", "tuned", "- no picture, 2 sheets"

@@ -15,9 +15,9 @@ from schematic_reader.cli import UserError
 from schematic_reader.scoring.connectivity import connectivity
 from schematic_reader.scoring.interval import f1_interval, gain_interval
 from schematic_reader.scoring.precision_recall import Counts, count, exact_match, macro_f1, share, total
-from schematic_reader.scoring.predictions import PredictionRow, answer_of, target_answer
+from schematic_reader.scoring.predictions import PredictionRow, parsed_answer, target_answer
 from schematic_reader.scoring.repeating import repeating
-from schematic_reader.tasks.contract import Answer, Item, Task
+from schematic_reader.tasks.contract import Item, ParsedAnswer, Task
 from schematic_reader.tasks.folding import fold
 
 Metrics = dict[str, float | dict[str, float]]
@@ -27,12 +27,12 @@ _KINDS = {"symbols": "symbol", "labels": "label", "subsheets": "sheet"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
+class _JudgedSheet:
     """One sheet: its row, what the answer says, and both sides as strictly judged items."""
 
     row: PredictionRow
-    answer: Answer
-    truth: Answer
+    answer: ParsedAnswer
+    truth: ParsedAnswer
     predicted: Counter[Item]
     actual: Counter[Item]
 
@@ -118,9 +118,9 @@ def gain(
     return _rounded(f1=total(after).f1 - total(before).f1, f1_low=low, f1_high=high)
 
 
-def _judge(row: PredictionRow, task: Task) -> _Judged:
-    answer, truth = answer_of(task, row.prediction), target_answer(task, row.target, row.id)
-    return _Judged(
+def _judge(row: PredictionRow, task: Task) -> _JudgedSheet:
+    answer, truth = parsed_answer(task, row.prediction), target_answer(task, row.target, row.id)
+    return _JudgedSheet(
         row,
         answer,
         truth,
@@ -129,7 +129,7 @@ def _judge(row: PredictionRow, task: Task) -> _Judged:
     )
 
 
-def _answers(sheets: Sequence[_Judged], top: Counts) -> dict[str, float]:
+def _answers(sheets: Sequence[_JudgedSheet], top: Counts) -> dict[str, float]:
     """What kind of answers they are, as shares of the sheets. An empty answer is invalid too."""
     invalid = sum(not sheet.answer.valid for sheet in sheets)
     counts = {
@@ -152,7 +152,10 @@ def _answers(sheets: Sequence[_Judged], top: Counts) -> dict[str, float]:
 
 
 def _names(
-    sheets: Sequence[_Judged], task: Task, seen: AbstractSet[str], printed: Mapping[str, AbstractSet[str]]
+    sheets: Sequence[_JudgedSheet],
+    task: Task,
+    seen: AbstractSet[str],
+    printed: Mapping[str, AbstractSet[str]],
 ) -> dict[str, float]:
     """Recall by whether training showed the item's name, and by whether the sheet prints it."""
     found: Counter[str] = Counter()
@@ -185,7 +188,7 @@ def _recalls(
     }
 
 
-def _of_kind(sheets: Sequence[_Judged], kind: str) -> dict[str, float]:
+def _of_kind(sheets: Sequence[_JudgedSheet], kind: str) -> dict[str, float]:
     """The micro measures of the items of one kind alone."""
     counts = total(
         count(*(Counter({item: n for item, n in side.items() if item[0] == kind}) for side in sides))

@@ -2,7 +2,7 @@
 
 Files from outside can crash a renderer (a deeply nested SVG overflows resvg's stack) or keep it busy for
 hours, so that each is drawn by a process of its own, within bounds of time and memory:
-``python -m schematic_reader.predict.drawing KIND SCALE``, SCALE as JSON, reads the file from standard input
+``python -m schematic_reader.predict.rendering KIND SCALE``, SCALE as JSON, reads the file from standard input
 and writes each page to standard output as width, height (32 bits each, big-endian) and RGB bytes. What is
 wrong with the file is one line on standard error, with exit status 1.
 """
@@ -49,7 +49,7 @@ _HEADER = struct.Struct(">II")
 
 
 @dataclass(frozen=True)
-class Scale:
+class RenderScale:
     """How large drawings become.
 
     Attributes:
@@ -66,7 +66,7 @@ class Scale:
     canvas: tuple[int, int] | None = None
 
 
-def drawing_kind(data: bytes) -> str | None:
+def vector_format(data: bytes) -> str | None:
     """Which of ``pdf``, ``svg`` and ``kicad`` the file is by its beginning; None for anything else."""
     head = data[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
     if b"%PDF-" in data[:1024]:  # PDFium allows as much before it
@@ -78,7 +78,7 @@ def drawing_kind(data: bytes) -> str | None:
     return None
 
 
-def draw(kind: str, data: bytes, scale: Scale) -> list[PILImage.Image]:
+def draw(kind: str, data: bytes, scale: RenderScale) -> list[PILImage.Image]:
     """RGB pictures of all pages, in a process of its own.
 
     Raises:
@@ -87,7 +87,7 @@ def draw(kind: str, data: bytes, scale: Scale) -> list[PILImage.Image]:
     root = str(Path(__file__).resolve().parents[2])
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "schematic_reader.predict.drawing", kind, json.dumps(asdict(scale))],
+            [sys.executable, "-m", "schematic_reader.predict.rendering", kind, json.dumps(asdict(scale))],
             input=data,
             capture_output=True,
             timeout=SECONDS,
@@ -117,14 +117,14 @@ def main() -> None:
     """Draw the file on standard input."""
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     kind, settings = sys.argv[1:]
-    scale = Scale(**json.loads(settings))
+    scale = RenderScale(**json.loads(settings))
     drawn = {"pdf": _draw_pdf, "svg": _draw_svg, "kicad": _draw_kicad}[kind]
     for picture in drawn(sys.stdin.buffer.read(), scale):
         page = _on_white(picture, scale.canvas or picture.size)
         sys.stdout.buffer.write(_HEADER.pack(*page.size) + page.tobytes())
 
 
-def _size(width: float, height: float, scale: Scale) -> tuple[int, int]:
+def _size(width: float, height: float, scale: RenderScale) -> tuple[int, int]:
     """The size in pixels of a drawing of ``width`` x ``height`` mm.
 
     Where the scale would show nothing, because the file calls the drawing a few millimetres large, it becomes
@@ -151,7 +151,7 @@ def _on_white(picture: PILImage.Image, size: tuple[int, int]) -> PILImage.Image:
     return paper
 
 
-def _draw_pdf(data: bytes, scale: Scale) -> Iterator[PILImage.Image]:
+def _draw_pdf(data: bytes, scale: RenderScale) -> Iterator[PILImage.Image]:
     import pypdfium2
 
     try:
@@ -176,7 +176,7 @@ def _draw_pdf(data: bytes, scale: Scale) -> Iterator[PILImage.Image]:
             raise UserError(f"page {number + 1} of the PDF is damaged: export it again") from None
 
 
-def _draw_svg(data: bytes, scale: Scale) -> Iterator[PILImage.Image]:
+def _draw_svg(data: bytes, scale: RenderScale) -> Iterator[PILImage.Image]:
     import resvg_py
 
     width, height = _size(*_svg_size(data), scale)
@@ -228,7 +228,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _draw_kicad(data: bytes, scale: Scale) -> Iterator[PILImage.Image]:
+def _draw_kicad(data: bytes, scale: RenderScale) -> Iterator[PILImage.Image]:
     from schematic_reader.kicad.drawing.draw import draw_sheet
     from schematic_reader.kicad.nodes import KicadError
     from schematic_reader.kicad.reader import read_sheet

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from schematic_reader.cli import UserError
-from schematic_reader.predict.sheet import MAX_BYTES
+from schematic_reader.predict.opened_sheet import MAX_BYTES
 
 STANDARD_INPUT = "-"
 SUFFIXES = (

@@ -12,18 +12,18 @@ from PIL import Image as PILImage
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import Image
-from schematic_reader.predict import drawing, sheet
-from schematic_reader.predict.drawing import Scale
-from schematic_reader.predict.files import named_files, read_file
-from schematic_reader.predict.sheet import Limits, Origin, open_sheets
+from schematic_reader.predict import opened_sheet, rendering
+from schematic_reader.predict.input_files import named_files, read_file
+from schematic_reader.predict.opened_sheet import SheetLimits, SheetOrigin, open_sheets
+from schematic_reader.predict.rendering import RenderScale
 from schematic_reader.synthetic.sample import make_row
 from tests.support.foreign_files import BAD, SVG, pdf, picture
 
-LIMITS = Limits(Image(1024, 1_048_576), 50_000_000, Scale(4.0, 1024, 1_048_576))
-ON_CANVAS = Limits(LIMITS.image, LIMITS.max_pixels, Scale(4.0, 1024, 1_048_576, (640, 448)))
+LIMITS = SheetLimits(Image(1024, 1_048_576), 50_000_000, RenderScale(4.0, 1024, 1_048_576))
+ON_CANVAS = SheetLimits(LIMITS.image, LIMITS.max_pixels, RenderScale(4.0, 1024, 1_048_576, (640, 448)))
 
 
-def opened(data: bytes, limits: Limits = LIMITS) -> PILImage.Image:
+def opened(data: bytes, limits: SheetLimits = LIMITS) -> PILImage.Image:
     (found,) = open_sheets("file", data, limits)
     assert found.picture.mode == "RGB"
     return found.picture
@@ -84,7 +84,7 @@ def test_svg_is_drawn_at_the_scale_of_its_paper(root: str, size: tuple[int, int]
 def test_every_page_of_a_pdf_is_a_sheet() -> None:
     # A black box over the left half of 216 x 144 pt, which are 76.2 x 50.8 mm.
     pages = open_sheets("two.pdf", pdf(width=216, height=144, content="0 0 108 144 re f", pages=2), LIMITS)
-    assert [page.origin for page in pages] == [Origin("two.pdf", 1), Origin("two.pdf", 2)]
+    assert [page.origin for page in pages] == [SheetOrigin("two.pdf", 1), SheetOrigin("two.pdf", 2)]
     for page in pages:
         assert page.picture.size == (305, 203)
         found = dark(page.picture)
@@ -114,10 +114,10 @@ def test_what_is_no_sheet_is_one_line_that_names_the_file(name: str) -> None:
 
 
 def test_a_file_that_is_too_long_or_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawing, "SECONDS", 0.001)
+    monkeypatch.setattr(rendering, "SECONDS", 0.001)
     with pytest.raises(UserError, match=r"^file: drawing it takes over 0.001 seconds"):
         opened(pdf())
-    monkeypatch.setattr(sheet, "MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(opened_sheet, "MAX_BYTES", 1_000_000)
     with pytest.raises(UserError, match="^file: over 1 MB"):
         opened(b"x" * 1_000_001)
 

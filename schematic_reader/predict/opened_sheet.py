@@ -11,14 +11,14 @@ from schematic_reader.cli import UserError
 from schematic_reader.config import Image, Params
 from schematic_reader.io.picture import PictureError, fit_within, open_picture
 from schematic_reader.kicad.drawing.draw import PIXELS_PER_MM
-from schematic_reader.predict.drawing import Scale, draw, drawing_kind
+from schematic_reader.predict.rendering import RenderScale, draw, vector_format
 
 MAX_BYTES = 100_000_000  # of one file; a page of a schematic has a few hundred thousand
 LEAST_SIDE = 32  # pixels; a letter takes 5
 
 
 @dataclass(frozen=True)
-class Limits:
+class SheetLimits:
     """How large sheets may be and how they are drawn.
 
     Attributes:
@@ -29,11 +29,11 @@ class Limits:
 
     image: Image
     max_pixels: int
-    scale: Scale
+    scale: RenderScale
 
 
 @dataclass(frozen=True)
-class Origin:
+class SheetOrigin:
     """Where a sheet comes from: the name of its file, and its page from 1 where a file may have several."""
 
     file: str
@@ -44,14 +44,14 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class OpenedSheet:
     """One sheet; the picture is RGB and within the limits."""
 
-    origin: Origin
+    origin: SheetOrigin
     picture: PILImage.Image
 
 
-def open_sheets(file: str, data: bytes, limits: Limits) -> list[Sheet]:
+def open_sheets(file: str, data: bytes, limits: SheetLimits) -> list[OpenedSheet]:
     """The sheets of a file: one, or each page of a PDF. What it is tells its content, not its name.
 
     Raises:
@@ -60,18 +60,18 @@ def open_sheets(file: str, data: bytes, limits: Limits) -> list[Sheet]:
     try:
         if len(data) > MAX_BYTES:
             raise UserError(f"over {MAX_BYTES // 1_000_000} MB: is this a sheet?")
-        kind = drawing_kind(data)
+        kind = vector_format(data)
         if kind is None:
-            return [Sheet(Origin(file), _checked(_picture(data, limits), limits))]
+            return [OpenedSheet(SheetOrigin(file), _checked(_picture(data, limits), limits))]
         pages = [_checked(page, limits) for page in draw(kind, data, limits.scale)]
     except UserError as error:
         raise UserError(f"{file}: {error}") from None
     if kind != "pdf":
-        return [Sheet(Origin(file), page) for page in pages]
-    return [Sheet(Origin(file, number), page) for number, page in enumerate(pages, start=1)]
+        return [OpenedSheet(SheetOrigin(file), page) for page in pages]
+    return [OpenedSheet(SheetOrigin(file, number), page) for number, page in enumerate(pages, start=1)]
 
 
-def _picture(data: bytes, limits: Limits) -> PILImage.Image:
+def _picture(data: bytes, limits: SheetLimits) -> PILImage.Image:
     if not data:
         raise UserError("it is empty")
     try:
@@ -88,7 +88,7 @@ def _picture(data: bytes, limits: Limits) -> PILImage.Image:
         ) from None
 
 
-def _checked(picture: PILImage.Image, limits: Limits) -> PILImage.Image:
+def _checked(picture: PILImage.Image, limits: SheetLimits) -> PILImage.Image:
     """The picture within the limits."""
     fitted = fit_within(picture, max_side=limits.image.max_side, max_pixels=limits.image.max_pixels)
     if min(fitted.size) < LEAST_SIDE:
@@ -99,11 +99,11 @@ def _checked(picture: PILImage.Image, limits: Limits) -> PILImage.Image:
     return fitted
 
 
-def drawing_scale(params: Params) -> Scale:
+def drawing_scale(params: Params) -> RenderScale:
     """Drawings become as large as the sheets that the model has learned from.
 
     The real ones are kicad-cli's, of one scale; the built-in ones are all of one size.
     """
     data, image = params.active.data, params.image
     canvas = (data.width, data.height) if data.source == "sample" and data.width and data.height else None
-    return Scale(PIXELS_PER_MM, image.max_side, image.max_pixels, canvas)
+    return RenderScale(PIXELS_PER_MM, image.max_side, image.max_pixels, canvas)

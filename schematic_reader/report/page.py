@@ -52,11 +52,11 @@ def report_page(
         "<h2>Result</h2>",
         _result(before, after),
         *(
-            f'<p class="note">Looking at the picture changes the {name} model\'s F1 by {one["looking"]:+.3f} '
-            f"({one['looking_low']:+.3f} to {one['looking_high']:+.3f}); it says the same without it about "
-            f"{one['same']:.0%} of the sheets.</p>"
+            f'<p class="note">The picture changes the {name} model\'s F1 by {one["image_gain"]:+.3f} '
+            f"({one['image_gain_low']:+.3f} to {one['image_gain_high']:+.3f}); without it the answer is "
+            f"unchanged on {one['unchanged']:.0%} of the sheets.</p>"
             for name, metrics in (("baseline", before), ("tuned", after))
-            if (one := metrics.get("blind"))
+            if (one := metrics.get("no_image"))
         ),
         *(
             f'<p class="note">The tuned model\'s confidence in a name is off by {sure["raw_ece"]:.3f} on '
@@ -96,9 +96,12 @@ def _result(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
         rows.append(("OCR", before["ocr"]))
     for name, metrics in (("baseline", before), ("tuned", after)):
         rows.append((name, metrics))
-        if "blind" in metrics:
+        if "no_image" in metrics:
             rows.append(
-                (f"{name} without the picture, {metrics['blind']['sheets']:.0f} sheets", metrics["blind"])
+                (
+                    f"{name} without the picture, {metrics['no_image']['sheets']:.0f} sheets",
+                    metrics["no_image"],
+                )
             )
         rows += [(f"{name}, {text}", metrics[group]) for group, text in _GROUPS.items() if group in metrics]
     header = ("", "precision", "recall", "F1", "95 % interval", "", "macro F1", "exact")

@@ -22,7 +22,7 @@ _WEIGHTS = ["*.json", "*.safetensors", "*.jinja", "*.txt"]  # nothing that is un
 
 
 @dataclass(frozen=True)
-class Weights:
+class ModelSource:
     """A model to load: the base with the adapter in ``folder``, or, ``whole``, the model in ``folder``."""
 
     folder: Path
@@ -31,7 +31,7 @@ class Weights:
     calibration: Calibration | None
 
 
-def find_weights(word: str, params: Params) -> Weights:
+def find_model(word: str, params: Params) -> ModelSource:
     """What ``--adapter`` names: a folder with an adapter or a whole model, or an id of either on the Hub.
 
     The base is the one that the adapter was trained on, in the precision and on the device of the profile
@@ -46,7 +46,7 @@ def find_weights(word: str, params: Params) -> Weights:
     if not (folder / "adapter_config.json").is_file():
         if not (folder / "config.json").is_file():
             raise UserError(f"{word} holds no adapter_config.json: {_fix(word)}")
-        return Weights(folder, replace(active, base=str(folder), revision=None), True, calibration)
+        return ModelSource(folder, replace(active, base=str(folder), revision=None), True, calibration)
     if not (folder / "adapter_model.safetensors").is_file():
         raise UserError(f"{word} holds no adapter_model.safetensors: {_fix(word)}")
     config = read_json(folder / "adapter_config.json", "train")
@@ -57,7 +57,7 @@ def find_weights(word: str, params: Params) -> Weights:
         profile.model for profile in (params.active, *params.profiles.values()) if profile.model.base == base
     ]
     model = same[0] if same else replace(active, base=base, revision=config.get("revision"))
-    return Weights(folder, model, False, calibration)
+    return ModelSource(folder, model, False, calibration)
 
 
 def _fix(word: str) -> str:

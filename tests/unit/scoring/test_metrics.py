@@ -9,9 +9,9 @@ import pytest
 
 from schematic_reader.cli import UserError
 from schematic_reader.report.table import result_table
+from schematic_reader.scoring.metrics import gain, score
 from schematic_reader.scoring.predictions import PredictionRow, prediction_row, target_items
 from schematic_reader.scoring.printed import printed_text
-from schematic_reader.scoring.report import gain, score
 from schematic_reader.tasks import task
 
 COMPONENTS = task("components")
