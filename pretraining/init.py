@@ -14,7 +14,7 @@ from pretraining.geometry import make_config, make_model, make_processor, parame
 from pretraining.questions import ask, view
 from pretraining.settings import load
 from pretraining.sheets import SheetMaker
-from schematic_reader.kicad.drawing.layout import lay_out
+from schematic_reader.kicad.drawing.layout import layout_of
 
 LOG = logging.getLogger("pretraining")
 MADE_UP_LINES = 12_000
@@ -29,7 +29,7 @@ def lines(seed: int) -> Iterator[str]:
     for number in range(SHEETS):
         rng = random.Random(f"{seed} tokenizer {number}")
         sheet = maker.sheet(rng)
-        for asked in ask(view(sheet, lay_out(sheet, settings.width, settings.height)), 4, rng):
+        for asked in ask(view(sheet, layout_of(sheet, settings.width, settings.height)), 4, rng):
             yield asked.prompt
             yield asked.answer
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from schematic_reader.kicad.drawing.layout import Box, lay_out
+from schematic_reader.kicad.drawing.layout import Box, layout_of
 from schematic_reader.kicad.model import (
     Label,
     LibSymbol,
@@ -67,7 +67,7 @@ def _extent(symbol: LibSymbol, unit: int, angle: float, mirror: str) -> tuple[Bo
     far = 1000.0
     placed = PlacedSymbol(symbol.lib_id, (far, far), angle, mirror, unit)
     library = {symbol.lib_id: symbol}
-    seen = lay_out(
+    seen = layout_of(
         Sheet(size=(2 * far, 2 * far), lib_symbols=library, symbols=(placed,), frame=False),
         2000,
         2000,

@@ -19,7 +19,7 @@ from pretraining.questions import NAMES, Asked, View, ask, view
 from pretraining.settings import Settings
 from pretraining.tokens import CELL, TURN_END
 from schematic_reader.kicad.drawing.draw import draw_sheet
-from schematic_reader.kicad.drawing.layout import SheetLayout, character_centers, lay_out
+from schematic_reader.kicad.drawing.layout import SheetLayout, character_centers, layout_of
 from schematic_reader.kicad.drawing.palette import palette
 from schematic_reader.kicad.model import Property, Sheet, TitleBlock
 from schematic_reader.synthetic.circuits.compose import compose
@@ -79,7 +79,7 @@ class SheetMaker:
         for i in range(settings.fresh):
             rng = random.Random(f"{settings.seed} {number} {i}")
             sheet = self.sheet(rng)
-            layout = _inside(lay_out(sheet, width, height), width, height)
+            layout = _inside(layout_of(sheet, width, height), width, height)
             chunk.pictures[i] = np.asarray(draw_sheet(sheet, width=width, height=height))
             seen = view(sheet, layout)
             chunk.cells[i] = np.packbits(_cells(layout, seen), axis=1)

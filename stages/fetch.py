@@ -18,9 +18,9 @@ from pathlib import Path
 
 from schematic_reader.cli import command_line, run
 from schematic_reader.config import load_params
-from schematic_reader.io.raw import raw_shards
-from schematic_reader.sources.fetch import fetch, first_look
-from schematic_reader.sources.plan import describe, open_source
+from schematic_reader.io.manifest import raw_shards
+from schematic_reader.sources.fetch import fetch, preview
+from schematic_reader.sources.plan import describe_plan, open_source
 
 FOLDER = Path("data/raw")
 
@@ -33,13 +33,13 @@ def main() -> None:
     params = load_params()
     data = params.active.data
     if plan_only:
-        print(describe(open_source(data, params.seed, None), data.rows))
+        print(describe_plan(open_source(data, params.seed, None), data.rows))
         return
     manifest = fetch(data, params.seed, FOLDER)
     drawn = f", {manifest['synthetic']} of them synthetic" if manifest["synthetic"] else ""
     print(f"{FOLDER}: {manifest['rows']} rows in {len(manifest['shards'])} shards{drawn}")
     for shard in raw_shards(FOLDER)[:1]:
-        print(first_look(shard))
+        print(preview(shard))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from schematic_reader.cli import run
 from schematic_reader.config import Params, load_params
-from schematic_reader.io.files import replacing_folder
+from schematic_reader.io.files import atomic_folder
 from schematic_reader.publish.card import PublishedWeights
 from schematic_reader.publish.folder import cached_commit, copy_adapter, write_about
 from schematic_reader.publish.provenance import find_provenance
@@ -31,7 +31,7 @@ def main() -> None:
     params = load_params()
     provenance = find_provenance(forced=words.force)
     weights = PublishedWeights(words.repo, words.merged, cached_commit(params.active.model))
-    with replacing_folder(FOLDER) as folder:
+    with atomic_folder(FOLDER) as folder:
         if words.merged:
             write_merged(params, folder)
         else:

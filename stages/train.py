@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from schematic_reader.cli import UserError, run, takes_no_arguments
 from schematic_reader.config import Params, load_params
-from schematic_reader.io.files import replacing_folder, write_json, write_text
+from schematic_reader.io.files import atomic_folder, write_json, write_text
 from schematic_reader.io.fingerprint import value_digest
 from schematic_reader.io.tables import read_messages
 
@@ -79,7 +79,7 @@ def main() -> None:
 
 def write(done: Finetuned, encoder: Encoder, chosen: dict[str, Examples]) -> None:
     """Write the adapter with its processor, the metrics and the loss curves."""
-    with replacing_folder(ADAPTER) as folder:
+    with atomic_folder(ADAPTER) as folder:
         done.model.save_pretrained(str(folder))
         encoder.processor.save_pretrained(str(folder))
     curves = {"train": done.ledger.train, "validation": done.ledger.validation}

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 from tqdm import tqdm
 
-from schematic_reader.io.files import replacing_folder
+from schematic_reader.io.files import atomic_folder
 from schematic_reader.io.parallel import cores, ordered_map
 from schematic_reader.io.tables import iterate_rows
 from schematic_reader.kicad.drawing.draw import draw_sheet, encode_png
@@ -60,7 +60,7 @@ def render_rows(source: Path, out: Path, max_pixels: int) -> dict[str, int]:
     schema = pq.read_schema(files[0])
     counts: Counter[str] = Counter()
     pending: list[dict[str, Any]] = []
-    with replacing_folder(out) as part:
+    with atomic_folder(out) as part:
 
         def write() -> None:
             name = part / f"rows-{counts['files']:03d}.parquet"

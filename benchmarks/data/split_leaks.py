@@ -17,12 +17,12 @@ import pyarrow.parquet as pq
 
 from benchmarks.common.results import SHARED, record
 from schematic_reader.cleaning.clean_to_parquet import clean_to_parquet
-from schematic_reader.cleaning.examine import Found, Limits, examine_group
-from schematic_reader.cleaning.groups import Mark
-from schematic_reader.cleaning.twins import marks
+from schematic_reader.cleaning.duplicates import content_keys
+from schematic_reader.cleaning.row_facts import RowFacts, RowLimits, inspect_row_group
+from schematic_reader.cleaning.split_groups import ContentKey
 from schematic_reader.config import Data, load_params
+from schematic_reader.io.manifest import raw_shards
 from schematic_reader.io.parallel import cores
-from schematic_reader.io.raw import raw_shards
 from schematic_reader.io.tables import SPLITS, clean_parts, row_groups
 from schematic_reader.sources.fetch import fetch
 
@@ -30,7 +30,7 @@ SEEDS = 20
 TEST_SHARE = 0.2
 EXACT = ("text", "pixels")
 
-Row = tuple[str, Sequence[Mark]]
+Row = tuple[str, Sequence[ContentKey]]
 
 
 def main() -> None:
@@ -42,12 +42,12 @@ def main() -> None:
     with TemporaryDirectory() as temporary:
         raw, clean = Path(temporary) / "raw", Path(temporary) / "clean"
         fetch(Data("local", str(folder), None, None, None, None, None, None), 42, raw)
-        limits = Limits(params.max_pixels, params.max_text_chars, params.mismatch)
-        found = [row for group in row_groups(raw_shards(raw)) for row in examine_group(group, limits)]
+        limits = RowLimits(params.max_pixels, params.max_text_chars, params.mismatch)
+        found = [row for group in row_groups(raw_shards(raw)) for row in inspect_row_group(group, limits)]
         clean_to_parquet(raw, clean, params, workers=cores())
         ids = {split: _ids(clean, split) for split in SPLITS}
     usable = [row for row in found if not row.reason]
-    links = [(row.repository, tied) for row, tied in zip(usable, marks(usable), strict=True)]
+    links = [(row.repository, tied) for row, tied in zip(usable, content_keys(usable), strict=True)]
 
     totals: dict[str, float] = {}
     count = round(len(links) * TEST_SHARE)
@@ -73,10 +73,10 @@ def main() -> None:
 def shares(test: Sequence[Row], train: Sequence[Row]) -> dict[str, float]:
     """Shares of the test rows that have something in common with a training row."""
     repositories = {repository for repository, _ in train}
-    seen = {mark for _, tied in train for mark in tied}
+    seen = {key for _, tied in train for key in tied}
     siblings = [repository in repositories for repository, _ in test]
-    exact = [any(mark in seen for mark in tied if mark[0] in EXACT) for _, tied in test]
-    near = [any(mark in seen for mark in tied) for _, tied in test]
+    exact = [any(key in seen for key in tied if key[0] in EXACT) for _, tied in test]
+    near = [any(key in seen for key in tied) for _, tied in test]
     either = [one or other for one, other in zip(siblings, near, strict=True)]
     named = {"sibling": siblings, "exact_twin": exact, "near_twin": near, "any": either}
     return {name: sum(flags) / len(flags) for name, flags in named.items()}
@@ -87,7 +87,7 @@ def _ids(clean: Path, split: str) -> set[str]:
     return {row for part in parts for row in part.column("id").to_pylist()}
 
 
-def _linked(usable: Sequence[Found], links: Sequence[Row], ids: set[str]) -> list[Row]:
+def _linked(usable: Sequence[RowFacts], links: Sequence[Row], ids: set[str]) -> list[Row]:
     """The rows of a split; of exact twins the one that was kept."""
     first = {row.id: link for row, link in reversed(list(zip(usable, links, strict=True)))}
     return [link for identity, link in first.items() if identity in ids]

@@ -1,1 +1,1 @@
-"""One row looked at, duplicates, and the groups that splits keep together."""
+"""Inspection of one row, duplicates, and the groups of rows that a split keeps together."""

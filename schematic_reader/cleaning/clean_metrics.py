@@ -1,4 +1,4 @@
-"""What ``metrics/clean.json`` says."""
+"""The content of ``metrics/clean.json``."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from schematic_reader.cleaning.examine import REASONS, Found
-from schematic_reader.cleaning.groups import Place
+from schematic_reader.cleaning.row_facts import REASONS, RowFacts
+from schematic_reader.cleaning.split_groups import SplitPlace
 from schematic_reader.io.tables import SPLITS
 
 
-def summarize(rows: Sequence[Found], places: Mapping[str, Place], tied: Mapping[str, int]) -> dict[str, Any]:
+def summarize(
+    rows: Sequence[RowFacts], places: Mapping[str, SplitPlace], tied: Mapping[str, int]
+) -> dict[str, Any]:
     """Counts of rows, of reasons, and of groups and distinct component names in each split.
 
     ``missing`` is the tutorial's report on ``components_used``; ``names.test_unseen`` are the names of the

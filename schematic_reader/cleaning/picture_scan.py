@@ -1,9 +1,9 @@
-"""Digests of what a picture shows, from one pass over its pixels: the exact ones, and where their ink lies.
+"""Pixel digest and perceptual hash of a picture, from one pass over its pixels.
 
 Nearly all pictures of the data set are PNG of 8-bit RGBA without row filters. Their rows are inflated by
-zlib-ng and looked at strip by strip, which stays in the processor's cache: decoding, both hashes included,
-takes less than half of Pillow's time for decoding alone. Every other picture, and any that is not perfectly
-sound, is Pillow's to judge.
+zlib-ng and hashed strip by strip, which stays in the processor's cache: decoding and both hashes take less
+than half of Pillow's time for decoding alone. Every other picture, and any that is not perfectly valid, is
+decoded by Pillow.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from PIL import Image
 from xxhash import xxh3_128
 from zlib_ng import zlib_ng
 
-from schematic_reader.cleaning.picture_hash import GRID, cell_sums, edges, ink_hash
+from schematic_reader.cleaning.perceptual_hash import GRID, cell_sums, ink_hash, strip_bounds
 from schematic_reader.io.picture import decode_picture
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -25,14 +25,14 @@ _PLAIN = bytes((8, 6, 0, 0, 0))  # 8 bits, RGBA, deflate, filters by row, not in
 
 
 @dataclass(frozen=True, slots=True)
-class Scanned:
-    """What is seen of a picture.
+class PictureScan:
+    """Size and hashes of a picture.
 
     Attributes:
         width, height: in pixels.
         pixel_digest: of the size and the exact RGBA pixels, the same however they are encoded. It is not
-            meant to withstand someone who seeks collisions.
-        perceptual_hash: see ``picture_hash``.
+            a cryptographic hash.
+        perceptual_hash: see ``perceptual_hash.ink_hash``.
     """
 
     width: int
@@ -41,12 +41,12 @@ class Scanned:
     perceptual_hash: int
 
 
-class _OtherError(Exception):
-    """A PNG that is not of the plain kind, or not sound."""
+class _NotPlainPngError(Exception):
+    """A PNG that is not 8-bit RGBA without filters, or not valid."""
 
 
-def scan_picture(data: bytes, *, max_pixels: int) -> Scanned:
-    """Decode a picture wholly and digest it.
+def scan_picture(data: bytes, *, max_pixels: int) -> PictureScan:
+    """Decode a picture wholly and hash it.
 
     Raises:
         PictureError: see ``decode_picture``.
@@ -55,69 +55,69 @@ def scan_picture(data: bytes, *, max_pixels: int) -> Scanned:
         width, height, packed = _plain_png(data)
         if width * height <= min(max_pixels, Image.MAX_IMAGE_PIXELS or 0):
             return _scan(width, height, _inflated(packed, width, height))
-    except (_OtherError, zlib_ng.error):  # type: ignore[misc]  # its stub has an instance
+    except (_NotPlainPngError, zlib_ng.error):  # type: ignore[misc]  # its stub has an instance
         pass
     image = decode_picture(data, max_pixels=max_pixels).convert("RGBA")
     return _scan(*image.size, _strips(image))
 
 
-def _scan(width: int, height: int, strips: Iterator[bytes]) -> Scanned:
-    """Digest the rows, which come in strips, each row behind a zero."""
+def _scan(width: int, height: int, strips: Iterator[bytes]) -> PictureScan:
+    """Hash the rows, which come in strips, each row after its filter byte 0."""
     digest = xxh3_128(f"{width} x {height}".encode())
     sums = []
     for strip in strips:
         digest.update(strip)
         rows = np.frombuffer(strip, np.uint8).reshape(-1, 1 + 4 * width)
         if any(strip[:: 1 + 4 * width]):
-            raise _OtherError  # its rows are filtered
+            raise _NotPlainPngError  # a row filter
         # 257 bytes of 255 are the most that a 16-bit sum can hold; it takes a third of the time.
         sums.append(np.add.reduce(rows[:, 1:], axis=0, dtype=np.uint16 if len(rows) <= 257 else np.uint64))
     cells = cell_sums(np.stack(sums).reshape(len(sums), width, 4))
-    return Scanned(width, height, digest.digest(), ink_hash(cells, width, height))
+    return PictureScan(width, height, digest.digest(), ink_hash(cells, width, height))
 
 
 def _plain_png(data: bytes) -> tuple[int, int, bytes]:
-    """Width, height and deflated rows of a PNG that is nothing but these and has sound checksums."""
+    """Width, height and compressed rows of a PNG without ancillary chunks and with valid checksums."""
     if data[:8] != _SIGNATURE or data[12:16] != b"IHDR" or data[24:29] != _PLAIN:
-        raise _OtherError
+        raise _NotPlainPngError
     place, packed, kind = 8, [], b""
     while kind != b"IEND":
         length = int.from_bytes(data[place : place + 4], "big")
         kind, content = data[place + 4 : place + 8], data[place + 8 : place + 8 + length]
         crc = data[place + 8 + length : place + 12 + length]
         if kind not in (b"IHDR", b"IDAT", b"IEND") or (kind == b"IHDR") != (place == 8):
-            raise _OtherError
+            raise _NotPlainPngError
         if len(crc) != 4 or zlib_ng.crc32(content, zlib_ng.crc32(kind)) != int.from_bytes(crc, "big"):
-            raise _OtherError
+            raise _NotPlainPngError
         if kind == b"IDAT":
             packed.append(content)
         place += 12 + length
     width, height = (int.from_bytes(data[start : start + 4], "big") for start in (16, 20))
     if not width or not height:
-        raise _OtherError
+        raise _NotPlainPngError
     return width, height, packed[0] if len(packed) == 1 else b"".join(packed)
 
 
 def _inflated(packed: bytes, width: int, height: int) -> Iterator[bytes]:
-    """The rows of a zlib stream, a strip at a time; with the last one, its checksum has been found right."""
+    """The rows of a zlib stream, a strip at a time; the checksum is verified before the last one."""
     inflate = zlib_ng.decompressobj()
-    for first, last in pairwise(edges(height, GRID)):
+    for first, last in pairwise(strip_bounds(height, GRID)):
         wanted = (last - first) * (1 + 4 * width)
         pieces = []
         while wanted:
             piece = inflate.decompress(packed, wanted)
             if not piece:
-                raise _OtherError
+                raise _NotPlainPngError
             packed = inflate.unconsumed_tail
             wanted -= len(piece)
             pieces.append(piece)
         if last == height and not inflate.eof and (inflate.decompress(packed, 1) or not inflate.eof):
-            raise _OtherError  # more rows than the picture has, or a stream without an end
+            raise _NotPlainPngError  # more rows than the picture has, or a stream without an end
         yield pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _strips(image: Image.Image) -> Iterator[bytes]:
-    """The rows of an RGBA picture, each behind a zero."""
+    """The rows of an RGBA picture, each after a filter byte 0, in strips."""
     pixels = np.asarray(image).reshape(image.height, -1)
-    for first, last in pairwise(edges(image.height, GRID)):
+    for first, last in pairwise(strip_bounds(image.height, GRID)):
         yield np.pad(pixels[first:last], ((0, 0), (1, 0))).tobytes()

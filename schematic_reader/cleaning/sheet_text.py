@@ -1,7 +1,7 @@
-"""What is read from a schematic's text without parsing it: what it is but for chance, and its symbols.
+"""Digest, symbols and structural signature of a schematic's text, without parsing it.
 
-A sheet of Open Schematics has some 125 KB of S-expressions, whose parse in Python would take longer than the
-picture's decoding. All here is done by a few linear scans of the bytes.
+A sheet of Open Schematics has some 125 KB of S-expressions; parsing them in Python would take longer than
+decoding the picture. A few linear scans of the bytes do.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 from xxhash import xxh3_128
 
 _WHITESPACE = b" \t\r\n"
-# What differs between two saves of one sheet: identities, places in the hierarchy (paths of uuids), dates.
-_CHANCE = re.compile(rb'\((?:(?:uuid|tstamps?)[^()]*\)|path"[^"]*"|date"[^"]*"\))')
+# What differs between two saves of one sheet: uuids, instance paths (of uuids), timestamps and dates.
+_VOLATILE = re.compile(rb'\((?:(?:uuid|tstamps?)[^()]*\)|path"[^"]*"|date"[^"]*"\))')
 
 _STRING = rb'"((?:[^"\\]|\\.)*)"'
 _SYMBOL = re.compile(
@@ -34,14 +34,14 @@ _VALUE = re.compile(rb'\(property\s+"Value"\s+' + _STRING)
 _LABEL = re.compile(rb"label\s+" + _STRING)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 
-_LEAST_ITEMS, _LEAST_KINDS = 8, 5
-"""Symbols and labels, and different ones among them, below which two sheets may be alike by chance."""
+_MIN_ITEMS, _MIN_DISTINCT = 8, 5
+"""Symbols and labels, and distinct ones, below which different sheets may have one structure by chance."""
 
 
 def text_digest(schematic: bytes) -> bytes:
     """A digest of the text without whitespace, uuids, timestamps and dates; empty for a blank text."""
     text = schematic.translate(None, _WHITESPACE)
-    return xxh3_128(_CHANCE.sub(b"", text)).digest() if text else b""
+    return xxh3_128(_VOLATILE.sub(b"", text)).digest() if text else b""
 
 
 class SheetSymbols:
@@ -91,15 +91,15 @@ def signature(schematic: bytes, description: bytes, symbols: SheetSymbols | None
     """The SHA-256 of a sheet's structure: the multiset of its placed symbols with values, and of its labels.
 
     It is taken from the text, whose symbols have been found for the component list anyway, or where there are
-    none from ``description``, the data set's json column, which says the same. A sheet with too little on it
-    to be told from another has none, and gets no bytes.
+    none from ``description``, the data set's json column, which has the same. Empty for a sheet with too few
+    items to tell it from another.
     """
     counts: Counter[tuple[str, str]] = Counter()
     if symbols is not None:
         counts.update(symbols.items)
         counts.update(("label", _plain(text)) for text in _LABEL.findall(schematic))
     counts = counts or _described(description)
-    if counts.total() < _LEAST_ITEMS or len(counts) < _LEAST_KINDS:
+    if counts.total() < _MIN_ITEMS or len(counts) < _MIN_DISTINCT:
         return b""
     return sha256(repr(sorted(counts.items())).encode("utf-8", "surrogatepass")).digest()
 

@@ -18,7 +18,7 @@ _PART = ".part"
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; it takes the final name if the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_PART, dir=path.parent)
@@ -33,7 +33,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_folder(path: Path, *, resume: str | None = None) -> Iterator[Path]:
+def atomic_folder(path: Path, *, resume: str | None = None) -> Iterator[Path]:
     """Yield a folder beside ``path``; it takes the final name if the block ends without an error.
 
     The old folder, if any, stays in place until then. What a killed run left behind is deleted by the next.
@@ -67,7 +67,7 @@ def replacing_folder(path: Path, *, resume: str | None = None) -> Iterator[Path]
 
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` as UTF-8, atomically."""
-    with replacing(path) as part:
+    with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8")
 
 

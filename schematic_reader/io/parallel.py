@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from schematic_reader.cli import UserError
 
-Task = TypeVar("Task")
+Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 _IN_FLIGHT = 4  # tasks a worker: enough to keep it busy while the results are taken in order
@@ -24,9 +24,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def ordered_map(
-    function: Callable[[Task], Result], tasks: Iterable[Task], *, workers: int
-) -> Iterator[Result]:
+def ordered_map(function: Callable[[Job], Result], tasks: Iterable[Job], *, workers: int) -> Iterator[Result]:
     """Yield ``function(task)`` for each task, in order; at most a few tasks a worker are under way.
 
     Args:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schematic_reader.cli import UserError
-from schematic_reader.io.files import replacing
+from schematic_reader.io.files import atomic_write
 
 SPLITS = ("train", "validation", "test")
 
@@ -116,7 +116,7 @@ def write_batches(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatc
         UserError: the file does not hold what was written to it, as on a failing disk.
     """
     count = 0
-    with replacing(path) as part:
+    with atomic_write(path) as part:
         with open_writer(part, schema) as writer:
             for batch in batches:
                 writer.write_batch(batch)

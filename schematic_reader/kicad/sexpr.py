@@ -45,7 +45,7 @@ class Symbol(str):
     __slots__ = ()
 
 
-class Printed(str):
+class PrintedList(str):
     """The text of a list as ``dump`` prints it at some depth; stands for that list in a larger one."""
 
     __slots__ = ()
@@ -133,10 +133,10 @@ def dump(node: Node) -> str:
     return print_list(node, 0) + "\n"
 
 
-def print_list(node: Node, depth: int) -> Printed:
+def print_list(node: Node, depth: int) -> PrintedList:
     """The text of a list that starts a line ``depth`` lists deep, without that line's indent.
 
-    A Printed in ``node`` is taken as it is; it starts a line of its own and must be of its place's depth.
+    A PrintedList in ``node`` is taken as it is; it starts a line of its own and must be of its place's depth.
     Raises SexprError as ``dump`` does.
     """
     out: list[str] = ["("]
@@ -147,7 +147,7 @@ def print_list(node: Node, depth: int) -> Printed:
         top = stack[-1]
         if top.next == len(top.items):
             stack.pop()
-            if top.wrapped or (top.items and isinstance(top.items[-1], (list, Printed))):
+            if top.wrapped or (top.items and isinstance(top.items[-1], (list, PrintedList))):
                 column = depth + len(stack)
                 out.append("\n" + "\t" * column)
             out.append(")")
@@ -167,7 +167,7 @@ def print_list(node: Node, depth: int) -> Printed:
             in_points = point
             stack.append(_Open(item))
             continue
-        if isinstance(item, Printed):
+        if isinstance(item, PrintedList):
             column = depth + len(stack)
             out.append("\n" + "\t" * column + item)
             in_points = False
@@ -183,7 +183,7 @@ def print_list(node: Node, depth: int) -> Printed:
                 top.wrapped = True
         out.append(word)
         column += len(word) if word.isascii() else len(word.encode())
-    return Printed("".join(out))
+    return PrintedList("".join(out))
 
 
 class _Open:

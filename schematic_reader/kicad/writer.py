@@ -33,7 +33,7 @@ from schematic_reader.kicad.model import (
     TextStyle,
     TitleBlock,
 )
-from schematic_reader.kicad.sexpr import Node, Printed, Symbol, dump, print_list
+from schematic_reader.kicad.sexpr import Node, PrintedList, Symbol, dump, print_list
 
 _VERSION = 20231120
 _NAMESPACE = uuid.UUID("6f2b7c1e-6d1b-5a0f-9d55-3f3c1a8f2a10")
@@ -175,8 +175,8 @@ def _unit(unit: SymbolUnit, name: str) -> Node:
 
 
 @lru_cache(maxsize=512)
-def _lib_symbol(key: str, symbol: LibSymbol) -> Printed:
-    """Printed once for all sheets that use the symbol, two lists deep."""
+def _lib_symbol(key: str, symbol: LibSymbol) -> PrintedList:
+    """PrintedList once for all sheets that use the symbol, two lists deep."""
     node = _node("symbol", key)
     if symbol.power:
         node.append(_node("power"))

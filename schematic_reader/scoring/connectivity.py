@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from schematic_reader.kicad.model import Sheet
-from schematic_reader.kicad.nets.buses import parse_bus
+from schematic_reader.kicad.nets.bus_labels import parse_bus
 from schematic_reader.kicad.nets.net_agreement import NetAgreement, net_agreement
-from schematic_reader.kicad.nets.nets import Net, nets
+from schematic_reader.kicad.nets.netlist import Net, nets
 from schematic_reader.kicad.reader import KicadError, read_sheet
 from schematic_reader.scoring.described_sheet import described_sheet
 from schematic_reader.scoring.precision_recall import Counts, share

@@ -18,11 +18,11 @@ from tqdm import tqdm
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import Data
-from schematic_reader.io.files import replacing_folder
+from schematic_reader.io.files import atomic_folder
+from schematic_reader.io.manifest import is_synthetic, shard_name, synthetic_name, write_manifest
 from schematic_reader.io.picture import PictureError, decode_picture
-from schematic_reader.io.raw import is_synthetic, shard_name, synthetic_name, write_manifest
 from schematic_reader.io.tables import RAW, write_batches
-from schematic_reader.sources.plan import allotted, describe, open_source, open_synthetic
+from schematic_reader.sources.plan import describe_plan, open_source, open_synthetic, rows_by_shard
 from schematic_reader.sources.shards import PLAN, Shard, Source
 
 SPACE = 1.1  # of the bytes that are read: texts get shorter, pictures keep their length
@@ -39,9 +39,9 @@ def fetch(data: Data, seed: int, folder: Path) -> dict[str, Any]:
     """
     # Only what is pinned is sure to be the same when an interrupted run goes on.
     resume = json.dumps(asdict(data)) if data.source == "hub" else None
-    with replacing_folder(folder, resume=resume) as part:
+    with atomic_folder(folder, resume=resume) as part:
         source = open_source(data, seed, part)
-        log.info(describe(source, data.rows))
+        log.info(describe_plan(source, data.rows))
         origins = write_shards(source, part, data.rows)
         for path in part.iterdir():  # an interrupted run's, which another seed or generator may have drawn
             if is_synthetic(path):
@@ -59,7 +59,7 @@ def fetch(data: Data, seed: int, folder: Path) -> dict[str, Any]:
         return write_manifest(part, origins, about, synthetic=len(drawn))
 
 
-def first_look(shard: Path) -> str:
+def preview(shard: Path) -> str:
     """What the first row of a shard holds, in a few lines."""
     with pq.ParquetFile(shard) as file:
         row = next(file.iter_batches(1))
@@ -98,7 +98,7 @@ def write_shards(
     Raises:
         UserError: a shard cannot be read, or the disk is too full. Shards under way are finished before.
     """
-    counts = [count for count in allotted(source.shards, limit) if count]
+    counts = [count for count in rows_by_shard(source.shards, limit) if count]
     chosen = list(zip(source.shards, counts, strict=False))
     paths = [folder / name(number) for number in range(len(chosen))]
     todo = [number for number, path in enumerate(paths) if not path.is_file()]
@@ -110,7 +110,7 @@ def write_shards(
 
         def write(number: int) -> None:
             shard, count = chosen[number]
-            write_batches(paths[number], RAW, counted(shard, count, bar))
+            write_batches(paths[number], RAW, first_rows(shard, count, bar))
 
         if source.parallel == 1:
             for number in todo:
@@ -136,7 +136,7 @@ def check_space(folder: Path, needed: int) -> None:
         )
 
 
-def counted(shard: Shard, count: int, bar: Any) -> Iterator[pa.RecordBatch]:
+def first_rows(shard: Shard, count: int, bar: Any) -> Iterator[pa.RecordBatch]:
     """The first ``count`` rows of a shard, with the progress bar moved on.
 
     Raises:

@@ -32,10 +32,10 @@ def open_source(data: Data, seed: int, kept: Path | None) -> Source:
         from schematic_reader.sources.local import open_local
 
         return open_local(Path(str(data.path)), data.shards)
-    count, width, height, dirty = data.rows, data.width, data.height, data.corrupt_share
-    if count is None or width is None or height is None or dirty is None:
+    count, width, height, corrupt_share = data.rows, data.width, data.height, data.corrupt_share
+    if count is None or width is None or height is None or corrupt_share is None:
         raise TypeError("config.Data.check admits no sample without rows, width, height and corrupt_share")
-    return _drawn("sample", count, seed, (width, height), dirty)
+    return _drawn("sample", count, seed, (width, height), corrupt_share)
 
 
 def open_synthetic(data: Data, seed: int) -> Source:
@@ -45,11 +45,13 @@ def open_synthetic(data: Data, seed: int) -> Source:
     return _drawn("synthetic", data.synthetic, stream, size, 0.0)
 
 
-def _drawn(origin: str, count: int, seed: int, size: tuple[int, int], dirty: float) -> Source:
+def _drawn(origin: str, count: int, seed: int, size: tuple[int, int], corrupt_share: float) -> Source:
     """The built-in generator, its rows cut into shards, which are to be read in their order."""
     from schematic_reader.synthetic.sample import generate_rows
 
-    rows = generate_rows(count, seed, width=size[0], height=size[1], dirty=dirty, workers=cores())
+    rows = generate_rows(
+        count, seed, width=size[0], height=size[1], corrupt_share=corrupt_share, workers=cores()
+    )
     shards = [
         Shard(
             origin,
@@ -61,10 +63,10 @@ def _drawn(origin: str, count: int, seed: int, size: tuple[int, int], dirty: flo
     return Source(shards, {name: name for name in RAW.names}, files=len(shards))
 
 
-def describe(source: Source, limit: int | None) -> str:
+def describe_plan(source: Source, limit: int | None) -> str:
     """The plan in a line: files, rows, bytes that are read, bytes of the whole."""
-    rows = sum(allotted(source.shards, limit))
-    files = sum(count > 0 for count in allotted(source.shards, limit))
+    rows = sum(rows_by_shard(source.shards, limit))
+    files = sum(count > 0 for count in rows_by_shard(source.shards, limit))
     needed = sum(shard.needed for shard in source.shards[:files])
     share = f" ({needed / source.whole:.1%})" if source.whole else ""
     return (
@@ -73,7 +75,7 @@ def describe(source: Source, limit: int | None) -> str:
     )
 
 
-def allotted(shards: Sequence[Shard], limit: int | None) -> list[int]:
+def rows_by_shard(shards: Sequence[Shard], limit: int | None) -> list[int]:
     """The rows that are taken of each shard when at most ``limit`` are in all."""
     counts, left = [], limit
     for shard in shards:

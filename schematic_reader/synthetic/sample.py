@@ -24,7 +24,7 @@ from schematic_reader.synthetic.project import Project, invented_name, project_o
 from schematic_reader.synthetic.yaml_text import dump_yaml
 
 _CHUNK = 16  # rows a task of a worker
-_DIRT = ("components_none", "components_empty", "image_none", "image_truncated", "duplicate")
+_CORRUPTIONS = ("components_none", "components_empty", "image_none", "image_truncated", "duplicate")
 
 
 def generate_rows(
@@ -34,16 +34,17 @@ def generate_rows(
     width: int,
     height: int,
     first: int = 0,
-    dirty: float = 0.0,
+    corrupt_share: float = 0.0,
     workers: int = 1,
 ) -> Iterator[dict[str, Any]]:
     """Yield rows ``first`` to ``first + count - 1`` with pictures of ``width`` x ``height`` pixels.
 
-    Of the first n rows, ``floor(n * dirty)`` are unusable the way some real ones are: without components,
-    without a picture, with a truncated one, or a copy of an earlier row under another project's name.
+    Of the first n rows, ``floor(n * corrupt_share)`` are unusable the way some real ones are: without
+    components, without a picture, with a truncated one, or a copy of an earlier row under the name of another
+    project.
     With several ``workers`` the rows are made in as many processes; they come in the same order.
     """
-    task = partial(_chunk, seed=seed, width=width, height=height, dirty=dirty)
+    task = partial(_chunk, seed=seed, width=width, height=height, corrupt_share=corrupt_share)
     end = first + count
     chunks = ((start, min(start + _CHUNK, end)) for start in range(first, end, _CHUNK))
     for rows in ordered_map(task, chunks, workers=workers):
@@ -51,39 +52,43 @@ def generate_rows(
 
 
 def _chunk(
-    span: tuple[int, int], *, seed: int, width: int, height: int, dirty: float
+    span: tuple[int, int], *, seed: int, width: int, height: int, corrupt_share: float
 ) -> list[dict[str, Any]]:
-    return [make_row(row, seed, width=width, height=height, dirty=dirty) for row in range(*span)]
+    return [
+        make_row(row, seed, width=width, height=height, corrupt_share=corrupt_share) for row in range(*span)
+    ]
 
 
-def make_row(row: int, seed: int, *, width: int, height: int, dirty: float = 0.0) -> dict[str, Any]:
+def make_row(row: int, seed: int, *, width: int, height: int, corrupt_share: float = 0.0) -> dict[str, Any]:
     """The raw row with this number."""
-    dirt = _dirt(row, dirty)
-    if dirt is None:
+    corruption = _corruption(row, corrupt_share)
+    if corruption is None:
         return _clean_row(row, seed, width, height)
     rng = random.Random(f"{seed}:dirt:{row}")
-    if dirt == "duplicate":
-        earlier = [other for other in range(max(0, row - 200), row) if _dirt(other, dirty) is None]
+    if corruption == "duplicate":
+        earlier = [
+            other for other in range(max(0, row - 200), row) if _corruption(other, corrupt_share) is None
+        ]
         if earlier:
             copy = _clean_row(rng.choice(earlier), seed, width, height)
             return {**copy, "name": invented_name(rng)}
-        dirt = "components_none"
+        corruption = "components_none"
     content = _clean_row(row, seed, width, height)
-    if dirt == "components_none":
+    if corruption == "components_none":
         return {**content, "components_used": None, "json": None, "yaml": None}
-    if dirt == "components_empty":
+    if corruption == "components_empty":
         return {**content, "components_used": []}
-    if dirt == "image_none":
+    if corruption == "image_none":
         return {**content, "image": None}
     png = content["image"]["bytes"]
     cut = png[: int(len(png) * rng.uniform(0.25, 0.7))]
     return {**content, "image": {**content["image"], "bytes": cut}}
 
 
-def _dirt(row: int, share: float) -> str | None:
-    """What is wrong with a row; the kinds take turns."""
+def _corruption(row: int, share: float) -> str | None:
+    """How a row is corrupted, if at all; the kinds take turns."""
     number = math.floor(row * share)
-    return _DIRT[number % len(_DIRT)] if math.floor((row + 1) * share) > number else None
+    return _CORRUPTIONS[number % len(_CORRUPTIONS)] if math.floor((row + 1) * share) > number else None
 
 
 def make_sheet(row: int, seed: int, *, width: int, height: int) -> tuple[Sheet, Project, str]:

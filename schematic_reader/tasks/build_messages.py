@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import Messages
-from schematic_reader.io.files import replacing_folder
+from schematic_reader.io.files import atomic_folder
 from schematic_reader.io.parallel import ordered_map
 from schematic_reader.io.tables import MESSAGES, SPLITS, RowGroup, clean_parts, row_groups, write_rows
 from schematic_reader.tasks import task
@@ -51,7 +51,7 @@ def build_messages(
     asked = iter(tqdm(results, total=len(places), desc="build", unit="group"))
     metrics: dict[str, Any] = {}
     example: dict[str, Any] = {}
-    with replacing_folder(folder) as part:
+    with atomic_folder(folder) as part:
         for split in SPLITS:
             counts = Counts()
             cut = params.on_too_long == "cut" and split == "train"

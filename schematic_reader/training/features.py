@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from schematic_reader.io.files import replacing
+from schematic_reader.io.files import atomic_write
 from schematic_reader.model.row import Row
 
 
@@ -53,7 +53,7 @@ class FeatureCache:
         merged = int(patches.sum()) // levels.shape[1]  # patches behind one placeholder
         parts = levels.cpu().split((patches // merged).tolist(), dim=1)
         for name, grid, part in zip(row.ids, row.image_grid_thw.cpu().split(1), parts, strict=True):
-            with replacing(self._file(name)) as file:
+            with atomic_write(self._file(name)) as file:
                 save_file({"grid": grid.contiguous(), "levels": part.contiguous()}, file)
 
     def _file(self, name: str) -> Path:

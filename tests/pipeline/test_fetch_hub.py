@@ -21,10 +21,10 @@ import yaml
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import Data
-from schematic_reader.io.raw import raw_shards
+from schematic_reader.io.manifest import raw_shards
 from schematic_reader.io.tables import RAW, iterate_rows
 from schematic_reader.sources.fetch import fetch
-from schematic_reader.sources.plan import describe, open_source
+from schematic_reader.sources.plan import describe_plan, open_source
 from tests.support.hub_server import Hub, running_hub
 from tests.support.paths import ROOT
 from tests.support.raw_rows import raw_row
@@ -285,13 +285,13 @@ def test_the_plan_is_told_and_nothing_but_footers_is_read(hub: Hub) -> None:
             for column in range(metadata.num_columns):
                 chunk = metadata.row_group(group).column(column)
                 needed += 0 if chunk.path_in_schema.startswith("pcb") else chunk.total_compressed_size
-    plan = describe(open_source(DATA, 42, None), None)
+    plan = describe_plan(open_source(DATA, 42, None), None)
     assert plan == (
         f"plan: 3 of 3 files, 9 rows, {needed} bytes of the needed columns of {whole} bytes in all "
         f"({needed / whole:.1%})"
     )
     assert sum(hub.sent.values()) <= 3 * 16 * 1024
-    part = describe(open_source(replace(DATA, rows=4), 42, None), 4)
+    part = describe_plan(open_source(replace(DATA, rows=4), 42, None), 4)
     assert part.startswith("plan: 2 of 3 files, 4 rows, ")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from schematic_reader.io.raw import shard_name, synthetic_name, write_manifest
+from schematic_reader.io.manifest import shard_name, synthetic_name, write_manifest
 from schematic_reader.io.tables import RAW, write_rows
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from schematic_reader.cleaning.examine import REASONS
+from schematic_reader.cleaning.row_facts import REASONS
 from schematic_reader.scoring.confidence import Calibration, confidence_metrics
 from schematic_reader.scoring.connectivity import connectivity
 from tests.support.paths import ROOT

@@ -25,7 +25,7 @@ _MARKUP = re.compile(r"[~_^]\{([^{}]*)\}")
 
 
 @dataclass(frozen=True, slots=True)
-class Printed:
+class DrawnText:
     """A text as it is seen: markup gone, lines of a text of several joined by blanks."""
 
     text: str
@@ -36,7 +36,7 @@ class Printed:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class DrawnSymbol:
     """A placed symbol; ``body`` is the box around its outline, without its pins' texts and fields."""
 
     symbol: PlacedSymbol
@@ -49,11 +49,11 @@ class SheetLayout:
 
     width: int
     height: int
-    texts: tuple[Printed, ...]
-    symbols: tuple[Drawn, ...]
+    texts: tuple[DrawnText, ...]
+    symbols: tuple[DrawnSymbol, ...]
 
 
-def lay_out(sheet: Sheet, width: int, height: int) -> SheetLayout:
+def layout_of(sheet: Sheet, width: int, height: int) -> SheetLayout:
     """What ``draw_sheet(sheet, width=width, height=height)`` shows, in painting order.
 
     Symbols with nothing drawn are left out.
@@ -64,12 +64,12 @@ def lay_out(sheet: Sheet, width: int, height: int) -> SheetLayout:
         draw_frame(notes, sheet)
     for item in sheet.graphics:
         draw_graphic(notes, item)
-    drawn: list[Drawn] = []
+    drawn: list[DrawnSymbol] = []
     for symbol in sheet.symbols:
         notes.begin(len(drawn))
         draw_symbol(notes, symbol, sheet.lib_symbols.get(symbol.lib_name or symbol.lib_id))
         if notes.body is not None:
-            drawn.append(Drawn(symbol, notes.body))
+            drawn.append(DrawnSymbol(symbol, notes.body))
         notes.begin(-1)
     for box in sheet.sheets:
         draw_sheet_box(notes, box)
@@ -78,7 +78,7 @@ def lay_out(sheet: Sheet, width: int, height: int) -> SheetLayout:
     return SheetLayout(width, height, tuple(notes.texts), tuple(drawn))
 
 
-def character_centers(printed: Printed) -> list[tuple[str, Point]]:
+def character_centers(printed: DrawnText) -> list[tuple[str, Point]]:
     """Each character other than blanks with the middle of its place, in pixels."""
     x0, y0, x1, y1 = printed.box
     widths = [text_width(char) for char in printed.text]
@@ -103,7 +103,7 @@ class _Notes(Plotter):
 
     def __init__(self, width: int, height: int, scale: float) -> None:
         super().__init__(width, height, scale)
-        self.texts: list[Printed] = []
+        self.texts: list[DrawnText] = []
         self.body: Box | None = None
         self._symbol = -1
 
@@ -158,4 +158,4 @@ class _Notes(Plotter):
             else (x + left, y + top, x + right, y + bottom)
         )
         scaled = (box[0] * self.scale, box[1] * self.scale, box[2] * self.scale, box[3] * self.scale)
-        self.texts.append(Printed(seen, scaled, vertical, ink, self._symbol))
+        self.texts.append(DrawnText(seen, scaled, vertical, ink, self._symbol))

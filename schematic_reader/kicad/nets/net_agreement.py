@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass
 from itertools import combinations
 from math import comb
 
-from schematic_reader.kicad.nets.nets import Net, PinId
+from schematic_reader.kicad.nets.netlist import Net, PinId
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from schematic_reader.synthetic.circuits import analog, buses, digital, human, interface, power
+from schematic_reader.synthetic.circuits import (
+    analog,
+    digital,
+    interface,
+    power,
+    transceivers,
+    user_interface,
+)
 from schematic_reader.synthetic.circuits.recipe import Circuit
 
 __all__ = ["CATALOGUE", "Circuit"]
@@ -11,7 +18,7 @@ CATALOGUE: tuple[Circuit, ...] = (
     *power.CIRCUITS,
     *analog.CIRCUITS,
     *digital.CIRCUITS,
-    *buses.CIRCUITS,
+    *transceivers.CIRCUITS,
     *interface.CIRCUITS,
-    *human.CIRCUITS,
+    *user_interface.CIRCUITS,
 )

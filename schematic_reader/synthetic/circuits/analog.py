@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schematic_reader.synthetic.circuits.draft import Draft, Part
-from schematic_reader.synthetic.circuits.geometry import DOWN, IDENTITY, LEFT, RIGHT, UP, Matrix, Spot
+from schematic_reader.synthetic.circuits.orientation import DOWN, IDENTITY, LEFT, RIGHT, UP, Matrix, Spot
 from schematic_reader.synthetic.circuits.recipe import MIRRORED, Circuit
 
 _FLIPPED: Matrix = (1, 0, 0, -1)  # the inverting input above

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from schematic_reader.synthetic.circuits.draft import Draft, NetLabel, Part
-from schematic_reader.synthetic.circuits.geometry import (
+from schematic_reader.synthetic.circuits.orientation import (
     DOWN,
     LEFT,
     RIGHT,

@@ -23,7 +23,7 @@ from schematic_reader.kicad.model import (
 from schematic_reader.synthetic.circuits import CATALOGUE
 from schematic_reader.synthetic.circuits.block import Block, FieldText, Placed, finish
 from schematic_reader.synthetic.circuits.draft import Draft, NetLabel, Nets
-from schematic_reader.synthetic.circuits.geometry import FILE_ORIENTATION, Spot
+from schematic_reader.synthetic.circuits.orientation import FILE_ORIENTATION, Spot
 from schematic_reader.synthetic.circuits.packing import Page, Rect
 from schematic_reader.synthetic.circuits.recipe import Circuit
 from schematic_reader.synthetic.circuits.style import HouseStyle

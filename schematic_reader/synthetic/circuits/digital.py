@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schematic_reader.synthetic.circuits.draft import Draft, Part
-from schematic_reader.synthetic.circuits.geometry import DOWN, IDENTITY, LEFT, RIGHT, UP
+from schematic_reader.synthetic.circuits.orientation import DOWN, IDENTITY, LEFT, RIGHT, UP
 from schematic_reader.synthetic.circuits.recipe import MIRRORED, Circuit
 
 # Nets that other circuits of a sheet name as well, so that a controller finds partners.

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from schematic_reader.synthetic.circuits.geometry import (
+from schematic_reader.synthetic.circuits.orientation import (
     DOWN,
     IDENTITY,
     LEFT,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schematic_reader.synthetic.circuits.draft import Draft, Part
-from schematic_reader.synthetic.circuits.geometry import (
+from schematic_reader.synthetic.circuits.orientation import (
     DOWN,
     IDENTITY,
     LEFT,

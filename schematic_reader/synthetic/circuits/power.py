@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schematic_reader.synthetic.circuits.draft import Draft, Part
-from schematic_reader.synthetic.circuits.geometry import DOWN, LEFT, MIRROR, QUARTER, RIGHT, UP, Spot
+from schematic_reader.synthetic.circuits.orientation import DOWN, LEFT, MIRROR, QUARTER, RIGHT, UP, Spot
 from schematic_reader.synthetic.circuits.recipe import MIRRORED, TURNED, Circuit
 
 

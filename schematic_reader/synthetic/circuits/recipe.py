@@ -1,4 +1,4 @@
-"""What the catalogue says about a sub-circuit."""
+"""An entry of the catalogue of sub-circuits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from schematic_reader.synthetic.circuits.draft import Draft
-from schematic_reader.synthetic.circuits.geometry import IDENTITY, MIRROR, QUARTER, THREE_QUARTERS, Matrix
+from schematic_reader.synthetic.circuits.orientation import IDENTITY, MIRROR, QUARTER, THREE_QUARTERS, Matrix
 
 UPRIGHT: tuple[Matrix, ...] = (IDENTITY,)
 MIRRORED: tuple[Matrix, ...] = (IDENTITY, IDENTITY, MIRROR)

@@ -6,10 +6,10 @@ libraries, since the names of library symbols are what a reader of real sheets h
 
 from __future__ import annotations
 
-from schematic_reader.synthetic.symbols.analog import ANALOG
+from schematic_reader.synthetic.symbols.analog_chips import ANALOG
 from schematic_reader.synthetic.symbols.connectors import CONNECTORS
-from schematic_reader.synthetic.symbols.digital import DIGITAL
-from schematic_reader.synthetic.symbols.interface import INTERFACE
+from schematic_reader.synthetic.symbols.digital_chips import DIGITAL
+from schematic_reader.synthetic.symbols.interface_chips import INTERFACE
 from schematic_reader.synthetic.symbols.passives import PASSIVES
 from schematic_reader.synthetic.symbols.semiconductors import SEMICONDUCTORS
 from schematic_reader.synthetic.symbols.shapes import GRID, Kind

@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from schematic_reader.cleaning.clean_to_parquet import clean_to_parquet
-from schematic_reader.cleaning.examine import REASONS, content_id
+from schematic_reader.cleaning.row_facts import REASONS, content_id
 from schematic_reader.cli import UserError
 from schematic_reader.config import Data
-from schematic_reader.io.raw import shard_name, write_manifest
+from schematic_reader.io.manifest import shard_name, write_manifest
 from schematic_reader.io.tables import CLEAN, RAW, SPLITS, clean_parts, iterate_rows
 from schematic_reader.sources.fetch import fetch
 from tests.support.cleaning import PARAMS, clean, re_encoded

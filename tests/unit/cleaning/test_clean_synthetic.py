@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schematic_reader.cleaning import picture_hash
-from schematic_reader.cleaning.examine import REASONS
-from schematic_reader.cleaning.groups import Links, assign_splits, choose_split
-from schematic_reader.cleaning.picture_hash import like_any, similar
+from schematic_reader.cleaning import perceptual_hash
+from schematic_reader.cleaning.perceptual_hash import cluster_near_duplicates, near_any
+from schematic_reader.cleaning.row_facts import REASONS
+from schematic_reader.cleaning.split_groups import RowKeys, assign_splits, choose_split
 from schematic_reader.cli import UserError
 from tests.support.cleaning import ROOMY, clean, re_encoded
 from tests.support.raw_rows import raw_row, write_raw
@@ -109,23 +109,23 @@ def test_what_is_like_nothing_known_is_tied_to_nothing_known(
     """However few of a band are compared: else a near twin that is overlooked once would be found later."""
     hashes = near_hashes(seed, known + others)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(picture_hash, "_COMPARED", compared)
-        flags = like_any(hashes[:known], hashes[known:])
+        patch.setattr(perceptual_hash, "_MAX_CANDIDATES", compared)
+        flags = near_any(hashes[:known], hashes[known:])
         left = [bits for bits, like in zip(hashes[known:], flags, strict=True) if not like]
-        together = similar([*hashes[:known], *left])
-        assert together[:known] == similar(hashes[:known])
+        together = cluster_near_duplicates([*hashes[:known], *left])
+        assert together[:known] == cluster_near_duplicates(hashes[:known])
         assert all(first >= known for first in together[known:])
 
 
 def test_like_any_is_what_similar_finds_for_each_alone() -> None:
     hashes = near_hashes(5, 60)
-    flags = like_any(hashes[:30], hashes[30:])
-    assert flags == [similar([*hashes[:30], bits])[30] != 30 for bits in hashes[30:]]
+    flags = near_any(hashes[:30], hashes[30:])
+    assert flags == [cluster_near_duplicates([*hashes[:30], bits])[30] != 30 for bits in hashes[30:]]
     assert True in flags and False in flags
 
 
 def test_the_leak_check_sees_what_training_rows_share_with_held_out_ones() -> None:
-    rows: list[Links] = [(f"owner/board-{n}", [("text", bytes([n]))]) for n in range(40)]
+    rows: list[RowKeys] = [(f"owner/board-{n}", [("text", bytes([n]))]) for n in range(40)]
     places = assign_splits(rows, validation=0.3, test=0.3, training=[("drawn/one", [("text", b"new")])])
     held_out = next(name for name, place in places.items() if place.split == "test")
     number = int(held_out.removeprefix("owner/board-"))

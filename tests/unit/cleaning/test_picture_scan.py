@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from schematic_reader.cleaning import picture_scan
-from schematic_reader.cleaning.picture_scan import Scanned, scan_picture
+from schematic_reader.cleaning.picture_scan import PictureScan, scan_picture
 from schematic_reader.io.picture import PictureError, decode_picture
 from tests.support.raw_rows import png
 
@@ -130,7 +130,7 @@ def test_the_perceptual_hash_is_that_of_the_means_of_cells(size: tuple[int, int]
     assert bits.count("1") > 20
 
 
-def verdict(data: bytes) -> Scanned | str:
+def verdict(data: bytes) -> PictureScan | str:
     try:
         return scan_picture(data, max_pixels=LIMIT)
     except PictureError as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from schematic_reader.cli import UserError
-from schematic_reader.io.files import read_json, replacing, replacing_folder, write_json, write_text
+from schematic_reader.io.files import atomic_folder, atomic_write, read_json, write_json, write_text
 from tests.support.paths import ROOT
 
 
@@ -20,7 +20,7 @@ class StageError(Exception):
 
 def test_a_file_is_replaced_at_the_end(tmp_path: Path) -> None:
     target = tmp_path / "new" / "file"
-    with replacing(target) as part:
+    with atomic_write(target) as part:
         part.write_text("new")
         assert not target.exists()
     assert target.read_text() == "new"
@@ -29,7 +29,7 @@ def test_a_file_is_replaced_at_the_end(tmp_path: Path) -> None:
 
 def test_an_error_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
     write_text(tmp_path / "file", "old")
-    with pytest.raises(StageError), replacing(tmp_path / "file") as part:
+    with pytest.raises(StageError), atomic_write(tmp_path / "file") as part:
         part.write_text("half")
         raise StageError
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "old")]
@@ -37,16 +37,16 @@ def test_an_error_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
 
 def test_a_folder_is_replaced_at_the_end(tmp_path: Path) -> None:
     for content in ("old", "new"):
-        with replacing_folder(tmp_path / "out") as part:
+        with atomic_folder(tmp_path / "out") as part:
             (part / content).write_text(content)
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "new"]
 
 
 @pytest.mark.parametrize("resume", [None, "the same"])
 def test_an_error_leaves_the_old_folder(tmp_path: Path, resume: str | None) -> None:
-    with replacing_folder(tmp_path / "out") as part:
+    with atomic_folder(tmp_path / "out") as part:
         (part / "old").write_text("old")
-    with pytest.raises(StageError), replacing_folder(tmp_path / "out", resume=resume) as part:
+    with pytest.raises(StageError), atomic_folder(tmp_path / "out", resume=resume) as part:
         (part / "half").write_text("half")
         raise StageError
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["old"]
@@ -55,22 +55,22 @@ def test_an_error_leaves_the_old_folder(tmp_path: Path, resume: str | None) -> N
 
 def test_an_interrupted_folder_goes_on_with_the_same_words_only(tmp_path: Path) -> None:
     for resume in ("revision 1", "revision 2"):
-        with pytest.raises(StageError), replacing_folder(tmp_path / "out", resume=resume) as part:
+        with pytest.raises(StageError), atomic_folder(tmp_path / "out", resume=resume) as part:
             assert not (part / "shard").exists()
             (part / "shard").write_text(resume)
             raise StageError
-    with replacing_folder(tmp_path / "out", resume="revision 2") as part:
+    with atomic_folder(tmp_path / "out", resume="revision 2") as part:
         assert (part / "shard").read_text() == "revision 2"
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "shard"]
 
 
 def test_a_killed_block_leaves_the_old_folder_and_the_next_run_clears_up(tmp_path: Path) -> None:
-    with replacing_folder(tmp_path / "out") as part:
+    with atomic_folder(tmp_path / "out") as part:
         (part / "old").write_text("old")
     code = (
         "import os, signal\nfrom pathlib import Path\n"
-        "from schematic_reader.io.files import replacing_folder\n"
-        "with replacing_folder(Path('out')) as part:\n"
+        "from schematic_reader.io.files import atomic_folder\n"
+        "with atomic_folder(Path('out')) as part:\n"
         "    (part / 'half').write_text('half')\n    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     done = subprocess.run(
@@ -78,7 +78,7 @@ def test_a_killed_block_leaves_the_old_folder_and_the_next_run_clears_up(tmp_pat
     )
     assert done.returncode == -signal.SIGKILL
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["old"]
-    with replacing_folder(tmp_path / "out") as part:
+    with atomic_folder(tmp_path / "out") as part:
         assert list(part.iterdir()) == []
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from schematic_reader.kicad.model import Sheet
-from schematic_reader.kicad.nets.nets import Net, nets
+from schematic_reader.kicad.nets.netlist import Net, nets
 from schematic_reader.kicad.reader import read_sheet
 from schematic_reader.scoring.connectivity import MAX_PINS, ReadNets, connectivity, described_nets
 from schematic_reader.scoring.described_sheet import MAX_COMPARED

@@ -19,9 +19,9 @@ from PIL import Image
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import Data, load_params
-from schematic_reader.io.raw import raw_shards
+from schematic_reader.io.manifest import raw_shards
 from schematic_reader.io.tables import RAW, iterate_rows, write_rows
-from schematic_reader.sources.fetch import fetch, first_look
+from schematic_reader.sources.fetch import fetch, preview
 from schematic_reader.sources.plan import SHEET_SIZE
 from tests.support.paths import ROOT
 from tests.support.raw_rows import raw_row
@@ -175,7 +175,7 @@ def test_the_command_prints_what_there_is_and_a_look_at_the_first_row(local: Dat
 def test_a_first_row_of_anything_can_be_looked_at(tmp_path: Path, image: bytes | None) -> None:
     row = raw_row(1, image=image, components_used=[f"R{n}" for n in range(11)], name=None, json=None)
     write_rows(tmp_path / "a.parquet", RAW, [row])
-    assert first_look(tmp_path / "a.parquet").splitlines()[:3] == [
+    assert preview(tmp_path / "a.parquet").splitlines()[:3] == [
         "first row: '', type '.kicad_sch'",
         "  picture: none that can be read",
         f"  components: 11, {[f'R{n}' for n in range(10)]} ...",
@@ -183,7 +183,7 @@ def test_a_first_row_of_anything_can_be_looked_at(tmp_path: Path, image: bytes |
     bad = pa.array([b"\xff\x1b[2J"], pa.binary()).view(pa.string())
     table = pa.Table.from_pylist([raw_row(1, components_used=None)], schema=RAW).set_column(5, "name", bad)
     pq.write_table(table, tmp_path / "b.parquet")
-    lines = first_look(tmp_path / "b.parquet").splitlines()
+    lines = preview(tmp_path / "b.parquet").splitlines()
     assert lines[0] == "first row: '\ufffd\\x1b[2J', type '.kicad_sch'"
     assert lines[2] == "  components: 0, []"
 

@@ -10,13 +10,13 @@ from functools import cache
 
 import pytest
 
-from schematic_reader.kicad.drawing.layout import lay_out
+from schematic_reader.kicad.drawing.layout import layout_of
 from schematic_reader.kicad.model import Arc, Circle, PlacedSymbol, Polyline, Rectangle, Sheet, TitleBlock
 from schematic_reader.synthetic.circuits import CATALOGUE, Circuit
 from schematic_reader.synthetic.circuits.block import finish
 from schematic_reader.synthetic.circuits.compose import compose
 from schematic_reader.synthetic.circuits.draft import Draft, Nets
-from schematic_reader.synthetic.circuits.geometry import IDENTITY
+from schematic_reader.synthetic.circuits.orientation import IDENTITY
 from schematic_reader.synthetic.circuits.packing import Page
 from schematic_reader.synthetic.circuits.style import draw_style
 from schematic_reader.synthetic.sample import make_sheet
@@ -242,7 +242,7 @@ def test_no_bodies_overlap_and_no_text_lies_on_another() -> None:
             for b, other in boxes[:i]:
                 assert not overlap(box, other, 0.1), (sheet.uuid, a.reference, b.reference)
         width, height = round(sheet.size[0] * scale), round(sheet.size[1] * scale)
-        layout = lay_out(sheet, width, height)
+        layout = layout_of(sheet, width, height)
         for i, text in enumerate(layout.texts):
             for other_text in layout.texts[:i]:
                 assert not overlap(text.box, other_text.box, 1.0), (sheet.uuid, text.text, other_text.text)
@@ -255,7 +255,7 @@ def test_no_bodies_overlap_and_no_text_lies_on_another() -> None:
 def test_everything_is_inside_the_picture_and_high_enough_to_read() -> None:
     for sheet in sheets():
         scale = min(WIDTH / sheet.size[0], HEIGHT / sheet.size[1])
-        layout = lay_out(sheet, WIDTH, HEIGHT)
+        layout = layout_of(sheet, WIDTH, HEIGHT)
         for box in [text.box for text in layout.texts] + [drawn.body for drawn in layout.symbols]:
             assert box[0] >= 1 and box[1] >= 1 and box[2] <= WIDTH - 1 and box[3] <= HEIGHT - 1
         styles = [p.style for s in sheet.symbols for p in s.properties if not p.hidden]

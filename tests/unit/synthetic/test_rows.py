@@ -1,4 +1,4 @@
-"""Rows of the generator: the raw layout, determinism, dirt."""
+"""Rows of the generator: the raw layout, determinism, corruption."""
 
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ def test_a_row_depends_on_its_number_and_the_seed_alone() -> None:
 
 
 def test_workers_make_the_same_rows() -> None:
-    alone = list(generate_rows(40, 5, width=WIDTH, height=HEIGHT, dirty=0.2))
-    assert list(generate_rows(40, 5, width=WIDTH, height=HEIGHT, dirty=0.2, workers=2)) == alone
+    alone = list(generate_rows(40, 5, width=WIDTH, height=HEIGHT, corrupt_share=0.2))
+    assert list(generate_rows(40, 5, width=WIDTH, height=HEIGHT, corrupt_share=0.2, workers=2)) == alone
 
 
 def test_the_first_rows_are_the_committed_ones() -> None:
@@ -128,20 +128,20 @@ def test_larger_pictures_hold_more_kinds() -> None:
     assert np.median(distinct) >= 9 and max(distinct) >= 22
 
 
-def test_dirt_is_counted_exactly() -> None:
+def test_the_share_of_corrupted_rows_is_exact() -> None:
     share, count = 0.25, 40
-    dirty = list(generate_rows(count, 1, width=WIDTH, height=HEIGHT, dirty=share))
+    corrupted = list(generate_rows(count, 1, width=WIDTH, height=HEIGHT, corrupt_share=share))
     clean = list(generate_rows(count, 1, width=WIDTH, height=HEIGHT))
-    changed = [i for i in range(count) if dirty[i] != clean[i]]
+    changed = [i for i in range(count) if corrupted[i] != clean[i]]
     assert len(changed) == 10
-    kinds = Counter(kind(dirty[i], clean[i]) for i in changed)
+    kinds = Counter(kind(corrupted[i], clean[i]) for i in changed)
     assert kinds == {"none": 2, "empty": 2, "no picture": 2, "truncated": 2, "copy": 2}
     for i in changed:
-        if kind(dirty[i], clean[i]) == "copy":
-            originals = [j for j in range(i) if dirty[j]["schematic"] == dirty[i]["schematic"]]
-            assert len(originals) == 1 and dirty[originals[0]] == clean[originals[0]]
-            assert dirty[i]["image"] == clean[originals[0]]["image"]
-            assert dirty[i]["name"] != clean[originals[0]]["name"]
+        if kind(corrupted[i], clean[i]) == "copy":
+            originals = [j for j in range(i) if corrupted[j]["schematic"] == corrupted[i]["schematic"]]
+            assert len(originals) == 1 and corrupted[originals[0]] == clean[originals[0]]
+            assert corrupted[i]["image"] == clean[originals[0]]["image"]
+            assert corrupted[i]["name"] != clean[originals[0]]["name"]
 
 
 def kind(row: dict[str, Any], clean: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Drawn sheets: what is where, in which colour, and that text on turned symbols stays readable."""
+"""DrawnSymbol sheets: what is where, in which colour, and that text on turned symbols stays readable."""
 
 from __future__ import annotations
 

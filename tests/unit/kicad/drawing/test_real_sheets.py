@@ -1,4 +1,4 @@
-"""Drawn sheets beside the pictures that kicad-cli and rsvg-convert made of the same files.
+"""DrawnSymbol sheets beside the pictures that kicad-cli and rsvg-convert made of the same files.
 
 Agreement is the share of ink of one picture that has ink of the other within two pixels, the smaller of
 both directions. Ink differs from the paper by more than 60 in a channel, so fills of symbol bodies do not

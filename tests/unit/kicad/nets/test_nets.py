@@ -23,9 +23,9 @@ from schematic_reader.kicad.model import (
     SheetPin,
     SymbolUnit,
 )
-from schematic_reader.kicad.nets.buses import parse_bus
+from schematic_reader.kicad.nets.bus_labels import parse_bus
 from schematic_reader.kicad.nets.net_agreement import NetAgreement, net_agreement, pin_pairs
-from schematic_reader.kicad.nets.nets import Net, grid, nets, placed_pins
+from schematic_reader.kicad.nets.netlist import Net, grid, nets, placed_pins
 from schematic_reader.kicad.nets.segments import Segments
 from schematic_reader.kicad.reader import read_sheet
 from schematic_reader.kicad.writer import write_sheet

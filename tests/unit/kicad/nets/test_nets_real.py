@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from schematic_reader.kicad.model import Sheet
-from schematic_reader.kicad.nets.nets import Net, nets
+from schematic_reader.kicad.nets.netlist import Net, nets
 from schematic_reader.kicad.reader import read_sheet
 from tests.support.paths import shared_folder
 

@@ -24,7 +24,7 @@ from itertools import pairwise
 
 from schematic_reader.kicad.geometry import orientation
 from schematic_reader.kicad.model import LibSymbol, Pin, PlacedSymbol, Point, Sheet
-from schematic_reader.kicad.nets.buses import Members, parse_bus
+from schematic_reader.kicad.nets.bus_labels import Members, parse_bus
 from schematic_reader.kicad.nets.segments import GridPoint, Segments
 from schematic_reader.union_find import UnionFind
 

@@ -1,4 +1,4 @@
-"""The perceptual hash of a picture, by where its ink lies, and which hashes are alike."""
+"""The perceptual hash of a picture (where its ink lies), and the near-duplicates among hashes."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ GRID = 32
 
 _FRAME = 2  # cells at each edge, which hold the drawing sheet's border on every sheet
 _TITLE_ROWS, _TITLE_COLUMNS = 6, 14  # cells of KiCad's title block, 110 x 35 mm of an A4 sheet
-_STEP = 2.0  # of 255; a single stroke through a cell of 35 x 25 pixels darkens it by 7 or more
+_STEP = 2.0  # grey levels of 255; a single stroke through a cell of 35 x 25 pixels darkens it by 7 or more
 
-_LEAST_INK = 24  # bits set, below which sheets are alike by chance
-_TOLERANCE = 0.12  # differing bits over the bits set in the fuller of two hashes
-_BANDS = 8  # parts of a hash, of which near twins must share one exactly
-_COMPARED = 64  # latest sheets of a band with which a sheet is compared, so that time stays linear
+_MIN_BITS = 24  # bits set; below it two different sheets may have near hashes by chance
+_TOLERANCE = 0.12  # Hamming distance over the larger number of bits set
+_BANDS = 8  # bands of a hash, one of which near-duplicates must share exactly
+_MAX_CANDIDATES = 64  # latest hashes of a band that a hash is compared with, so that time stays linear
 
 
-def edges(length: int, parts: int) -> list[int]:
-    """Where ``min(length, parts)`` nearly equal parts of ``length`` begin, and its end."""
+def strip_bounds(length: int, parts: int) -> list[int]:
+    """The bounds of ``min(length, parts)`` nearly equal strips of ``length``, the end included."""
     parts = min(length, parts)
     return [length * part // parts for part in range(parts + 1)]
 
@@ -33,25 +33,25 @@ def cell_sums(strips: np.ndarray) -> np.ndarray:
 
     Args:
         strips: strips x width x 4, the sums of each column of RGBA over the rows of each strip, which lie
-            between ``edges(height, GRID)``.
+            between ``strip_bounds(height, GRID)``.
     """
     cells: np.ndarray = np.add.reduceat(
-        strips, edges(strips.shape[1], GRID + 1)[:-1], axis=1, dtype=np.uint64
+        strips, strip_bounds(strips.shape[1], GRID + 1)[:-1], axis=1, dtype=np.uint64
     )
     return cells
 
 
 def ink_hash(cells: np.ndarray, width: int, height: int) -> int:
-    """Where ink begins and ends: a bit for each cell that is darker than its left neighbour.
+    """A difference hash (dHash): a bit for each cell that is darker than its left neighbour.
 
-    A difference hash of the page on white, ``GRID`` cells a side, without the drawing sheet's border and
-    title block, which most sheets share.
+    The page is laid on white and has ``GRID`` cells a side; the drawing sheet's border and title block, which
+    most sheets share, are masked out.
 
     Args:
         cells: see ``cell_sums``.
         width, height: of the page in pixels.
     """
-    area = np.diff(edges(height, GRID))[:, None] * np.diff(edges(width, GRID + 1))
+    area = np.diff(strip_bounds(height, GRID))[:, None] * np.diff(strip_bounds(width, GRID + 1))
     means = cells / area[..., None]
     # The mean of a product is not the product of means, but is where a cell is all clear or all opaque.
     ink = (255.0 - means[..., 1]) * means[..., 3] / 255.0
@@ -66,40 +66,40 @@ def ink_hash(cells: np.ndarray, width: int, height: int) -> int:
 
 
 def has_ink(bits: int) -> bool:
-    """Whether a perceptual hash says enough to tell one sheet from another."""
-    return bits.bit_count() >= _LEAST_INK
+    """Whether a perceptual hash has enough bits to tell one sheet from another."""
+    return bits.bit_count() >= _MIN_BITS
 
 
-def similar(hashes: Sequence[int]) -> list[int]:
-    """For each hash the index of the first one that it is like, directly or through others, or its own.
+def cluster_near_duplicates(hashes: Sequence[int]) -> list[int]:
+    """For each hash the index of the first one in its cluster of near-duplicates.
 
-    Two are alike when few of their bits differ, against those that are set; hashes with little ink are like
-    nothing. Pairs are looked for among hashes that share a whole band of bits.
+    Two hashes are near when few of their bits differ, relative to the bits set; hashes with little ink are
+    near to none. Candidate pairs share a whole band of bits (locality-sensitive hashing).
     """
     clusters: UnionFind[int] = UnionFind()
-    seen = _Bands()
+    index_of_bands = _BandIndex()
     for index, bits in enumerate(hashes):
-        for other in seen.candidates(bits):
-            if _alike(bits, hashes[other]):
+        for other in index_of_bands.candidates(bits):
+            if _near(bits, hashes[other]):
                 clusters.union(other, index)
-        seen.add(index, bits)
+        index_of_bands.add(index, bits)
     return [clusters.find(index) for index in range(len(hashes))]
 
 
-def like_any(known: Sequence[int], hashes: Sequence[int]) -> list[bool]:
-    """Whether each of ``hashes`` is like one of ``known``.
+def near_any(known: Sequence[int], hashes: Sequence[int]) -> list[bool]:
+    """Whether each of ``hashes`` is near to one of ``known``.
 
-    As ``similar`` sees it where ``known`` comes before ``hashes``: what is like nothing known here is tied to
-    nothing known there.
+    Agrees with ``cluster_near_duplicates([*known, *hashes])``: a hash that is near to no known one is in no
+    cluster of a known one.
     """
-    seen = _Bands()
+    index_of_bands = _BandIndex()
     for index, bits in enumerate(known):
-        seen.add(index, bits)
-    return [any(_alike(bits, known[other]) for other in seen.candidates(bits)) for bits in hashes]
+        index_of_bands.add(index, bits)
+    return [any(_near(bits, known[other]) for other in index_of_bands.candidates(bits)) for bits in hashes]
 
 
-class _Bands:
-    """Hashes by their bands, of which near twins share one exactly; those with little ink are left out."""
+class _BandIndex:
+    """Hashes by their bands, one of which near-duplicates share; those with little ink are left out."""
 
     def __init__(self) -> None:
         self._buckets: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
@@ -109,9 +109,9 @@ class _Bands:
             self._buckets[band].append(index)
 
     def candidates(self, bits: int) -> Iterator[int]:
-        """The latest added of each band of ``bits``."""
+        """The hashes last added under each band of ``bits``."""
         for band in _bands(bits):
-            yield from self._buckets[band][-_COMPARED:]
+            yield from self._buckets[band][-_MAX_CANDIDATES:]
 
 
 def _bands(bits: int) -> list[tuple[int, int]]:
@@ -122,6 +122,6 @@ def _bands(bits: int) -> list[tuple[int, int]]:
     return [(band, part) for band, part in parts if part]
 
 
-def _alike(one: int, other: int) -> bool:
+def _near(one: int, other: int) -> bool:
     most = max(one.bit_count(), other.bit_count())
     return (one ^ other).bit_count() <= _TOLERANCE * most

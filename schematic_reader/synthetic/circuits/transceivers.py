@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schematic_reader.synthetic.circuits.draft import Draft
-from schematic_reader.synthetic.circuits.geometry import DOWN, LEFT, RIGHT, UP
+from schematic_reader.synthetic.circuits.orientation import DOWN, LEFT, RIGHT, UP
 from schematic_reader.synthetic.circuits.recipe import MIRRORED, Circuit
 
 

@@ -1,9 +1,9 @@
-"""Lamps, buttons, buzzers, test points, holes and plain connectors."""
+"""User interface: LEDs, buttons and buzzers; also test points, mounting holes and plain connectors."""
 
 from __future__ import annotations
 
 from schematic_reader.synthetic.circuits.draft import Draft
-from schematic_reader.synthetic.circuits.geometry import DOWN, LEFT, MIRROR, RIGHT, UP
+from schematic_reader.synthetic.circuits.orientation import DOWN, LEFT, MIRROR, RIGHT, UP
 from schematic_reader.synthetic.circuits.recipe import MIRRORED, Circuit
 
 

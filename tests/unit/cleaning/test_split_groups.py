@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schematic_reader.cleaning.groups import Links, assign_splits, check_leaks, choose_split, group_rows
+from schematic_reader.cleaning.split_groups import (
+    RowKeys,
+    assign_splits,
+    check_leaks,
+    choose_split,
+    group_rows,
+)
 from schematic_reader.cli import UserError
 
 SHARES = {"validation": 0.1, "test": 0.15}
@@ -19,10 +25,10 @@ def digest(word: str) -> bytes:
     return hashlib.sha256(word.encode()).digest()
 
 
-def rows(seed: int, repositories: int) -> list[Links]:
+def rows(seed: int, repositories: int) -> list[RowKeys]:
     """Three rows for each repository; some texts lie in two neighbouring repositories."""
     rng = random.Random(seed)
-    links: list[Links] = []
+    links: list[RowKeys] = []
     for number in range(repositories):
         for row in range(3):
             text = rng.choice([f"{number} {row}", f"{number} {row}", f"shared by {number // 2}"])
@@ -30,7 +36,7 @@ def rows(seed: int, repositories: int) -> list[Links]:
     return links
 
 
-def by_flooding(links: list[Links]) -> dict[str, str]:
+def by_flooding(links: list[RowKeys]) -> dict[str, str]:
     """Groups by repeated scanning until nothing changes, for comparison."""
     label = {repository: repository for repository, _ in links}
     changed = True
@@ -50,14 +56,14 @@ def by_flooding(links: list[Links]) -> dict[str, str]:
     st.lists(st.tuples(st.sampled_from("abcdefgh"), st.lists(st.sampled_from(list(range(9))), max_size=2)))
 )
 def test_groups_are_the_connected_components(drawn: list[tuple[str, list[int]]]) -> None:
-    links: list[Links] = [(name, [bytes([number]) for number in numbers]) for name, numbers in drawn]
+    links: list[RowKeys] = [(name, [bytes([number]) for number in numbers]) for name, numbers in drawn]
     assert group_rows(links) == by_flooding(links)
 
 
 def test_a_bridge_joins_two_groups_under_the_first_name() -> None:
-    apart: list[Links] = [("b/one", [digest("x")]), ("c/two", [digest("y")])]
+    apart: list[RowKeys] = [("b/one", [digest("x")]), ("c/two", [digest("y")])]
     assert group_rows(apart) == {"b/one": "b/one", "c/two": "c/two"}
-    bridge: Links = ("d/three", [digest("x"), digest("y")])
+    bridge: RowKeys = ("d/three", [digest("x"), digest("y")])
     assert group_rows([*apart, bridge]) == dict.fromkeys(["b/one", "c/two", "d/three"], "b/one")
 
 
@@ -98,7 +104,7 @@ def test_a_split_is_the_hash_of_the_name() -> None:
 
 
 def test_a_repository_of_a_thousand_rows_is_one_group_and_leaves_the_others_empty() -> None:
-    links: list[Links] = [("owner/board", [digest(str(number))]) for number in range(1000)]
+    links: list[RowKeys] = [("owner/board", [digest(str(number))]) for number in range(1000)]
     with pytest.raises(
         UserError, match=r"split is empty: 1 groups.*clean\.validation 0\.1 .*clean\.test 0\.15"
     ):
@@ -107,8 +113,8 @@ def test_a_repository_of_a_thousand_rows_is_one_group_and_leaves_the_others_empt
 
 @pytest.mark.parametrize("shared", ["owner/board", "text"])
 def test_the_leak_check_finds_what_two_splits_share(shared: str) -> None:
-    one: Links = ("owner/board", [digest("text")])
-    other: Links = (one[0], [digest("other")]) if shared == one[0] else ("owner/other", one[1])
+    one: RowKeys = ("owner/board", [digest("text")])
+    other: RowKeys = (one[0], [digest("other")]) if shared == one[0] else ("owner/other", one[1])
     check_leaks([("train", one), ("train", other)])
     with pytest.raises(RuntimeError, match="both train and test"):
         check_leaks([("train", one), ("test", other)])
