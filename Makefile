@@ -1,4 +1,3 @@
-# make repro: environment, pipeline, table.   make test: environment, everything CI checks.
 # The first Python 3.11 or 3.12 that runs (a version manager's shim may not) and can make environments.
 FITS := import sys, venv, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
@@ -6,9 +5,15 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: env repro share test lint lock clean
+# A file's tests stay in one process, which makes what they share once. Files start in order: the long ones first.
+PYTEST := python -m pytest -q --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-env: .venv/ready
+.PHONY: help env repro share lint unit test-fast test lock clean
+
+help:  ## list these commands
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | expand -t 12
+
+env: .venv/ready  ## make the environment in .venv
 
 .venv/ready: requirements.lock
 	@"$(PYTHON)" -c '$(FITS)' 2>/dev/null || { echo "error: needs Python 3.11 or 3.12 with its venv module \
@@ -17,12 +22,11 @@ env: .venv/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
-repro: env
+repro: env  ## run the pipeline, then print the table with before and after
 	dvc repro
 	python -m stages.compare
 
-# make share REMOTE=...: data, models and the record of every run to where colleagues get them (docs/sharing.md).
-share: env
+share: env  ## REMOTE=...: send data, models and the record of every run to where colleagues get them
 	@test -n "$(REMOTE)" || { echo "error: say where to, for example \
 	make share REMOTE=ssh://user@host/srv/schematics (docs/sharing.md)"; exit 1; }
 	dvc remote add --quiet --force --default shared "$(REMOTE)"
@@ -30,17 +34,23 @@ share: env
 	git add .dvc/config
 	@echo 'now tell colleagues where it is: git commit -m "Share data and models" .dvc/config && git push'
 
-lint: env
+lint: env  ## check style, format and types
 	ruff check .
 	ruff format --check .
 	mypy
 
-test: lint
-	python -m pytest -q
+unit: env  ## run the unit tests that are not slow, in parallel
+	$(PYTEST) -m "not slow and not gpu" tests/unit
 
-lock:
+test-fast: env  ## lint and unit at the same time, in under 2 minutes on two cores
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint unit
+
+test: lint  ## lint and every test, as CI does
+	$(PYTEST)
+
+lock:  ## write requirements.lock anew from pyproject.toml; needs uv
 	uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url \
 		--no-header --no-annotate pyproject.toml -o requirements.lock
 
-clean:
+clean:  ## remove the environment and the caches of the tools
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
