@@ -1,4 +1,4 @@
-"""Byte ranges of files on the Hugging Face Hub: retried, checked, and refusals told in one line.
+"""Byte ranges of files on the Hugging Face Hub: retried and verified, errors in one line.
 
 ``HF_TOKEN`` and ``HF_ENDPOINT`` are taken from the environment alone.
 """
@@ -6,16 +6,15 @@
 from __future__ import annotations
 
 import io
-import logging
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
-from huggingface_hub import HfApi, hf_hub_url
+from huggingface_hub import constants, hf_hub_url
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -26,23 +25,17 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.hf_api import DatasetInfo
-from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+from huggingface_hub.utils import build_hf_headers, hf_raise_for_status, http_backoff, validate_repo_id
 
 from schematic_reader.cli import UserError
 
-WAITS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-"""Seconds before each further try of what the Hub refused for the moment."""
-
-_LONGEST_WAIT = 300.0  # seconds of a Retry-After that are honoured
+_RETRIES = 6  # after 1, 2, 4, 8, 16 and 32 seconds, or what Retry-After says
+_MAX_WAIT = 32.0  # seconds
 _TIMEOUT = 60.0  # seconds without a byte
 
-Result = TypeVar("Result")
 
-log = logging.getLogger(__name__)
-
-
-class CutShortError(Exception):
-    """An answer holds fewer or other bytes than were asked for."""
+class WrongRangeError(Exception):
+    """The response holds other bytes than the requested range."""
 
 
 @dataclass(frozen=True)
@@ -51,75 +44,54 @@ class Hub:
 
     repository: str
     revision: str
-    endpoint: str | None = field(default_factory=lambda: os.environ.get("HF_ENDPOINT"))
+    endpoint: str = field(
+        default_factory=lambda: os.environ.get("HF_ENDPOINT", "").rstrip("/") or constants.ENDPOINT
+    )
     token: str | bool = field(default_factory=lambda: os.environ.get("HF_TOKEN") or False, repr=False)
 
     def info(self) -> DatasetInfo:
         """Commit, licence, and names and sizes of the files."""
-        api = HfApi(endpoint=self.endpoint, token=self.token)
-        return patiently(
-            lambda: api.dataset_info(
-                self.repository, revision=self.revision, files_metadata=True, timeout=_TIMEOUT
-            )
-        )
+        validate_repo_id(self.repository)
+        revision = quote(self.revision, safe="")
+        url = f"{self.endpoint}/api/datasets/{self.repository}/revision/{revision}?blobs=true"
+        return DatasetInfo(**self._get(url).json())
 
     def read(self, name: str, size: int, first: int, count: int) -> bytes:
         """``count`` bytes from ``first`` of a file that is ``size`` bytes long.
 
         Raises:
-            CutShortError: the answer is not that, however often it is asked for.
+            WrongRangeError: other bytes are served.
         """
         url = hf_hub_url(
             self.repository, name, repo_type="dataset", revision=self.revision, endpoint=self.endpoint
         )
-        headers = {**build_hf_headers(token=self.token), "Range": f"bytes={first}-{first + count - 1}"}
+        last = first + count - 1
+        response = self._get(url, Range=f"bytes={first}-{last}")
+        if response.status_code != 206:
+            raise WrongRangeError(f"{name} is not served by ranges (status {response.status_code})")
+        expected, served = f"bytes {first}-{last}/{size}", response.headers.get("Content-Range")
+        data: bytes = response.content
+        if served != expected or len(data) != count:
+            raise WrongRangeError(f"{name}: got {served} ({len(data)} bytes), asked for {expected}")
+        return data
 
-        def attempt() -> bytes:
-            with get_session().stream(
-                "GET", url, headers=headers, timeout=_TIMEOUT, follow_redirects=True
-            ) as answer:
-                if answer.status_code != 206:
-                    answer.read() if answer.status_code >= 400 else None
-                    hf_raise_for_status(answer)
-                    # Reading on would download the whole file.
-                    raise CutShortError(f"{name} is not served by ranges (status {answer.status_code})")
-                place = f"bytes {first}-{first + count - 1}/{size}"
-                if answer.headers.get("Content-Range") != place:
-                    found = answer.headers.get("Content-Range")
-                    raise CutShortError(f"{name}: {found} was served where {place} was asked for")
-                data: bytes = answer.read()
-            if len(data) != count:
-                raise CutShortError(f"{name}: {len(data)} of {count} bytes were served")
-            return data
-
-        return patiently(attempt)
+    def _get(self, url: str, **headers: str) -> Any:
+        """The whole response to a GET, retried with backoff after 429, 5xx and broken connections."""
+        response = http_backoff(
+            "GET",
+            url,
+            headers={**build_hf_headers(token=self.token), **headers},
+            timeout=_TIMEOUT,
+            follow_redirects=True,
+            max_retries=_RETRIES,
+            max_wait_time=_MAX_WAIT,
+        )
+        hf_raise_for_status(response)
+        return response
 
     def page(self) -> str:
         """The data set's page, where its terms are."""
-        return f"{HfApi(endpoint=self.endpoint).endpoint}/datasets/{self.repository}"
-
-
-def patiently(attempt: Callable[[], Result]) -> Result:
-    """The result of ``attempt``, tried again with longer and longer waits while the fault may pass.
-
-    That is: a rate limit (429, whose Retry-After counts if it is longer), an error of the server (5xx), a
-    broken or timed-out connection, an answer cut short.
-    """
-    for wait in WAITS:
-        try:
-            return attempt()
-        except HfHubHTTPError as error:
-            status = error.response.status_code
-            if status != 429 and status < 500:
-                raise
-            asked = error.response.headers.get("Retry-After", "")
-            wait = min(max(wait, float(asked) if asked.isdigit() else 0.0), _LONGEST_WAIT)
-            reason = f"status {status}"
-        except (HTTPError, CutShortError) as error:
-            reason = str(error) or type(error).__name__
-        log.warning("%s: trying again in %g s", reason, wait)
-        time.sleep(wait)
-    return attempt()
+        return f"{self.endpoint}/datasets/{self.repository}"
 
 
 class RemoteFile(io.RawIOBase):
@@ -127,7 +99,7 @@ class RemoteFile(io.RawIOBase):
 
     def __init__(self, hub: Hub, name: str, size: int) -> None:
         self._hub, self._name, self._size = hub, name, size
-        self._place = 0
+        self._position = 0
 
     def readable(self) -> bool:
         return True
@@ -136,23 +108,23 @@ class RemoteFile(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        return self._place
+        return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
-        self._place = start + offset
-        return self._place
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = start + offset
+        return self._position
 
     def size(self) -> int:
         return self._size
 
     def read(self, count: int = -1) -> bytes:
-        left = max(0, self._size - self._place)
+        left = max(0, self._size - self._position)
         count = left if count is None or count < 0 else min(count, left)
         if not count:
             return b""
-        data = self._hub.read(self._name, self._size, self._place, count)
-        self._place += count
+        data = self._hub.read(self._name, self._size, self._position, count)
+        self._position += count
         return data
 
 
@@ -195,7 +167,7 @@ def hub_errors(hub: Hub, name: str = "") -> Iterator[None]:
             f"the Hub cannot be reached ({type(error).__name__}: {error}): check the network and "
             f"HF_ENDPOINT, then {again}"
         ) from None
-    except CutShortError as error:
+    except WrongRangeError as error:
         raise UserError(f"the Hub serves {repository} at {revision} wrongly ({error}): {again}") from None
     except (pa.ArrowException, OSError) as error:
         raise UserError(

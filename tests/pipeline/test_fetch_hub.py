@@ -60,9 +60,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def hub(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    monkeypatch.setattr(
-        "schematic_reader.sources.hub_requests.time.sleep", lambda seconds: WAITED.append(seconds)
-    )
+    monkeypatch.setattr("time.sleep", WAITED.append)
     WAITED.clear()
     with running_hub(repository, REPOSITORY, REVISION) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
@@ -135,7 +133,7 @@ def test_shards_of_another_request_are_not_taken_over(hub: Hub, tmp_path: Path) 
     assert rows_of(tmp_path / "raw") == ROWS[:7]
 
 
-@pytest.mark.parametrize("fault", [503, 429, 0, "cut", "short"])
+@pytest.mark.parametrize("fault", [503, 429, 0, "cut"])
 @pytest.mark.parametrize("where", ["info", "data/train-1.parquet"])
 def test_a_passing_fault_is_tried_again(hub: Hub, tmp_path: Path, fault: int | str, where: str) -> None:
     if isinstance(fault, int):
@@ -144,7 +142,8 @@ def test_a_passing_fault_is_tried_again(hub: Hub, tmp_path: Path, fault: int | s
         hub.spoil["data/train-1.parquet"] = (fault, 3)
     fetch(DATA, 42, tmp_path / "raw")
     assert rows_of(tmp_path / "raw") == ROWS
-    assert ([7, 7, 7] if fault == 429 else [1, 2, 4]) == WAITED
+    # The hub says Retry-After: 7, which is kept with a second to spare.
+    assert ([8, 8, 8] if fault == 429 else [1, 2, 4]) == WAITED
 
 
 @pytest.mark.parametrize(("kind", "sent"), [("cut", 100_000), ("short", 100_000), ("whole", 10**7)])
@@ -153,7 +152,8 @@ def test_a_file_that_stays_spoiled_stops_the_download(hub: Hub, tmp_path: Path, 
     message = "cannot be reached" if kind == "cut" else r"serves someone/schematics .* wrongly \(data/train-1"
     with pytest.raises(UserError, match=message):
         fetch(DATA, 42, tmp_path / "raw")
-    assert WAITED == [1, 2, 4, 8, 16, 32]
+    # A connection that breaks may recover; a server that sends other bytes than asked for will not.
+    assert ([1, 2, 4, 8, 16, 32] if kind == "cut" else []) == WAITED
     assert not (tmp_path / "raw").exists()
     assert hub.sent["data/train-1.parquet"] < sent
 

@@ -25,7 +25,7 @@ from pretraining.sheets import LABELS, THEME_SHARES, SheetMaker, colors
 from pretraining.train import Run, Source, prefix_of
 from schematic_reader.cli import UserError
 from schematic_reader.kicad.drawing.draw import draw_sheet
-from schematic_reader.kicad.drawing.layout import character_centers, lay_out
+from schematic_reader.kicad.drawing.layout import character_centers, layout_of
 from schematic_reader.kicad.model import Property
 from schematic_reader.synthetic.sample import make_sheet
 from schematic_reader.synthetic.symbols import KINDS
@@ -187,7 +187,7 @@ def test_boxes_of_fields_hold_all_their_ink(number):
     """The pixels that change when a text is hidden lie in the box that was noted for it."""
     sheet = generated(number)
     whole = np.asarray(draw_sheet(sheet, width=320, height=224).convert("L")).astype(int)
-    layout = lay_out(sheet, 320, 224)
+    layout = layout_of(sheet, 320, 224)
     checked = 0
     for index, drawn in enumerate(layout.symbols):
         reference = next(
@@ -217,7 +217,7 @@ def test_boxes_of_fields_hold_all_their_ink(number):
 
 
 def test_characters_stand_in_reading_direction():
-    layout = lay_out(generated(1), 320, 224)
+    layout = layout_of(generated(1), 320, 224)
     for text in layout.texts:
         centers = character_centers(text)
         assert "".join(char for char, _ in centers) == text.text.replace(" ", "")
@@ -227,7 +227,7 @@ def test_characters_stand_in_reading_direction():
 
 def test_answers_are_true_of_the_sheet():
     sheet = generated(2, 640, 448)
-    seen = view(sheet, lay_out(sheet, 640, 448))
+    seen = view(sheet, layout_of(sheet, 640, 448))
     asked = {}
     for seed in range(60):
         for one in ask(seen, 4, random.Random(seed)):
@@ -254,7 +254,7 @@ def test_answers_never_name_library_symbols_that_are_not_printed():
     """The base model must not be taught this project's answers."""
     for number in range(6):
         sheet = generated(number, 640, 448)
-        layout = lay_out(sheet, 640, 448)
+        layout = layout_of(sheet, 640, 448)
         printed = {text.text for text in layout.texts}
         seen = view(sheet, layout)
         for seed in range(10):
@@ -279,7 +279,7 @@ def test_cells_say_what_lies_in_them():
 def test_plain_sheets_place_symbols_without_overlap():
     groups = ((1.0, tuple(Candidate(kind.symbol, kind.prefix, ("",)) for kind in KINDS.values())),)
     sheet = plain_sheet(groups, (150.0, 110.0), random.Random(3))
-    bodies = [drawn.body for drawn in lay_out(sheet, 600, 440).symbols]
+    bodies = [drawn.body for drawn in layout_of(sheet, 600, 440).symbols]
     assert len(bodies) > 8
     for i, a in enumerate(bodies):
         assert a[0] >= 0 and a[1] >= 0 and a[2] <= 600 and a[3] <= 440
@@ -320,4 +320,4 @@ def test_hidden_fields_are_not_text():
         replace(s, properties=(*s.properties, Property("Datasheet", "secret", hidden=True)))
         for s in sheet.symbols
     )
-    assert "secret" not in {t.text for t in lay_out(replace(sheet, symbols=symbols), 320, 224).texts}
+    assert "secret" not in {t.text for t in layout_of(replace(sheet, symbols=symbols), 320, 224).texts}
