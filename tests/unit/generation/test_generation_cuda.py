@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from schematic_reader.generation.generate import Answer, answer_sheets
+from schematic_reader.generation.generate import answer_sheets
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoder
 from schematic_reader.model.load import load_base, load_processor
 from schematic_reader.model.sheets import Sheets
+from schematic_reader.tasks.contract import ModelAnswer
 from tests.unit.generation.test_generate import LIMITS, TINY, drawn, write_sheets
 
 
@@ -25,7 +26,7 @@ def test_continuous_batching_gives_the_tokens_of_padded_batches_on_the_cpu(
     rows = write_sheets(tmp_path, [drawn(i) for i in range(11)])
     encoder, sheets = Encoder(load_processor(TINY.base, None)), Sheets(tmp_path, "test", LIMITS)
 
-    def answers(device: str, *, continuous: bool) -> list[Answer]:
+    def answers(device: str, *, continuous: bool) -> list[ModelAnswer]:
         settings = replace(TINY, device=device)
         model: Any = load_base(settings, prepare_device(settings, 1))
         assert model.device.type == device
