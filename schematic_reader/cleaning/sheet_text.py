@@ -11,9 +11,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from hashlib import sha256
-from typing import Any
 
 from xxhash import xxh3_128
+
+from schematic_reader.kicad.kiutils import LABEL_KINDS, mappings, properties
 
 _WHITESPACE = b" \t\r\n"
 # What differs between two saves of one sheet: uuids, instance paths (of uuids), timestamps and dates.
@@ -62,14 +63,14 @@ class SheetSymbols:
             name, local, identity = match.groups()
             if name is None:
                 value = _VALUE.search(schematic, match.end())
-                self.placed.append(_plain(local or identity))
-                self.items.append((_entry(_plain(identity)), _plain(value[1]) if value else ""))
+                self.placed.append(_unquoted(local or identity))
+                self.items.append((_entry(_unquoted(identity)), _unquoted(value[1]) if value else ""))
                 continue
             entry = parent.split(b":", 1)[-1]
             if parent and name.startswith(entry) and _UNIT.fullmatch(name, len(entry)):
                 continue  # a unit of the symbol before it
             parent = name
-            self.library.append(_plain(name))
+            self.library.append(_unquoted(name))
 
     @property
     def used(self) -> tuple[str, ...]:
@@ -97,7 +98,7 @@ def signature(schematic: bytes, description: bytes, symbols: SheetSymbols | None
     counts: Counter[tuple[str, str]] = Counter()
     if symbols is not None:
         counts.update(symbols.items)
-        counts.update(("label", _plain(text)) for text in _LABEL.findall(schematic))
+        counts.update(("label", _unquoted(text)) for text in _LABEL.findall(schematic))
     counts = counts or _described(description)
     if counts.total() < _MIN_ITEMS or len(counts) < _MIN_DISTINCT:
         return b""
@@ -113,16 +114,12 @@ def _described(description: bytes) -> Counter[tuple[str, str]]:
         return counts
     if not isinstance(sheet, dict) or not isinstance(sheet.get("schematicSymbols"), list):
         return counts
-    for symbol in _mappings(sheet["schematicSymbols"]):
-        values = (p.get("value") for p in _mappings(symbol.get("properties")) if p.get("key") == "Value")
+    for symbol in mappings(sheet["schematicSymbols"]):
+        values = (value for key, value in properties(symbol) if key == "Value")
         counts[str(symbol.get("entryName")), str(next(values, ""))] += 1
-    for kind in ("labels", "globalLabels", "hierarchicalLabels"):
-        counts.update(("label", str(label.get("text"))) for label in _mappings(sheet.get(kind)))
+    for section in LABEL_KINDS:
+        counts.update(("label", str(label.get("text"))) for label in mappings(sheet.get(section)))
     return counts
-
-
-def _mappings(values: Any) -> Iterable[dict[str, Any]]:
-    return (value for value in values if isinstance(value, dict)) if isinstance(values, list) else ()
 
 
 def _entry(name: str) -> str:
@@ -130,7 +127,7 @@ def _entry(name: str) -> str:
     return name.split(":", 1)[-1]
 
 
-def _plain(quoted: bytes) -> str:
+def _unquoted(quoted: bytes) -> str:
     """The text of a quoted string."""
     if b"\\" in quoted:
         quoted = _ESCAPED.sub(rb"\1", quoted)

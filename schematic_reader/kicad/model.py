@@ -303,6 +303,15 @@ class Sheet:
     frame: bool = True
 
     @property
+    def component_names(self) -> list[str]:
+        """The data set's ``components_used``: names of the library symbols that are placed, each once.
+
+        The names are those after the colon, in the order of ``lib_symbols``.
+        """
+        placed = {symbol.lib_name or symbol.lib_id for symbol in self.symbols}
+        return list(dict.fromkeys(symbol.name for key, symbol in self.lib_symbols.items() if key in placed))
+
+    @property
     def graphical_items(self) -> tuple[Line | Graphic, ...]:
         """Lines and graphics in the order of the file.
 

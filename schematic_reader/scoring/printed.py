@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
+from schematic_reader.kicad.kiutils import LABEL_KINDS, RawEntry, mappings, properties, sheet_text
 from schematic_reader.tasks.contract import Row
 from schematic_reader.tasks.folding import fold
 from schematic_reader.tasks.json_description import load
 from schematic_reader.tasks.untrusted import UnreadableError, check_text
 
 _PROPERTIES = ("Reference", "Value")
+_TEXT_SECTIONS = (*LABEL_KINDS, "graphicalItems", "texts")
 
 
 def printed_text(row: Row) -> frozenset[str] | None:
@@ -31,25 +32,18 @@ def printed_text(row: Row) -> frozenset[str] | None:
     return frozenset(fold(text) for text in _texts(document) if text and not text.startswith("#"))
 
 
-def _texts(document: Mapping[str, Any]) -> Iterator[str]:
-    for symbol in _mappings(document.get("schematicSymbols")):
-        for field in _mappings(symbol.get("properties")):
-            if field.get("key") in _PROPERTIES:
-                yield _shown(field.get("value"))
-    for section in ("labels", "globalLabels", "hierarchicalLabels", "graphicalItems", "texts"):
-        for entry in _mappings(document.get(section)):
-            yield _shown(entry.get("text"))
-    for sheet in _mappings(document.get("sheets")):
+def _texts(document: RawEntry) -> Iterator[str]:
+    for symbol in mappings(document.get("schematicSymbols")):
+        for key, value in properties(symbol):
+            if key in _PROPERTIES:
+                yield _stripped(value)
+    for section in _TEXT_SECTIONS:
+        for entry in mappings(document.get(section)):
+            yield _stripped(entry.get("text"))
+    for box in mappings(document.get("sheets")):
         for key in ("sheetName", "fileName"):
-            value = sheet.get(key)
-            # kiutils keeps both as properties.
-            yield _shown(value.get("value") if isinstance(value, Mapping) else value)
+            yield _stripped(sheet_text(box, key))
 
 
-def _mappings(value: object) -> Iterator[Mapping[str, Any]]:
-    if isinstance(value, list):
-        yield from (entry for entry in value if isinstance(entry, Mapping))
-
-
-def _shown(value: object) -> str:
+def _stripped(value: object) -> str:
     return value.strip() if isinstance(value, str) else ""

@@ -15,8 +15,8 @@ from typing import Any
 
 from schematic_reader.cli import UserError
 from schematic_reader.io.parallel import ordered_map
-from schematic_reader.kicad.description import component_names, describe
 from schematic_reader.kicad.drawing.draw import draw_sheet, encode_png
+from schematic_reader.kicad.kiutils import to_mapping
 from schematic_reader.kicad.model import Sheet
 from schematic_reader.kicad.writer import write_sheet
 from schematic_reader.synthetic.circuits.compose import compose, new_uuid
@@ -109,14 +109,14 @@ def make_sheet(row: int, seed: int, *, width: int, height: int) -> tuple[Sheet, 
 def _clean_row(row: int, seed: int, width: int, height: int) -> dict[str, Any]:
     sheet, project, description = make_sheet(row, seed, width=width, height=height)
     number = project_of(seed, row, width)[1]
-    content = describe(sheet)
+    content = to_mapping(sheet)
     return {
         "schematic": write_sheet(sheet),
         "image": {
             "bytes": encode_png(draw_sheet(sheet, width=width, height=height)),
             "path": f"{project.repository}-{number}.png",
         },
-        "components_used": component_names(sheet),
+        "components_used": sheet.component_names,
         "json": json.dumps(content, indent=2),
         "yaml": dump_yaml(content),
         "name": project.name,

@@ -16,15 +16,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from schematic_reader.kicad.kiutils import (
+    LABEL_KINDS,
+    MalformedEntryError,
+    coordinates,
+    entries,
+    properties,
+    sheet_text,
+)
 from schematic_reader.tasks.contract import Form, Grammar, Item, ParsedAnswer, Place, Row, heading
 from schematic_reader.tasks.folding import fold
 from schematic_reader.tasks.untrusted import UnreadableError, check_parts, check_text, unfenced
 
 BAND = 25.4
 """Height in mm of the bands in which a sheet is read: an inch, ten steps of KiCad's usual grid."""
-
-LABEL_KINDS = {"labels": "local", "globalLabels": "global", "hierarchicalLabels": "hierarchical"}
-"""The kinds of label by the section of the mapping that holds them."""
 
 Point = tuple[float, float]
 
@@ -112,16 +117,15 @@ def from_mapping(document: object) -> Description:
         raise UnreadableError("shape")
     description = Description()
     for section, read in readers.items():
-        entries = document.get(section) or []
-        for entry in entries if isinstance(entries, list) else [None]:
+        for entry in entries(document, section):
             try:
                 read(description, entry)
-            except _UnreadEntryError:
+            except MalformedEntryError:
                 description.unread.append(section)
     return description
 
 
-def to_mapping(description: Description) -> dict[str, list[list[str] | str]]:
+def compact_mapping(description: Description) -> dict[str, list[list[str] | str]]:
     """The compact mapping: sections with nothing in them, and absent references, are left out."""
     mapping: dict[str, list[list[str] | str]] = {
         "symbols": [list(entry.texts if entry.texts[0] else entry.texts[1:]) for entry in description.symbols]
@@ -132,23 +136,14 @@ def to_mapping(description: Description) -> dict[str, list[list[str] | str]]:
     return {section: entries for section, entries in mapping.items() if entries}
 
 
-class _UnreadEntryError(ValueError):
-    """An entry of a section does not have the section's layout."""
-
-
 def _read_symbol(description: Description, entry: object) -> None:
     if isinstance(entry, list) and len(entry) in (2, 3):
         reference, library_id, value = ["", *map(_text, entry)][-3:]
         description.symbols.append(symbol(reference, library_id, value))
         return
     if not isinstance(entry, Mapping) or "entryName" not in entry:
-        raise _UnreadEntryError
-    properties = entry.get("properties")
-    values = {
-        _text(field.get("key")): _text(field.get("value"))
-        for field in (properties if isinstance(properties, list) else [])
-        if isinstance(field, Mapping)
-    }
+        raise MalformedEntryError
+    values = {_text(key): _text(value) for key, value in properties(entry)}
     nickname, name = _text(entry.get("libraryNickname")), _text(entry["entryName"])
     library_id = f"{nickname}:{name}" if nickname else name
     description.symbols.append(
@@ -166,9 +161,7 @@ def _label_reader(kind: str) -> Callable[[Description, object], None]:
 
 
 def _read_sheet(description: Description, entry: object) -> None:
-    name = entry.get("sheetName") if isinstance(entry, Mapping) else entry
-    # kiutils keeps a sheet's name as a property, a mapping with the key "value".
-    name = name.get("value") if isinstance(name, Mapping) else name
+    name = sheet_text(entry, "sheetName") if isinstance(entry, Mapping) else entry
     at = _at(entry) if isinstance(entry, Mapping) else (0.0, 0.0)
     description.sheets.append(Entry(at, (_filled(name),)))
 
@@ -177,21 +170,21 @@ def _at(entry: Mapping[str, object]) -> Point:
     position = entry.get("position")
     if not isinstance(position, Mapping):
         return 0.0, 0.0
-    # kiutils' Position has capital X and Y.
-    return number(position.get("x", position.get("X"))), number(position.get("y", position.get("Y")))
+    x, y = coordinates(position)
+    return number(x), number(y)
 
 
 def _text(value: object) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise _UnreadEntryError
+        raise MalformedEntryError
     return value.strip()
 
 
 def _filled(value: object) -> str:
     if not (text := _text(value)):
-        raise _UnreadEntryError
+        raise MalformedEntryError
     return text
 
 

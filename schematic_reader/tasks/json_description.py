@@ -6,7 +6,7 @@ import json
 import re
 
 from schematic_reader.tasks.contract import Grammar
-from schematic_reader.tasks.description import Description, DescriptionTask, from_mapping, to_mapping
+from schematic_reader.tasks.description import Description, DescriptionTask, compact_mapping, from_mapping
 from schematic_reader.tasks.untrusted import MAX_DEPTH, UnreadableError
 
 _COMPACT = (
@@ -69,7 +69,7 @@ def read(text: str) -> Description:
 
 
 def write(description: Description) -> str:
-    return json.dumps(to_mapping(description), ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(compact_mapping(description), ensure_ascii=False, separators=(",", ":"))
 
 
 TASK = DescriptionTask("json", {"compact": _COMPACT, "verbatim": _VERBATIM}, read, write, _GRAMMAR)

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from schematic_reader.tasks.contract import Grammar
-from schematic_reader.tasks.description import Description, DescriptionTask, from_mapping, to_mapping
+from schematic_reader.tasks.description import Description, DescriptionTask, compact_mapping, from_mapping
 from schematic_reader.tasks.untrusted import MAX_DEPTH, UnreadableError
 
 _COMPACT = (
@@ -114,7 +114,7 @@ def read(text: str) -> Description:
 def write(description: Description) -> str:
     """The compact form: one symbol a line, labels and sheets as lists on one line each."""
     text: str = yaml.dump(
-        to_mapping(description),
+        compact_mapping(description),
         Dumper=yaml.SafeDumper,
         default_flow_style=None,
         allow_unicode=True,

@@ -1,22 +1,23 @@
-"""Descriptions: a sheet small enough to read, and all good real rows byte for byte."""
+"""kiutils' mapping: a sheet small enough to read, and all good real rows byte for byte."""
 
 from __future__ import annotations
 
 import csv
+import json
 import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import yaml
 
-from schematic_reader.kicad.description import component_names, describe, describe_json, describe_yaml
+from schematic_reader.kicad.kiutils import LABEL_KINDS, read_mapping, to_json, to_mapping, to_yaml
 from schematic_reader.kicad.reader import read_sheet
 from schematic_reader.kicad.writer import write_sheet
 from tests.support.kicad_sheets import every_feature
 
 
 def test_every_section() -> None:
-    description = describe(every_feature())
+    description = to_mapping(every_feature())
     assert list(description) == [
         "libSymbols",
         "schematicSymbols",
@@ -80,16 +81,64 @@ def test_every_section() -> None:
 
 def test_yaml_and_json_say_the_same() -> None:
     sheet = every_feature()
-    assert yaml.safe_load(describe_yaml(sheet)) == yaml.safe_load(describe_json(sheet)) == describe(sheet)
-    assert not re.search(r"[0-9]\.0\b", describe_json(read_sheet(write_sheet(sheet))))
+    assert yaml.safe_load(to_yaml(sheet)) == yaml.safe_load(to_json(sheet)) == to_mapping(sheet)
+    assert not re.search(r"[0-9]\.0\b", to_json(read_sheet(write_sheet(sheet))))
+
+
+def as_loaded(text: str) -> object:
+    """The document as the tasks' loader leaves it: numbers as text."""
+    return json.loads(text, parse_int=str, parse_float=str)
+
+
+def test_what_is_written_is_read() -> None:
+    sheet = every_feature()
+    found = read_mapping(as_loaded(to_json(sheet)))
+    assert found is not None and found.unread == 0
+    read = found.sheet
+    assert [(one.at, one.angle, one.reference, one.value) for one in read.symbols] == [
+        (one.at, one.angle, one.reference, one.value) for one in sheet.symbols
+    ]
+    assert [one.lib_id for one in read.symbols] == [one.lib_id.split(":")[1] for one in sheet.symbols]
+    assert [(one.kind, one.points) for one in read.lines] == [(one.kind, one.points) for one in sheet.lines]
+    assert (read.bus_entries, read.junctions) == (sheet.bus_entries, sheet.junctions)
+    assert read.no_connects == sheet.no_connects
+    kinds = [kind for kind in LABEL_KINDS.values() for label in sheet.labels if label.kind == kind]
+    assert len(kinds) >= 3 and [label.kind for label in read.labels] == kinds
+    assert {(one.kind, one.text, one.at) for one in read.labels} == {
+        (one.kind, one.text, one.at) for one in sheet.labels if one.kind in kinds
+    }
+    assert [(box.at, [(pin.name, pin.at) for pin in box.pins]) for box in read.sheets] == [
+        (box.at, [(pin.name, pin.at) for pin in box.pins]) for box in sheet.sheets
+    ]
+
+
+def test_malformed_entries_are_counted_and_left_out() -> None:
+    at = {"x": "1", "y": "2"}
+    found = read_mapping(
+        {
+            "junctions": [
+                {"position": at},
+                {"position": {"x": "nan", "y": "2"}},
+                {"position": {"X": "1"}},
+                5,
+            ],
+            "noConnects": [{"position": {"X": "3", "Y": "4"}}],
+            "labels": "none",
+            "sheets": None,
+        }
+    )
+    assert found is not None
+    assert (found.sheet.junctions, found.sheet.no_connects) == (((1.0, 2.0),), ((3.0, 4.0),))
+    assert found.unread == 4
+    assert read_mapping([]) is read_mapping({"libSymbols": []}) is None
 
 
 def test_components_are_the_placed_ones_once_in_library_order() -> None:
     sheet = every_feature()
-    assert component_names(sheet) == ["R", "Gate", "GND"]
+    assert sheet.component_names == ["R", "Gate", "GND"]
     text = write_sheet(sheet).replace('(lib_id "Logic:Gate")', '(lib_name "R_1")\n\t\t(lib_id "Device:R")')
     text = text.replace('(symbol "Logic:Gate"', '(symbol "R_1"')
-    assert component_names(read_sheet(text)) == ["R", "R_1", "GND"]
+    assert read_sheet(text).component_names == ["R", "R_1", "GND"]
 
 
 def test_all_good_real_rows(mini: Path) -> None:
@@ -105,8 +154,8 @@ def test_all_good_real_rows(mini: Path) -> None:
     assert len(good) == 260
     for number, row in enumerate(good):
         sheet = read_sheet(row["schematic"])
-        assert describe_json(sheet) == row["json"]
-        assert component_names(sheet) == row["components_used"]
+        assert to_json(sheet) == row["json"]
+        assert sheet.component_names == row["components_used"]
         if number % 20 == 0:  # PyYAML takes as long for one sheet as all the rest for several
-            assert describe_yaml(sheet) == row["yaml"]
-            assert describe_json(read_sheet(write_sheet(sheet))) == row["json"]
+            assert to_yaml(sheet) == row["yaml"]
+            assert to_json(read_sheet(write_sheet(sheet))) == row["json"]
