@@ -14,7 +14,6 @@ from pathlib import Path
 
 from schematic_reader.cli import run, takes_no_arguments
 from schematic_reader.config import load_params
-from schematic_reader.generation.journal import Journal, fingerprint
 from schematic_reader.io.files import write_json
 from schematic_reader.io.tables import PREDICTIONS, Pictures, write_rows
 from schematic_reader.scoring.evaluation import evaluate_model, items_of, test_sheets
@@ -37,6 +36,7 @@ def main() -> None:
     takes_no_arguments(__doc__)
     from schematic_reader.generation.generate import answer_sheets
     from schematic_reader.generation.grammar import held_to
+    from schematic_reader.generation.journal import Journal, fingerprint
     from schematic_reader.model import processes
     from schematic_reader.model.device import prepare_device
     from schematic_reader.model.encode import Encoder

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from schematic_reader.cli import run, takes_no_arguments
 from schematic_reader.config import load_params
-from schematic_reader.generation.journal import Journal, fingerprint
 from schematic_reader.io.files import read_json, write_json, write_text
 from schematic_reader.io.tables import PREDICTIONS, Pictures, write_rows
 from schematic_reader.report.page import report_page
@@ -52,6 +51,7 @@ def main() -> None:
     takes_no_arguments(__doc__)
     from schematic_reader.generation.generate import answer_sheets
     from schematic_reader.generation.grammar import held_to
+    from schematic_reader.generation.journal import Journal, fingerprint
     from schematic_reader.model import processes
     from schematic_reader.model.device import prepare_device
     from schematic_reader.model.encode import Encoder

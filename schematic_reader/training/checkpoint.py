@@ -17,15 +17,13 @@ import transformers
 import trl
 
 from schematic_reader.cli import UserError
+from schematic_reader.code_deps import ROOT, code_files
 from schematic_reader.io.files import write_json
 from schematic_reader.io.fingerprint import files_digest, value_digest
 from schematic_reader.model import shares
 
 log = logging.getLogger(__name__)
 
-ROOT = Path(__file__).parents[2]
-ROOMS = ("cli.py", "config.py", "io", "model", "training")
-CODE = ("stages/train.py", *(f"schematic_reader/{room}" for room in ROOMS))  # what the train stage runs
 _SEAL = "whole.json"  # in each checkpoint, written last
 
 # Accelerate calls the CPU of one of several processes cpu:0, by which name PyTorch 2.11 loads no tensor.
@@ -137,9 +135,8 @@ class Checkpoint:
 def digest_of_code() -> str:
     """A hash of every module that training runs, and of the libraries' versions."""
     versions = [module.__version__ for module in (torch, transformers, peft, trl)]
-    return value_digest(
-        [platform.python_version(), versions, files_digest([ROOT / name for name in CODE], root=ROOT)]
-    )
+    code = files_digest([ROOT / name for name in code_files("stages/train.py")], root=ROOT)
+    return value_digest([platform.python_version(), versions, code])
 
 
 def digest_of_model(base: str, revision: str | None, commit: str | None) -> str:

@@ -1,8 +1,9 @@
-"""What re-runs for an edit, asked of DVC itself, and that every module a stage runs is among its deps."""
+"""What re-runs for an edit of params.yaml or of code, asked of DVC itself."""
 
 from __future__ import annotations
 
-import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import chdir
 from pathlib import Path
@@ -12,11 +13,11 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
-from tests.support.checkout import copy_checkout
+from schematic_reader.code_deps import EXEMPT, code_files, dependencies
+from tests.support.checkout import copy_checkout, run_python
 from tests.support.paths import ROOT
 
 GRAPH: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-HEAVY = tuple(f"schematic_reader/{room}" for room in ("model", "training", "generation"))
 STAGES = ("fetch", "clean-to-parquet", "build-messages", "baseline", "train", "evaluate")
 
 
@@ -117,49 +118,90 @@ def test_settings_of_the_other_profile_do_not_count(reproduced: Path, params: Pa
     assert to_run(reproduced) == set()
 
 
-def test_every_stage_names_what_it_imports() -> None:
+@pytest.mark.parametrize(
+    ("edited", "stages"),
+    [
+        ("schematic_reader/training/*.py", {"train"}),
+        ("schematic_reader/generation/*.py", {"baseline", "evaluate"}),
+        ("schematic_reader/model/*.py", {"baseline", "train", "evaluate"}),
+        ("schematic_reader/scoring/*.py", {"baseline", "evaluate"}),
+        ("schematic_reader/scoring/ocr.py", {"baseline"}),
+        ("schematic_reader/scoring/confidence.py", {"evaluate"}),
+        ("schematic_reader/report/*.*", {"evaluate"}),
+        ("schematic_reader/report/table.py", set()),
+        ("schematic_reader/kicad/drawing/*.py", {"fetch"}),
+        ("schematic_reader/kicad/nets/*.py", {"baseline", "evaluate"}),
+        ("schematic_reader/kicad/library.py", set()),
+        ("schematic_reader/sources/*.py", {"fetch"}),
+        ("schematic_reader/synthetic/**/*.py", {"fetch"}),
+        ("schematic_reader/cleaning/*.py", {"clean-to-parquet"}),
+        ("schematic_reader/tasks/*.py", {"build-messages", "baseline", "evaluate"}),
+        ("schematic_reader/io/tables.py", set(STAGES)),
+        ("schematic_reader/predict/*.*", set()),
+        ("schematic_reader/publish/*.*", set()),
+        ("schematic_reader/__init__.py", set()),
+        ("schematic_reader/config.py", set()),
+        ("schematic_reader/cli.py", set()),
+        ("stages/train.py", {"train"}),
+        ("stages/predict.py", set()),
+        ("pretraining/*.py", set()),
+        ("benchmarks/**/*.py", set()),
+        ("tests/**/*.py", set()),
+        ("README.md", set()),
+        ("models/tiny/README.md", set()),
+    ],
+)
+def test_an_edit_of_code_re_runs_the_stages_that_run_it(
+    reproduced: Path, edited: str, stages: set[str]
+) -> None:
+    """Stages after these run again only if the edit changes what these write."""
+    before = {path: path.read_bytes() for path in reproduced.glob(edited)}
+    assert before
+    try:
+        for path, content in before.items():
+            path.write_bytes(content + b"\n# a comment\n")
+        with chdir(reproduced), Repo() as repo:
+            assert set(repo.status()) == stages
+    finally:
+        for path, content in before.items():
+            path.write_bytes(content)
+
+
+def test_every_stage_names_the_code_that_it_runs() -> None:
     """DVC does not follow imports: a module that is missing in ``deps`` would go stale unseen."""
     for stage, entry in GRAPH.items():
-        module = entry["cmd"].split()[-1]
-        needed = imported(module, set())
-        deps = paths(stage, "deps")
-        missing = {path for path in needed if not any(path == d or path.startswith(f"{d}/") for d in deps)}
-        assert not missing, f"{stage} runs {sorted(missing)} but does not list them"
-        unread = {
-            d
-            for d in deps
-            if d.startswith(("stages/", "schematic_reader/")) and not any(reads(d, {p}) for p in needed)
-        }
-        assert not unread, f"{stage} lists {sorted(unread)} but does not run them"
+        code = {dep for dep in paths(stage, "deps") if dep.startswith(("stages/", "schematic_reader/"))}
+        needed = set(dependencies(f"{entry['cmd'].split()[-1].replace('.', '/')}.py"))
+        assert code == needed, "run python -m schematic_reader.code_deps --write"
 
 
-def test_no_stage_imports_another_and_torch_stays_out_of_the_data_path() -> None:
-    files = {entry["cmd"].split()[-1].replace(".", "/") + ".py" for entry in GRAPH.values()}
-    for entry in GRAPH.values():
-        module = entry["cmd"].split()[-1]
-        assert imported(module, set()) & files == {module.replace(".", "/") + ".py"}
-    for stage in ("fetch", "clean-to-parquet", "build-messages"):
-        assert not any(path.startswith(HEAVY) for path in imported(GRAPH[stage]["cmd"].split()[-1], set()))
+def test_the_dependencies_are_written_into_dvc_yaml(reproduced: Path) -> None:
+    path = reproduced / "dvc.yaml"
+    before = path.read_text()
+    path.write_text(before.replace("      - schematic_reader/model\n", "      - schematic_reader/gone.py\n"))
+    run_python(reproduced, "-m", "schematic_reader.code_deps", "--write", check=True)
+    assert path.read_text() == before
 
 
-def imported(module: str, seen: set[str]) -> set[str]:
-    """Files of the project that ``module`` imports, at whatever place and depth, itself included."""
-    path = ROOT / (module.replace(".", "/") + ".py")
-    if not path.is_file():
-        path = ROOT / module.replace(".", "/") / "__init__.py"
-    name = path.relative_to(ROOT).as_posix()
-    if name in seen:
-        return seen
-    seen.add(name)
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        for found in names:
-            inside = ROOT / found.replace(".", "/")
-            ours = found.startswith(("stages.", "schematic_reader."))
-            if ours and (inside.with_suffix(".py").is_file() or inside.is_dir()):
-                imported(found, seen)
-    return seen
+LOADED = """
+import importlib, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+for module in list(sys.modules.values()):
+    if module.__name__.split(".")[0] in ("stages", "schematic_reader") and module.__file__:
+        print(module.__file__)
+"""
+
+
+@pytest.mark.parametrize(
+    "stage", ["fetch", "clean_to_parquet", "build_messages", "baseline", "train", "evaluate"]
+)
+def test_python_loads_nothing_else_for_a_stage(stage: str) -> None:
+    files = [name for name in code_files(f"stages/{stage}.py") if name.endswith(".py")]
+    modules = [name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in files]
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, *modules], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded = {Path(line).relative_to(ROOT).as_posix() for line in done.stdout.splitlines()}
+    packages = {name for name in loaded if name.endswith("__init__.py")}
+    assert loaded - packages == set(files) - packages | set(EXEMPT) & loaded

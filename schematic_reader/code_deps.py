@@ -1,0 +1,159 @@
+"""The code that a stage runs, told by its imports: for dvc.yaml and for what is kept between runs.
+
+``python -m schematic_reader.code_deps`` prints, for every stage, the paths that belong under ``deps`` of
+dvc.yaml; with ``--write`` it puts them there. A module is a dependency wherever it is imported, also inside a
+function; what is imported for type checkers alone is none. A folder all of whose files are needed stands for
+them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+
+EXEMPT = ("schematic_reader/cli.py", "schematic_reader/config.py")
+"""No dependencies, though every stage imports them: they check values and report errors. A value reaches DVC
+through ``params``, and an error stops a stage before it has an output."""
+
+_PACKAGES = ("schematic_reader", "stages")
+
+
+def code_files(*modules: str, root: Path = ROOT) -> list[str]:
+    """Every file that runs for ``modules``, themselves included, relative to ``root`` and sorted.
+
+    Args:
+        modules: paths relative to ``root``, such as ``stages/train.py``.
+
+    Beside modules these are the files of other kinds (a style sheet, a template) that a module names and that
+    lie in its folder. A package's ``__init__.py`` counts where it holds more than a docstring.
+    """
+    found: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name in found or name in EXEMPT:
+            continue
+        found.add(name)
+        tree = ast.parse((root / name).read_text(encoding="utf-8"))
+        waiting += (path for module in imports(tree) for path in _files(module, root))
+        found.update(_named_beside(tree, root / name, root))
+    return sorted(found)
+
+
+def imports(tree: ast.Module, *, types: bool = False) -> Iterator[str]:
+    """The dotted names that a module imports from this project, at whatever depth.
+
+    For ``from a.b import c`` both ``a.b`` and ``a.b.c``, which may be a module.
+
+    Args:
+        types: include what is imported for type checkers alone.
+    """
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and not types:
+            waiting += node.orelse
+            continue
+        waiting += ast.iter_child_nodes(node)
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        yield from (name for name in names if name.split(".")[0] in _PACKAGES)
+
+
+def dependencies(stage: str, root: Path = ROOT) -> list[str]:
+    """What ``deps`` of a stage has to name of the code, a folder in place of its files where all are needed.
+
+    Args:
+        stage: path of the stage's module relative to ``root``.
+    """
+    needed = set(code_files(stage, root=root))
+    return sorted({_widest(name, needed, root) for name in needed})
+
+
+def _files(module: str, root: Path) -> Iterator[str]:
+    """The module's own file and the packages above it, if there are such files and anything in them runs."""
+    parts = module.split(".")
+    for depth in range(1, len(parts) + 1):
+        path = Path(*parts[:depth])
+        if depth == len(parts) and (root / path.with_suffix(".py")).is_file():
+            yield path.with_suffix(".py").as_posix()
+        package = path / "__init__.py"
+        if (root / package).is_file() and not _is_docstring(root / package):
+            yield package.as_posix()
+
+
+def _is_docstring(path: Path) -> bool:
+    """Whether a module holds nothing else."""
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    return all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body)
+
+
+def _named_beside(tree: ast.Module, path: Path, root: Path) -> Iterator[str]:
+    """Files beside a module, or below its folder, that are no Python and whose name is a string in it."""
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    for text in sorted(text for text in texts if isinstance(text, str) and re.fullmatch(r"[\w./-]+", text)):
+        beside = path.parent / text
+        if beside.suffix not in ("", ".py") and beside.is_file():
+            yield beside.relative_to(root).as_posix()
+
+
+def _widest(name: str, needed: set[str], root: Path) -> str:
+    """The largest folder around ``name`` whose files are all needed, or ``name`` itself."""
+    widest = name
+    for folder in Path(name).parents[:-2]:  # not a package as a whole, and not the root
+        if not all(file in needed for file in _tracked(root / folder, root)):
+            break
+        widest = folder.as_posix()
+    return widest
+
+
+def _tracked(folder: Path, root: Path) -> Iterator[str]:
+    for path in folder.rglob("*"):
+        if path.is_file() and path.suffix != ".pyc":
+            if path.name == "__init__.py" and _is_docstring(path):
+                continue
+            yield path.relative_to(root).as_posix()
+
+
+def _with_deps(text: str, name: str, code: Iterable[str]) -> str:
+    """dvc.yaml with ``code`` in place of the stage's dependencies on code; the others stay as they are."""
+    head, rest = text.split(f"\n  {name}:\n", 1)
+    start, deps, after = re.split(r"^    deps:\n((?:      - .*\n)+)", rest, maxsplit=1, flags=re.MULTILINE)
+    others = [line for line in deps.splitlines() if not line.strip("- ").startswith(_PACKAGES)]
+    lines = "".join(f"{line}\n" for line in [*(f"      - {path}" for path in code), *others])
+    return f"{head}\n  {name}:\n{start}    deps:\n{lines}{after}"
+
+
+def main() -> None:
+    """Print the dependencies of every stage, or write them into dvc.yaml."""
+    parser = argparse.ArgumentParser(
+        "python -m schematic_reader.code_deps",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--write", action="store_true", help="put them into dvc.yaml")
+    write = parser.parse_args().write
+    path = ROOT / "dvc.yaml"
+    text = path.read_text(encoding="utf-8")
+    for name, stage in yaml.safe_load(text)["stages"].items():
+        code = dependencies(f"{stage['cmd'].split()[-1].replace('.', '/')}.py")
+        if write:
+            text = _with_deps(text, name, code)
+        else:
+            print(f"{name}:", *code, sep="\n  ")
+    if write:
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
