@@ -16,6 +16,8 @@ from pathlib import Path
 
 import yaml
 
+from schematic_reader.cli import UserError, run
+
 ROOT = Path(__file__).resolve().parents[1]
 
 EXEMPT = ("schematic_reader/cli.py", "schematic_reader/config.py")
@@ -33,6 +35,9 @@ def code_files(*modules: str, root: Path = ROOT) -> list[str]:
 
     Beside modules these are the files of other kinds (a style sheet, a template) that a module names and that
     lie in its folder. A package's ``__init__.py`` counts where it holds more than a docstring.
+
+    Raises:
+        UserError: a module imports one that does not exist, as after half a move.
     """
     found: set[str] = set()
     waiting = list(modules)
@@ -42,7 +47,13 @@ def code_files(*modules: str, root: Path = ROOT) -> list[str]:
             continue
         found.add(name)
         tree = ast.parse((root / name).read_text(encoding="utf-8"))
-        waiting += (path for module in imports(tree) for path in _files(module, root))
+        for module in imports(tree):
+            if not _exists(module, root):
+                raise UserError(
+                    f"{name} imports {module}, which does not exist: name the module that has it now "
+                    '(README.md, "Where things are"), and remove folders that hold nothing but __pycache__'
+                )
+            waiting += _files(module, root)
         found.update(_named_beside(tree, root / name, root))
     return sorted(found)
 
@@ -90,6 +101,15 @@ def _files(module: str, root: Path) -> Iterator[str]:
         package = path / "__init__.py"
         if (root / package).is_file() and not _is_docstring(root / package):
             yield package.as_posix()
+
+
+def _exists(module: str, root: Path) -> bool:
+    """Whether there is such a module or package, or one that may define the last part of the name."""
+    path = root / module.replace(".", "/")
+    if path.with_suffix(".py").is_file() or (path / "__init__.py").is_file():
+        return True
+    package = path.parent / "__init__.py"
+    return path.parent.with_suffix(".py").is_file() or (package.is_file() and not _is_docstring(package))
 
 
 def _is_docstring(path: Path) -> bool:
@@ -156,4 +176,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from schematic_reader.cli import UserError
 from schematic_reader.code_deps import code_files, dependencies
 
 PROJECT = {
@@ -63,3 +64,18 @@ def test_imports_in_functions_packages_with_code_and_files_named_in_them_count(p
 
 def test_what_type_checkers_alone_import_does_not_count(project: Path) -> None:
     assert code_files("stages/three.py", root=project) == ["stages/three.py"]
+
+
+@pytest.mark.parametrize(
+    ("line", "module"),
+    [
+        ("from stages.config import load_params", "stages.config"),
+        ("import stages.vlm.load", "stages.vlm.load"),
+        ("from schematic_reader.a import gone", "schematic_reader.a.gone"),
+    ],
+)
+def test_a_module_that_was_moved_away_is_one_line(project: Path, line: str, module: str) -> None:
+    (project / "schematic_reader/a/inner/deeper.py").write_text(f"def f():\n    {line}\n")
+    (project / "stages/__init__.py").write_text('"""Words."""\n')
+    with pytest.raises(UserError, match=f"a/inner/deeper.py imports {module}, which does not exist: name "):
+        code_files("stages/one.py", root=project)

@@ -22,6 +22,7 @@ SIDEWAYS = {
     ("publish", "report"),  # the card shows the table that compare prints
     ("sources", "synthetic"),  # the generator is a source, too
     ("config", "cli"),  # a wrong value is an error of the user
+    ("code_deps", "cli"),  # so is a half-moved module
 }
 HEAVY_ROOMS = {"model", "training", "generation"}
 HEAVY = {"accelerate", "peft", "safetensors", "torch", "torchvision", "transformers", "trl"}
