@@ -20,7 +20,7 @@ from schematic_reader.config import Params, Task, load_params
 from schematic_reader.predict.batches import read_files
 from schematic_reader.predict.model_source import OWN, ModelSource, find_model
 from schematic_reader.predict.opened_sheet import SheetLimits, drawing_scale
-from schematic_reader.predict.output import shown
+from schematic_reader.predict.output import formatted
 from schematic_reader.predict.sheet_reader import SheetReader
 from schematic_reader.tasks import task as task_named
 
@@ -51,7 +51,7 @@ def main() -> None:
         words.sheets, limits, partial(load_reader, weights, task, params), batch_size=weights.model.batch_size
     )
     if readings:
-        sys.stdout.write(shown(readings, words.format, task, calibrated=weights.calibration is not None))
+        sys.stdout.write(formatted(readings, words.format, task, calibrated=weights.calibration is not None))
     sys.exit(min(failed, MOST_FAILED))
 
 

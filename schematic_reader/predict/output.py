@@ -5,16 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import json
-import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
+from schematic_reader.io.display import ellipsized, printable
 from schematic_reader.predict.parts import Reading, bill_of_materials
 
 COLUMNS = ("part", "kind", "seen in", "confidence")
 _MARK = "\ufeff"  # by which Excel knows UTF-8
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _WIDEST = 60  # of a column of the table
+
+
+def formatted(readings: Sequence[Reading], format: str | None, task: str, *, calibrated: bool) -> str:
+    """The output in the format asked for."""
+    if format == "json":
+        return as_json(readings, task=task, calibrated=calibrated)
+    if task != "components":
+        return as_text(readings)
+    return as_table(readings) if format == "table" else as_csv(readings)
 
 
 def as_csv(readings: Sequence[Reading]) -> str:
@@ -27,13 +36,13 @@ def as_csv(readings: Sequence[Reading]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(map(_harmless, row) for row in _rows(readings))
+    writer.writerows(map(_without_formula, row) for row in _rows(readings))
     return _MARK + out.getvalue()
 
 
 def as_table(readings: Sequence[Reading]) -> str:
     """The same rows in columns."""
-    rows = [COLUMNS, *(tuple(map(_shown, row)) for row in _rows(readings))]
+    rows = [COLUMNS, *(tuple(map(_cell, row)) for row in _rows(readings))]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "".join(f"{line.rstrip()}\n" for line in lines)
@@ -52,7 +61,7 @@ def as_text(readings: Sequence[Reading]) -> str:
     """The answers; where there are several, each under a line with its sheet's name."""
     if len(readings) == 1:
         return f"{readings[0].answer}\n"
-    return "\n".join(f"==> {_shown(str(reading.origin))} <==\n{reading.answer}\n" for reading in readings)
+    return "\n".join(f"==> {_cell(str(reading.origin))} <==\n{reading.answer}\n" for reading in readings)
 
 
 def sheets(readings: Sequence[Reading]) -> list[dict[str, Any]]:
@@ -88,25 +97,10 @@ def _rounded(confidence: float | None) -> float | None:
     return None if confidence is None else round(confidence, 4)
 
 
-def _harmless(cell: str) -> str:
-    text = _printable(cell)
+def _without_formula(cell: str) -> str:
+    text = printable(cell)
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _shown(cell: str) -> str:
-    text = _printable(cell)
-    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
-
-
-def _printable(text: str) -> str:
-    """The text on one line, without what a terminal or a spreadsheet would obey."""
-    return "".join("\ufffd" if unicodedata.category(char) in ("Cc", "Cf", "Cs") else char for char in text)
-
-
-def shown(readings: Sequence[Reading], format: str | None, task: str, *, calibrated: bool) -> str:
-    """The output in the format asked for."""
-    if format == "json":
-        return as_json(readings, task=task, calibrated=calibrated)
-    if task != "components":
-        return as_text(readings)
-    return as_table(readings) if format == "table" else as_csv(readings)
+def _cell(text: str) -> str:
+    return ellipsized(printable(text), _WIDEST)

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import yaml
 from huggingface_hub import EvalResult, ModelCardData
+from markupsafe import Markup
 
 from schematic_reader.config import Params
 from schematic_reader.publish.provenance import Provenance
 from schematic_reader.report.table import result_table
+from schematic_reader.report.templates import load_template
 from schematic_reader.tasks import task as task_named
 
 CURVE = "training-curve.png"
-_PAGE = Path(__file__).with_name("card.md")
-_OPEN_SCHEMATICS = "bshada/open-schematics"
+_TEMPLATE = Path(__file__).with_name("card.md")
 _LIBRARIES = ("torch", "transformers", "peft", "trl")
 
-_ASKS = {
+_PURPOSES = {
     "components": "names the library symbols on it, power symbols included",
     "yaml": "writes its symbols, labels and sub-sheets as YAML",
     "json": "writes its symbols, labels and sub-sheets as JSON",
@@ -61,28 +62,31 @@ def model_card(
         manifest: of data/raw.
         before, after, training: the metrics of baseline, evaluate and train.
     """
-    return Template(_PAGE.read_text(encoding="utf-8")).substitute(
-        head=_head(weights, params, manifest, after).to_yaml(),
-        name=weights.repository.split("/")[1],
-        asks=_ASKS[params.task],
-        made=_made(weights, params),
-        warnings=f"\n> **Published in spite of this:** {' '.join(provenance.warnings)}\n"
-        if provenance.warnings
-        else "",
-        table=result_table(before, after),
-        curve=CURVE,
-        sheets=training["sheets"],
-        loss_before=f"{training['validation_loss_before']:.3f}",
-        loss_after=f"{training['validation_loss']:.3f}",
-        loading=loading(weights, params),
-        asking=asking(params),
-        repository=weights.repository,
-        data=_data(manifest),
-        settings=yaml.safe_dump(_settings(params), sort_keys=False).strip(),
-        side=params.image.max_side,
-        commit=provenance.commit,
-        lock=provenance.lock,
-        libraries=", ".join(f"{name} {version(name)}" for name in _LIBRARIES),
+    base, revision = params.active.model.base, params.active.model.revision
+    folder = Path(base).is_dir()
+    return (
+        load_template(_TEMPLATE)
+        .render(
+            head=Markup(_head(weights, params, manifest, after).to_yaml()),  # noqa: S704, YAML, not HTML
+            weights=weights,
+            base={
+                "folder": folder,
+                "name": Path(base).name if folder and Path(base).is_absolute() else base,
+                "revision": revision,
+            },
+            purpose=_PURPOSES[params.task],
+            provenance=provenance,
+            table=result_table(before, after),
+            curve=CURVE,
+            training=training,
+            loading=loading(weights, params),
+            inference=inference(params),
+            manifest=manifest,
+            settings=yaml.safe_dump(_settings(params), sort_keys=False).strip(),
+            side=params.image.max_side,
+            libraries=", ".join(f"{name} {version(name)}" for name in _LIBRARIES),
+        )
+        .lstrip()
     )
 
 
@@ -106,8 +110,8 @@ def loading(weights: PublishedWeights, params: Params) -> str:
     )
 
 
-def asking(params: Params) -> str:
-    """Python that asks ``model`` about sheet.png in the words of its training and prints the answer."""
+def inference(params: Params) -> str:
+    """Python that runs ``model`` on sheet.png with the prompt of its training and prints the answer."""
     prompt = task_named(params.task).prompt(
         {"name": None, "type": ".kicad_sch"}, form=params.messages.form, with_name=params.messages.with_name
     )
@@ -161,41 +165,6 @@ def _head(
     )
 
 
-def _made(weights: PublishedWeights, params: Params) -> str:
-    """What it is and on what base, in a sentence or two."""
-    base, revision = params.active.model.base, params.active.model.revision or weights.base_commit
-    what = "A LoRA adapter merged into" if weights.merged else "A LoRA adapter on"
-    if Path(base).is_dir():
-        rest = "" if weights.merged else " Without a checkout of it this adapter cannot be loaded."
-        name = Path(base).name if Path(base).is_absolute() else base
-        return f"{what} the model in the folder `{name}` of the repository that made it.{rest}"
-    at = f" at revision `{revision}`" if revision else ", whose revision was not recorded"
-    return f"{what} [{base}](https://huggingface.co/{base}){at}; the base model's licence holds for it too."
-
-
-def _data(manifest: Mapping[str, Any]) -> str:
-    drawn = (
-        f" {manifest['synthetic']} generated sheets were mixed into training."
-        if manifest["synthetic"]
-        else ""
-    )
-    rows = f"{manifest['rows'] - manifest['synthetic']} rows before cleaning"
-    if manifest["source"] == "sample":
-        return f"Sheets drawn by the repository that made it ({rows}), under its own MIT licence.{drawn}"
-    if manifest["source"] == "local":
-        return f"A local folder of sheets ({rows}), whose licence is not recorded.{drawn}"
-    name, licence = manifest["id"], manifest["licence"]
-    held = f"under the licence {licence}" if licence else "whose page names no licence"
-    thanks = " The sheets are the work of the authors of the projects that it collects." * (
-        name == _OPEN_SCHEMATICS
-    )
-    return (
-        f"[{name}](https://huggingface.co/datasets/{name}) by {name.split('/')[0]}, at revision "
-        f"`{manifest['commit']}`, {held} ({rows}). Changes: unusable rows were dropped, pictures shrunk, "
-        f"texts turned into questions and answers.{thanks}{drawn}"
-    )
-
-
 def _settings(params: Params) -> dict[str, Any]:
     """The params that were in force; of folders on this machine only the name."""
     settings = asdict(params)
@@ -204,11 +173,6 @@ def _settings(params: Params) -> dict[str, Any]:
         value = active[group][key]
         if value and Path(value).is_absolute():
             active[group][key] = Path(value).name
-    return {**_plain(settings), params.profile: _plain(active)}
-
-
-def _plain(value: Any) -> Any:
-    """Tuples as the lists that YAML knows."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+    settings[params.profile] = active
+    loaded: dict[str, Any] = json.loads(json.dumps(settings))  # tuples become the lists that YAML knows
+    return loaded

@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from html import escape
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from PIL import Image
 
 from schematic_reader.io.picture import fit_within, open_picture
-from schematic_reader.report.escaping import shown
 from schematic_reader.scoring.predictions import PredictionRow, actual_items, parsed_answer, predicted_items
 from schematic_reader.tasks.contract import Item, Task
 
@@ -48,46 +47,73 @@ def picture_uri(data: bytes) -> str:
     return "data:image/webp;base64," + base64.b64encode(encoded).decode("ascii")
 
 
-def sheet(row: PredictionRow, baseline: PredictionRow, task: Task, picture: str) -> str:
-    """One sheet of the gallery as HTML."""
+@dataclass(frozen=True, slots=True)
+class ShownItem:
+    """One item of a list: ``kind`` is right, missed or invented, a class of the style sheet."""
+
+    text: str
+    times: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemList:
+    """The items that are shown, how many there are in all, and how many different ones are left out."""
+
+    items: list[ShownItem]
+    total: int
+    more: int
+
+
+@dataclass(frozen=True, slots=True)
+class GallerySheet:
+    """What the page shows of one sheet.
+
+    Attributes:
+        row: the tuned model's prediction; ``baseline`` is the base model's.
+        picture: a data URI.
+        invalid: why the answer does not parse; empty where it does.
+        true: the items on the sheet, right or missed.
+        predicted: the items of the answer, right or invented.
+    """
+
+    row: PredictionRow
+    baseline: PredictionRow
+    picture: str
+    invalid: str
+    true: ItemList
+    predicted: ItemList
+
+
+def gallery_sheet(row: PredictionRow, baseline: PredictionRow, task: Task, picture: bytes) -> GallerySheet:
+    """The sheet with its encoded picture."""
     predicted, actual = predicted_items(row, task), actual_items(row, task)
-    right, missed, invented = predicted & actual, actual - predicted, predicted - actual
-    answer = parsed_answer(task, row.prediction)
-    fault = "" if answer.valid else f" The answer does not parse ({escape(answer.reason)})."
-    cut = " It ran into the limit of tokens." if row.finish == "length" else ""
-    return (
-        f'<article class="sheet"><h4>{shown(row.name, 80)} <small>{shown(row.id[:12], 12)}</small></h4>'
-        f'<p class="note">F1 {row.f1:.3f}, precision {row.precision:.3f}, recall {row.recall:.3f}; '
-        f"baseline F1 {baseline.f1:.3f}.{fault}{cut}</p>"
-        f'<img src="{picture}" alt="Sheet of {shown(row.name, 80)}" loading="lazy">'
-        f"<h5>True ({actual.total()})</h5>{_items((right, 'right'), (missed, 'missed'))}"
-        f"<h5>Predicted ({predicted.total()})</h5>{_items((right, 'right'), (invented, 'invented'))}"
-        f"<details><summary>Texts</summary><h5>True</h5><pre>{shown(row.target, MAX_TEXT_CHARS)}</pre>"
-        f"<h5>Predicted</h5><pre>{shown(row.prediction, MAX_TEXT_CHARS)}</pre></details></article>"
+    right = predicted & actual
+    return GallerySheet(
+        row,
+        baseline,
+        picture_uri(picture),
+        parsed_answer(task, row.prediction).reason,
+        _item_list(("right", right), ("missed", actual - predicted)),
+        _item_list(("right", right), ("invented", predicted - actual)),
     )
 
 
-def _items(*groups: tuple[Counter[Item], str]) -> str:
-    chips = [
-        f'<li class="{kind}">{_item(item, times)}</li>'
-        for items, kind in groups
-        for item, times in _in_order(items)
+def _item_list(*groups: tuple[str, Counter[Item]]) -> ItemList:
+    """Each group in the alphabetical order of its items."""
+    shown = [
+        ShownItem(text, times, kind)
+        for kind, items in groups
+        for text, times in sorted(
+            ((item_text(item), times) for item, times in items.items()), key=lambda pair: pair[0].casefold()
+        )
     ]
-    if not chips:
-        return '<p class="note">nothing</p>'
-    more = f'<li class="more">and {len(chips) - MAX_ITEMS} more</li>' if len(chips) > MAX_ITEMS else ""
-    return f'<ul class="items">{"".join(chips[:MAX_ITEMS])}{more}</ul>'
+    total = sum(items.total() for _, items in groups)
+    return ItemList(shown[:MAX_ITEMS], total, max(0, len(shown) - MAX_ITEMS))
 
 
-def _in_order(items: Counter[Item]) -> Iterable[tuple[Item, int]]:
-    return sorted(items.items(), key=lambda pair: _plain(pair[0]).casefold())
-
-
-def _item(item: Item, times: int) -> str:
-    return shown(_plain(item), MAX_ITEM_CHARS) + (f" <b>×{times}</b>" if times > 1 else "")
-
-
-def _plain(item: Item) -> str:
+def item_text(item: Item) -> str:
+    """The item on one line."""
     return item if isinstance(item, str) else " · ".join(text for text in item if text)
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import chdir
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +19,13 @@ from PIL import Image
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import load_params
-from schematic_reader.publish.card import PublishedWeights, model_card
-from schematic_reader.publish.curve import draw_curve, read_curve
 from schematic_reader.publish.folder import copy_adapter
-from schematic_reader.publish.provenance import Provenance
 from schematic_reader.publish.upload import check_repository, send
 from stages import publish
 from tests.support.checkout import git
 from tests.support.commands import documented
 from tests.support.finished import copy_finished
 from tests.support.model_hub import LARGE, ModelHub, Repository, running_model_hub
-from tests.support.paths import ROOT
 
 TOKEN = "hf_oneThatMayWrite"
 COMMAND = "python -m stages.publish --repo OWNER/NAME"
@@ -117,42 +111,6 @@ def test_the_card_tells_what_the_weights_are(checkout: Path, card: str) -> None:
     assert settings == params
     assert "MIT licence" in card and "Intended use and limits" in card
     assert "Published in spite" not in card
-
-
-def test_the_card_of_a_model_and_a_data_set_on_the_hub_names_both_with_their_revisions() -> None:
-    params = replace(load_params(ROOT / "params.yaml"), profile="open-schematics", task="yaml")
-    manifest = {
-        "source": "hub",
-        "id": "bshada/open-schematics",
-        "commit": "5c74" + "0" * 36,
-        "licence": "cc-by-4.0",
-        "rows": 120,
-        "synthetic": 20,
-    }
-    metrics = {
-        name: json.loads((ROOT / "metrics" / f"{name}.json").read_text())
-        for name in ("baseline", "evaluate", "train")
-    }
-    base = "b" * 40
-    card = model_card(
-        PublishedWeights("owner/name", False, base),
-        params,
-        manifest=manifest,
-        before=metrics["baseline"],
-        after=metrics["evaluate"],
-        training=metrics["train"],
-        provenance=Provenance("c" * 40, "d" * 64, ()),
-    )
-    assert head(card)["base_model"] == "Qwen/Qwen3-VL-8B-Instruct"
-    assert head(card)["base_model_relation"] == "adapter"
-    assert head(card)["datasets"] == ["bshada/open-schematics"]
-    assert head(card)["model-index"][0]["results"][0]["dataset"]["revision"] == manifest["commit"]
-    assert f'from_pretrained("Qwen/Qwen3-VL-8B-Instruct", revision="{base}"' in card
-    data = " ".join(card.split("## Data")[1].split("## Settings")[0].split())
-    assert "by bshada" in data and f"at revision `{manifest['commit']}`" in data
-    assert "under the licence cc-by-4.0 (100 rows before cleaning)" in data
-    assert "20 generated sheets were mixed into training" in data
-    assert "sample" not in yaml.safe_load(re.findall(r"```yaml\n(.*?)```", card, re.DOTALL)[0])
 
 
 def test_an_adapter_whose_base_nobody_else_has_is_refused(tmp_path: Path) -> None:
@@ -313,25 +271,3 @@ def test_a_hub_that_is_not_there_is_one_line(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(UserError, match="the Hub cannot be reached"):
         send(tmp_path, "owner/name", private=False, message="Publish", token=TOKEN)
-
-
-def test_the_curve_is_drawn_where_the_losses_are() -> None:
-    image = Image.open(io.BytesIO(draw_curve([(1, 4.0), (10, 1.0)], [(0, 4.0), (10, 2.0)])))
-    assert image.size == (840, 420)
-    blue = [
-        (x, y)
-        for x in range(70, 820)
-        for y in range(44, 368)
-        if image.getpixel((x, y))[2] > 180 > image.getpixel((x, y))[0] + 100
-    ]
-    leftmost, rightmost = min(blue), max(blue)
-    assert leftmost[1] < 80 and rightmost[1] > 260  # falls from near the top to a quarter of it
-    assert leftmost[0] > 130  # begins at step 1 of 10
-
-
-def test_a_curve_that_is_none_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "train.tsv"
-    for text in ("step\tloss\n1\tx\n", "a\tb\n1\t2\n", "step\tloss\n"):
-        path.write_text(text)
-        with pytest.raises(UserError, match=r"train\.tsv"):
-            read_curve(path)
