@@ -52,5 +52,5 @@ lock:  ## write requirements.lock anew from pyproject.toml; needs uv
 	uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url \
 		--no-header --no-annotate pyproject.toml -o requirements.lock
 
-clean:  ## remove the environment and the caches of the tools
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean:  ## remove the environment, the cached answers and the caches of the tools
+	rm -rf .venv .answer_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

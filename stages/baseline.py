@@ -2,7 +2,8 @@
 
 Writes ``data/predictions/baseline.parquet`` and ``metrics/baseline.json``. Beside the model stands the prior:
 the names most frequent in training, answered for every sheet without looking, and, where the ``ocr`` extra is
-installed, what OCR reads. A run that was interrupted goes on with the answers it has.
+installed, what OCR reads. Answers are cached: a run that was interrupted resumes, and one that only scores
+anew generates none.
 """
 
 from __future__ import annotations
@@ -26,22 +27,14 @@ CLEAN = Path("data/clean")
 MESSAGES = Path("data/messages")
 OUT = Path("data/predictions/baseline.parquet")
 METRICS = Path("metrics/baseline.json")
-JOURNAL = Path("data/predictions/.baseline.part")  # of answers, a file for each process
-READER = Path(__file__).parents[1] / "schematic_reader"
-VLM = (READER / "model", READER / "generation")  # whose code decides what is answered
+ANSWERS = Path(".answer_cache/baseline")
 
 
 def main() -> None:
     """Run the stage in the current folder."""
     takes_no_arguments(__doc__)
-    from schematic_reader.generation.generate import answer_sheets
-    from schematic_reader.generation.grammar import held_to
-    from schematic_reader.generation.journal import Journal, fingerprint
+    from schematic_reader.generation.answerer import open_answerer
     from schematic_reader.model import processes
-    from schematic_reader.model.device import prepare_device
-    from schematic_reader.model.encode import Encoder
-    from schematic_reader.model.load import load_base, load_processor
-    from schematic_reader.model.shares import join
     from schematic_reader.model.sheets import Sheets
 
     params = load_params()
@@ -50,31 +43,9 @@ def main() -> None:
         return
     task = task_named(params.task)
     rows = test_sheets(MESSAGES, judged.max_sheets)
-    device = prepare_device(model, params.seed)
-    process = join(device)
-    settings = [asdict(part) for part in (model, params.image, judged)]
-    files = [*([Path(model.base)] if Path(model.base).is_dir() else []), *VLM]
-    journal = Journal(JOURNAL / f"{process}.jsonl", fingerprint([settings, params.seed, rows], files))
-    encoder = Encoder(load_processor(model.base, model.revision))
-    narrowed = None
-    if judged.grammar and (grammar := task.grammar):
-        limit = judged.max_new_tokens
-        narrowed = held_to(grammar.lark, grammar.closers, encoder, max_new_tokens=limit)
-    ask = partial(
-        answer_sheets,
-        load_base(model, device),
-        encoder,
-        Sheets(CLEAN, "test", params.image),
-        batch_size=model.batch_size,
-        max_new_tokens=judged.max_new_tokens,
-        beams=judged.num_beams,
-        repetition_penalty=judged.repetition_penalty,
-        journal=journal,
-        narrowed=narrowed,
-        continuous=device.name == "cuda",
-    )
+    answerer = open_answerer(model, task, judged, seed=params.seed, cache=ANSWERS)
     predictions, metrics = evaluate_model(
-        ask,
+        partial(answerer.answer, Sheets(CLEAN, "test", params.image)),
         rows,
         task=task,
         form=params.messages.form,
@@ -83,7 +54,7 @@ def main() -> None:
         clean=CLEAN,
         seed=params.seed,
     )
-    if process:
+    if not processes.is_first():
         return  # the first process has all answers and writes them
     actual = target_items(task, [row["target"] for row in rows])
     train = items_of(MESSAGES, "train", task)
@@ -94,7 +65,6 @@ def main() -> None:
         metrics["ocr"] = ocr(texts, actual, train)
     write_rows(OUT, PREDICTIONS, map(asdict, predictions))
     write_json(METRICS, metrics)
-    journal.remove()
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 The model is loaded anew from what ``stages.train`` exported: the base, the adapter and the processor in
 models/adapter. Writes ``data/predictions/tuned.parquet``, ``metrics/evaluate.json`` (with the gain over the
 baseline), the tables behind ``dvc plots show`` in ``metrics/plots/``, and ``metrics/report.html``. Answers
-about validation sheets calibrate the model's confidence: ``data/predictions/calibration.json``. A run that
-was interrupted goes on with the answers it has.
+about validation sheets calibrate the model's confidence: ``data/predictions/calibration.json``. Answers are
+cached: a run that was interrupted resumes, and one that only scores anew generates none.
 """
 
 from __future__ import annotations
@@ -39,9 +39,7 @@ MESSAGES = Path("data/messages")
 OUT = Path("data/predictions/tuned.parquet")
 CALIBRATION = Path("data/predictions/calibration.json")
 METRICS = Path("metrics/evaluate.json")
-JOURNAL = Path("data/predictions/.tuned.part")  # of answers, a file for each process
-READER = Path(__file__).parents[1] / "schematic_reader"
-VLM = (READER / "model", READER / "generation")  # whose code decides what is answered
+ANSWERS = Path(".answer_cache/tuned")
 PLOTS = Path("metrics/plots")
 REPORT = Path("metrics/report.html")
 
@@ -49,14 +47,8 @@ REPORT = Path("metrics/report.html")
 def main() -> None:
     """Run the stage in the current folder."""
     takes_no_arguments(__doc__)
-    from schematic_reader.generation.generate import answer_sheets
-    from schematic_reader.generation.grammar import held_to
-    from schematic_reader.generation.journal import Journal, fingerprint
+    from schematic_reader.generation.answerer import open_answerer
     from schematic_reader.model import processes
-    from schematic_reader.model.device import prepare_device
-    from schematic_reader.model.encode import Encoder
-    from schematic_reader.model.load import load_processor, load_tuned
-    from schematic_reader.model.shares import join
     from schematic_reader.model.sheets import Sheets
 
     params = load_params()
@@ -67,30 +59,9 @@ def main() -> None:
     baseline = read_predictions(BASELINE, "baseline")
     before = read_json(BASELINE_METRICS, "baseline")
     rows = test_sheets(MESSAGES, judged.max_sheets)
-    device = prepare_device(model, params.seed)
-    process = join(device)
-    settings = [asdict(part) for part in (model, params.image, judged)]
-    files = [ADAPTER, *([Path(model.base)] if Path(model.base).is_dir() else []), *VLM]
-    journal = Journal(JOURNAL / f"{process}.jsonl", fingerprint([settings, params.seed, rows], files))
-    encoder = Encoder(load_processor(str(ADAPTER), None))
-    narrowed = None
-    if judged.grammar and (grammar := task.grammar):
-        limit = judged.max_new_tokens
-        narrowed = held_to(grammar.lark, grammar.closers, encoder, max_new_tokens=limit)
-    ask = partial(
-        answer_sheets,
-        load_tuned(model, device, ADAPTER),
-        encoder,
-        batch_size=model.batch_size,
-        max_new_tokens=judged.max_new_tokens,
-        beams=judged.num_beams,
-        repetition_penalty=judged.repetition_penalty,
-        journal=journal,
-        narrowed=narrowed,
-        continuous=device.name == "cuda",
-    )
+    answerer = open_answerer(model, task, judged, seed=params.seed, adapter=ADAPTER, cache=ANSWERS)
     predictions, metrics = evaluate_model(
-        partial(ask, Sheets(CLEAN, "test", params.image)),
+        partial(answerer.answer, Sheets(CLEAN, "test", params.image)),
         rows,
         task=task,
         form=params.messages.form,
@@ -100,8 +71,8 @@ def main() -> None:
         seed=params.seed,
     )
     asked = validation_sheets(MESSAGES, judged.calibration_sheets)
-    answers = ask(Sheets(CLEAN, "validation", params.image), asked)
-    if process:
+    answers = answerer.answer(Sheets(CLEAN, "validation", params.image), asked)
+    if not processes.is_first():
         return  # the first process has all answers and writes them
     metrics["gain"] = gain(predictions, baseline, task=task, draws=judged.bootstrap_samples, seed=params.seed)
     calibration = fit_platt(judged_items(prediction_rows(asked, answers, task), task))
@@ -122,7 +93,6 @@ def main() -> None:
     )
     write_text(REPORT, page)
     write_json(METRICS, metrics)
-    journal.remove()
 
 
 if __name__ == "__main__":

@@ -75,37 +75,15 @@ def command_line() -> argparse.ArgumentParser:
 
 def load_reader(weights: ModelSource, task: Task, params: Params) -> SheetReader:
     """Load the model. This imports torch."""
-    from schematic_reader.generation.generate import answer_sheets
-    from schematic_reader.generation.grammar import held_to
-    from schematic_reader.model.device import prepare_device
-    from schematic_reader.model.encode import Encoder
-    from schematic_reader.model.load import load_base, load_processor, load_tuned
+    from schematic_reader.generation.answerer import open_answerer
 
     if task == "components" and weights.calibration is None:
         log.warning("no calibration.json goes with the model: confidences are what it says of itself")
-    asked, judged = task_named(task), params.evaluate
-    device = prepare_device(weights.model, params.seed)
-    model = (
-        load_base(weights.model, device)
-        if weights.whole
-        else load_tuned(weights.model, device, weights.folder)
-    )
-    encoder = Encoder(load_processor(str(weights.folder), None))
-    narrowed = None
-    if judged.grammar and (grammar := asked.grammar):
-        narrowed = held_to(grammar.lark, grammar.closers, encoder, max_new_tokens=judged.max_new_tokens)
-    ask = partial(
-        answer_sheets,
-        model,
-        encoder,
-        batch_size=weights.model.batch_size,
-        max_new_tokens=judged.max_new_tokens,
-        beams=judged.num_beams,
-        repetition_penalty=judged.repetition_penalty,
-        narrowed=narrowed,
-        continuous=device.name == "cuda",
-    )
-    return SheetReader(ask, asked, params.messages, weights.calibration)
+    asked = task_named(task)
+    adapter = None if weights.whole else weights.folder
+    answerer = open_answerer(weights.model, asked, params.evaluate, seed=params.seed, adapter=adapter)
+    answerer.load()  # now, not with the first sheet
+    return SheetReader(answerer.answer, asked, params.messages, weights.calibration)
 
 
 if __name__ == "__main__":

@@ -3,15 +3,15 @@
 Asks the tuned model of a finished run in this folder about sheets of its test split, one at a time by plain
 ``generate`` and then as the evaluate stage does, in bfloat16 on a GPU, in float32 on a CPU. Prints and
 records the share of answers that are equal, and the F1 of both; and the share of answers that are the same,
-probabilities included, in a run that goes on with a third of them.
+probabilities included, in a run that resumes with a third of them.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
-from dataclasses import asdict, replace
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,8 +20,9 @@ import torch
 
 from benchmarks.common.results import record
 from schematic_reader.config import load_params
-from schematic_reader.generation.generate import answer_sheets
-from schematic_reader.generation.journal import Journal
+from schematic_reader.generation.answer_cache import AnswerCache
+from schematic_reader.generation.answerer import Answerer
+from schematic_reader.generation.settings import GenerationSettings
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoder, collate
 from schematic_reader.model.load import load_processor, load_tuned
@@ -29,6 +30,7 @@ from schematic_reader.model.sheets import Sheets
 from schematic_reader.scoring.evaluation import test_sheets
 from schematic_reader.scoring.precision_recall import count, total
 from schematic_reader.tasks import task as task_named
+from schematic_reader.tasks.contract import ModelAnswer
 
 ADAPTER, CLEAN, MESSAGES = Path("models/adapter"), Path("data/clean"), Path("data/messages")
 
@@ -51,21 +53,12 @@ def main() -> None:
     sheets = Sheets(CLEAN, "test", params.image)
     most = params.evaluate.max_new_tokens
     plain = [one_by_one(model, encoder, sheets, row, most) for row in rows]
-    ask = partial(
-        answer_sheets,
-        model,
-        encoder,
-        sheets,
-        rows,
-        batch_size=profile.batch_size,
-        max_new_tokens=most,
-        continuous=True,
-    )
-    fast = ask()
+    settings = GenerationSettings(profile.batch_size, most, continuous=True)
     with TemporaryDirectory() as name:
-        journal = Journal(Path(name) / "journal" / "answers.jsonl", "run")
-        journal.add({f"seen:{rows[i]['id']}": asdict(fast[i]) for i in range(0, len(rows), 3)})
-        resumed = ask(journal=journal)
+        fast, resumed = (
+            Answerer(lambda: model, encoder, settings, cache(Path(name), "run")).answer(sheets, rows)
+            for cache in (EveryThird, AnswerCache)
+        )
     said = [answer.text for answer in fast]
     right = [row["target"] for row in rows]
     f1 = [f1_of(answers, right, params.task) for answers in (plain, said)]
@@ -84,6 +77,13 @@ def main() -> None:
         f1_fast=round(f1[1], 4),
         sheets=len(rows),
     )
+
+
+class EveryThird(AnswerCache):
+    """Stores every third answer, as if the run had been interrupted."""
+
+    def add(self, answers: Mapping[str, ModelAnswer], plan: str) -> None:
+        super().add(dict(list(answers.items())[::3]), plan)
 
 
 @torch.inference_mode()

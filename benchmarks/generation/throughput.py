@@ -28,10 +28,12 @@ from PIL import Image
 from benchmarks.common.results import record
 from benchmarks.common.sheets import TINY, build_model, options, read_processor, read_sheets
 from benchmarks.common.work import ceiling, settle
-from benchmarks.generation.work import Asked, bandwidth, floor_seconds
+from benchmarks.generation.stopwatch import Stopwatch
+from benchmarks.generation.work import TimedRequest, bandwidth, floor_seconds
 from schematic_reader.config import Params, load_params
-from schematic_reader.generation.generate import answer_sheets
-from schematic_reader.generation.stopwatch import Stopwatch
+from schematic_reader.generation.answerer import Answerer
+from schematic_reader.generation.kv_cache import SlotKVCache
+from schematic_reader.generation.settings import GenerationSettings
 from schematic_reader.io.parallel import cores
 from schematic_reader.io.picture import fit_within
 from schematic_reader.model.device import Device, prepare_device
@@ -77,17 +79,18 @@ def main() -> None:
         sheets = Sheets(folder, "train", params.image)
         few = rows[: arguments.loop_sheets or size.loop_sheets]
         model = build_model(arguments.model, processor, device)
-        bench = Bench(model, encoder, sheets, rows, params, device)
+        bench = Bench(model, encoder, sheets, params, device)
         loop = bench.timed(few, bench.by_the_loop, warm_up=few[:1])
-        before = bench.report("tutorial", loop, 1)
+        before = bench.record(Figures("tutorial", loop, 1))
         rates = {"flops": ceiling(device), "bandwidth": bandwidth(device)}
         for compiled in (False, True) if device.name == "cuda" else (False,):
             bench.compiled = compiled
-            ours = bench.timed(rows, bench.by_the_stage, warm_up=rows[: params.active.model.batch_size])
+            ours = bench.timed(rows, bench.by_the_stages, warm_up=rows[: params.active.model.batch_size])
             said = zip(loop.answers, ours.answers, strict=False)
             equal = sum(one == other for one, other in said) / len(few)
             variant = "continuous, compiled" if compiled else "continuous"
-            bench.report(variant, ours, params.active.model.batch_size, rates, before, equal=equal)
+            figures = Figures(variant, ours, params.active.model.batch_size, rates, equal)
+            bench.record(figures, ratio_to=before["samples_per_s"])
 
 
 def settings(size: Size, batch_size: int | None) -> Params:
@@ -100,12 +103,12 @@ def settings(size: Size, batch_size: int | None) -> Params:
 
 @dataclass(frozen=True)
 class Timed:
-    """Answers about some sheets, and how long they took: in all, and what the stopwatch says.
+    """Answers to some sheets, and how long they took: in all, and by the stopwatch.
 
     ``other`` are the seconds of the warm-up.
     """
 
-    asked: list[Asked]
+    requests: list[TimedRequest]
     answers: list[str]
     seconds: float
     other: float
@@ -113,15 +116,42 @@ class Timed:
     peak: int  # bytes
 
 
+@dataclass(frozen=True)
+class Figures:
+    """What is recorded of one way.
+
+    Args:
+        rates: of the device, for the share of the floor; None leaves that out.
+        equal: the share of answers that are those of the loop.
+    """
+
+    variant: str
+    timed: Timed
+    batch_size: int
+    rates: dict[str, float] | None = None
+    equal: float | None = None
+
+
+class FixedLengthAnswerer(Answerer):
+    """Gives every answer the length of its target, which a model of random weights never ends before."""
+
+    def max_new_tokens(self, row: dict[str, Any]) -> int:
+        return answer_length(self.encoder, row, self.settings.max_new_tokens)
+
+
+def answer_length(encoder: Encoder, row: dict[str, Any], most: int) -> int:
+    """Tokens of the target, ``most`` at most."""
+    return min(len(encoder.answer_ids(row["target"])), most)
+
+
 class Bench:
-    """One model, asked in both ways; ``compiled`` tells whether this project's way compiles its layers."""
+    """One model, run in both ways; ``compiled`` says whether this project's way compiles its layers."""
 
     def __init__(
         self,
         model: Any,
         encoder: Encoder,
         sheets: Sheets,
-        rows: list[dict[str, Any]],
         params: Params,
         device: Device,
     ) -> None:
@@ -129,8 +159,9 @@ class Bench:
         self.params, self.device = params, device
         self.stopwatch = Stopwatch(model.device)
         self.compiled = False
-        most = params.evaluate.max_new_tokens
-        self._lengths = {row["id"]: min(len(encoder.answer_ids(row["target"])), most) for row in rows}
+
+    def _length(self, row: dict[str, Any]) -> int:
+        return answer_length(self.encoder, row, self.params.evaluate.max_new_tokens)
 
     def by_the_loop(self, rows: list[dict[str, Any]]) -> list[str]:
         """The tutorial's ``run_inference``, a sheet at a time."""
@@ -139,7 +170,7 @@ class Bench:
             picture = self.sheets.picture(row)
             picture = fit_within(picture, max_side=TUTORIAL_SIDE, max_pixels=TUTORIAL_PIXELS)
             inputs = self._chat(picture, row["prompt"]).to(self.model.device)
-            width, length = inputs["input_ids"].shape[1], self._lengths[row["id"]]
+            width, length = inputs["input_ids"].shape[1], self._length(row)
             out = self.model.generate(
                 **inputs,
                 min_new_tokens=length,
@@ -151,22 +182,18 @@ class Bench:
             said.append(self.encoder.tokenizer.decode(out[0][width:], skip_special_tokens=True).strip())
         return said
 
-    def by_the_stage(self, rows: list[dict[str, Any]]) -> list[str]:
+    def by_the_stages(self, rows: list[dict[str, Any]]) -> list[str]:
         """This project's way, as the stages call it."""
-        limits = [self._lengths[row["id"]] for row in rows]
-        answers = answer_sheets(
-            self.model,
-            self.encoder,
-            self.sheets,
-            rows,
+        settings = GenerationSettings(
             batch_size=self.params.active.model.batch_size,
             max_new_tokens=self.params.evaluate.max_new_tokens,
             continuous=True,
-            compiled_from=0 if self.compiled else len(rows) + 1,
-            limits=limits,
-            stopwatch=self.stopwatch,
+            compile_from=0 if self.compiled else len(rows) + 1,
         )
-        early = sum(answer.tokens < limit for answer, limit in zip(answers, limits, strict=True))
+        answerer = FixedLengthAnswerer(lambda: self.model, self.encoder, settings)
+        with self.stopwatch.timing(SlotKVCache, "prefill", "decode_step"):
+            answers = answerer.answer(self.sheets, rows)
+        early = sum(answer.tokens < self._length(row) for row, answer in zip(rows, answers, strict=True))
         if early:
             raise SystemExit(f"error: {early} answers ended before their length: the figures are no measure")
         return [answer.text for answer in answers]
@@ -193,33 +220,24 @@ class Bench:
         settle(self.device)
         seconds = time.perf_counter() - start
         peak = torch.cuda.max_memory_allocated() if self.device.name == "cuda" else 0
-        return Timed([self._asked(row) for row in rows], answers, seconds, other, self.stopwatch, peak)
+        return Timed([self._request(row) for row in rows], answers, seconds, other, self.stopwatch, peak)
 
-    def report(
-        self,
-        variant: str,
-        timed: Timed,
-        batch_size: int,
-        rates: dict[str, float] | None = None,
-        before: dict[str, Any] | None = None,
-        equal: float | None = None,
-    ) -> dict[str, Any]:
+    def record(self, figures: Figures, *, ratio_to: float | None = None) -> dict[str, Any]:
         """Record one way's figures.
 
         Args:
-            rates: of the device, to tell the share of the floor.
-            before: the figures that ``ratio`` is told against.
-            equal: the share of answers that are those of the loop.
+            ratio_to: the sheets a second that ``ratio`` compares with.
         """
+        timed, batch_size = figures.timed, figures.batch_size
         on_cuda = self.device.name == "cuda"
-        rate = len(timed.asked) / timed.seconds
-        tokens = sum(sheet.answer for sheet in timed.asked)
-        steps, prompts = (timed.stopwatch.milliseconds(kind) for kind in ("steps", "prompts"))
+        rate = len(timed.requests) / timed.seconds
+        tokens = sum(sheet.answer for sheet in timed.requests)
+        steps, prefills = (timed.stopwatch.milliseconds(kind) for kind in ("decode_step", "prefill"))
         share = None
-        if rates:
+        if figures.rates:
             value = self.device.dtype.itemsize
             least = floor_seconds(
-                self.model.config, timed.asked, batch_size=batch_size, bytes_a_value=value, **rates
+                self.model.config, timed.requests, batch_size=batch_size, bytes_a_value=value, **figures.rates
             )
             share = round(least / timed.seconds, 3)
         place = (
@@ -228,23 +246,23 @@ class Bench:
         text = self.model.config.text_config
         return record(
             "generate_throughput",
-            variant,
+            figures.variant,
             device=place,
             model=f"{text.num_hidden_layers} layers of {text.hidden_size}",
             samples_per_s=round(rate, 3),
-            ratio=round(rate / before["samples_per_s"], 2) if before else None,
+            ratio=round(rate / ratio_to, 2) if ratio_to else None,
             answer_tokens_per_s=round(tokens / timed.seconds, 1),
             decode_ms=round(statistics.median(steps), 2) if steps else None,
             steps=len(steps) or None,
             decode_s=round(sum(steps) / 1000, 2) or None,
-            prompt_ms=round(sum(prompts) / len(timed.asked), 2) or None,
+            prompt_ms=round(sum(prefills) / len(timed.requests), 2) or None,
             share_of_floor=share,
             peak_gib=round(timed.peak / 2**30, 1) if on_cuda else None,
             batch_size=batch_size,
-            samples=len(timed.asked),
+            samples=len(timed.requests),
             timed_s=round(timed.seconds, 1),
             other_s=round(timed.other, 1),
-            equal=equal,
+            equal=figures.equal,
             attention=self.model.config._attn_implementation,
             torch=torch.__version__,
             transformers=transformers.__version__,
@@ -260,12 +278,12 @@ class Bench:
             return_tensors="pt",
         )
 
-    def _asked(self, row: dict[str, Any]) -> Asked:
+    def _request(self, row: dict[str, Any]) -> TimedRequest:
         width, height = self.sheets.size(row)
         image = self.encoder.processor.image_processor
-        answer = self._lengths[row["id"]]
+        answer = self._length(row)
         prompt = self.encoder.prompt_length([(width, height)], row["messages"])
-        return Asked(prompt, answer, image.get_number_of_image_patches(height, width))
+        return TimedRequest(prompt, answer, image.get_number_of_image_patches(height, width))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How long answering must take at least: the arithmetic and the bytes that it cannot do without."""
+"""How long generation must take at least: the arithmetic and the bytes that it cannot do without."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from schematic_reader.model.device import Device
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One sheet: tokens of its prompt, the picture's placeholders included, and of its answer; patches."""
+class TimedRequest:
+    """One sheet: tokens of its prompt, the image placeholders included, and of its answer; image patches."""
 
     prompt: int
     answer: int
@@ -23,12 +23,18 @@ class Asked:
 
 
 def floor_seconds(
-    config: Any, sheets: list[Asked], *, batch_size: int, flops: float, bandwidth: float, bytes_a_value: int
+    config: Any,
+    sheets: list[TimedRequest],
+    *,
+    batch_size: int,
+    flops: float,
+    bandwidth: float,
+    bytes_a_value: int,
 ) -> float:
     """The least time for answering all sheets, in full batches whose answers all end together.
 
-    The prompts are bound by arithmetic. Every decoding step reads the language model's weights once for its
-    batch and each answer's keys and values so far, or computes longer than that.
+    The prompts are bound by arithmetic. Every decode step reads the language model's weights once for its
+    batch and each answer's KV cache so far, or computes longer than that.
 
     Args:
         flops: operations a second; ``bandwidth`` is in bytes a second.
@@ -45,7 +51,7 @@ def floor_seconds(
     return seconds + max(read, computed)
 
 
-def prompt_flop(config: Any, sheet: Asked) -> float:
+def prompt_flop(config: Any, sheet: TimedRequest) -> float:
     """Operations of vision tower and language model over one prompt, forward, with the logits of its end."""
     text, vision = config.text_config, config.vision_config
     heads = text.num_attention_heads * text.head_dim

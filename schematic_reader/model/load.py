@@ -17,6 +17,8 @@ from transformers import (
     PreTrainedModel,
     ProcessorMixin,
 )
+from transformers.utils import CONFIG_NAME, cached_file
+from transformers.utils.hub import extract_commit_hash
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import Model
@@ -59,6 +61,21 @@ def load_base(model: Model, device: Device) -> PreTrainedModel:
     except (OSError, ValueError, HfHubHTTPError) as error:
         raise UserError(not_found(model.base, "vision-language model", error)) from None
     return loaded.eval()
+
+
+def base_commit(model: Model) -> str | None:
+    """The Hub's commit of the base model that ``load_base`` would load; None for a folder.
+
+    Raises:
+        UserError: there is no such model.
+    """
+    try:
+        config = cached_file(model.base, CONFIG_NAME, revision=model.revision)
+    except (OSError, ValueError, HfHubHTTPError) as error:
+        raise UserError(not_found(model.base, "vision-language model", error)) from None
+    # The file lies in a folder that is named after the commit; the loaded config does not tell it.
+    commit: str | None = extract_commit_hash(config, None)
+    return commit
 
 
 def load_tuned(model: Model, device: Device, adapter: Path) -> Any:

@@ -19,7 +19,7 @@ _ROW = {"name": None, "type": FILE_TYPE}
 
 
 class AnswerFn(Protocol):
-    """``generation.generate.answer_sheets`` with its model and settings: one answer a row."""
+    """``generation.answerer.Answerer.answer`` of one model: one answer a row."""
 
     def __call__(self, sheets: Any, rows: list[dict[str, Any]], /) -> Sequence[ModelAnswer]: ...
 

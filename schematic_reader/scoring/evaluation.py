@@ -38,9 +38,9 @@ def _first(rows: list[MessageRow], count: int) -> list[MessageRow]:
 
 
 class AnswerFn(Protocol):
-    """Answers message rows, one answer a row, from their pictures or, ``blind``, from grey ones."""
+    """Answers message rows, one answer a row, from their pictures or, without them, from grey ones."""
 
-    def __call__(self, rows: list[MessageRow], *, blind: bool) -> Sequence[ModelAnswer]: ...
+    def __call__(self, rows: list[MessageRow], *, with_image: bool) -> Sequence[ModelAnswer]: ...
 
 
 def evaluate_model(
@@ -59,7 +59,7 @@ def evaluate_model(
     The first ``settings.no_image_sheets`` rows are answered a second time without their pictures, as a
     control; with any, the metrics have a group ``no_image``.
     """
-    predictions = prediction_rows(rows, answer(rows, blind=False), task)
+    predictions = prediction_rows(rows, answer(rows, with_image=True), task)
     metrics = score(
         predictions,
         task=task,
@@ -70,7 +70,7 @@ def evaluate_model(
         schematics=_column(clean, rows, "schematic") if has_nets(task.name, form) else None,
     )
     if controls := rows[: settings.no_image_sheets]:
-        without_image = prediction_rows(controls, answer(controls, blind=True), task)
+        without_image = prediction_rows(controls, answer(controls, with_image=False), task)
         metrics["no_image"] = no_image_control(
             without_image, predictions[: len(controls)], task, draws=settings.bootstrap_samples, seed=seed
         )

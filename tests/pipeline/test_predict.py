@@ -23,11 +23,10 @@ import yaml
 from peft import LoraConfig, get_peft_model
 
 from schematic_reader.config import Params, load_params
-from schematic_reader.generation.generate import answer_sheets
+from schematic_reader.generation.answerer import open_answerer
 from schematic_reader.io.tables import CLEAN, write_rows
 from schematic_reader.model.device import prepare_device
-from schematic_reader.model.encode import Encoder
-from schematic_reader.model.load import load_base, load_processor, load_tuned
+from schematic_reader.model.load import load_base, load_processor
 from schematic_reader.model.sheets import Sheets
 from schematic_reader.predict import rendering, server
 from schematic_reader.synthetic.sample import make_row
@@ -135,15 +134,14 @@ def examined(project: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Mo
             {"id": str(i), "part": "part-00.parquet", "row": i, "messages": chat(prompt, "R, C")}
             for i in range(len(rows))
         ]
-        adapter = Path("models/adapter")
-        return answer_sheets(
-            load_tuned(params.active.model, prepare_device(params.active.model, 1), adapter),
-            Encoder(load_processor(str(adapter), None)),
-            Sheets(clean, "test", params.image),
-            messages,
-            batch_size=2,
-            max_new_tokens=24,
+        answerer = open_answerer(
+            params.active.model,
+            task_named("components"),
+            params.evaluate,
+            seed=1,
+            adapter=Path("models/adapter"),
         )
+        return answerer.answer(Sheets(clean, "test", params.image), messages)
 
 
 def test_it_asks_and_shows_exactly_what_evaluate_does(run: Predict, examined: list[ModelAnswer]) -> None:

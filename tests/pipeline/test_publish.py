@@ -162,11 +162,8 @@ def answer_by_card(checkout: Path, hub: ModelHub, folder: Path) -> str:
 
 def own_answer(checkout: Path) -> str:
     """What the project's own loading and asking say of sheet.png."""
-    from schematic_reader.generation.generate import answer_sheets
+    from schematic_reader.generation.answerer import open_answerer
     from schematic_reader.io.picture import fit_within, open_picture
-    from schematic_reader.model.device import prepare_device
-    from schematic_reader.model.encode import Encoder
-    from schematic_reader.model.load import load_processor, load_tuned
     from schematic_reader.tasks import task
     from schematic_reader.tasks.messages import chat
 
@@ -186,15 +183,14 @@ def own_answer(checkout: Path) -> str:
         picture = fit_within(picture, max_side=params.image.max_side, max_pixels=params.image.max_pixels)
         row = {"name": None, "type": ".kicad_sch"}
         prompt = task(params.task).prompt(row, form=params.messages.form, with_name=True)
-        adapter = Path("models/adapter")
-        answers = answer_sheets(
-            load_tuned(params.active.model, prepare_device(params.active.model, params.seed), adapter),
-            Encoder(load_processor(str(adapter), None)),
-            OneSheet(picture),
-            [{"id": "sheet", "messages": chat(prompt, "")}],
-            batch_size=1,
-            max_new_tokens=params.evaluate.max_new_tokens,
+        answerer = open_answerer(
+            params.active.model,
+            task(params.task),
+            params.evaluate,
+            seed=params.seed,
+            adapter=Path("models/adapter"),
         )
+        answers = answerer.answer(OneSheet(picture), [{"id": "sheet", "messages": chat(prompt, "")}])
     return answers[0].text.splitlines()[0]
 
 

@@ -16,11 +16,11 @@ from transformers import AutoConfig
 from benchmarks.common import results as data_results
 from benchmarks.generation import exactness as generate_exactness
 from benchmarks.generation import throughput as generate_throughput
-from benchmarks.generation.work import Asked, floor_seconds, prompt_flop
+from benchmarks.generation.work import TimedRequest, floor_seconds, prompt_flop
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.load import load_base
+from tests.support.answering import TINY, drawn
 from tests.support.paths import ROOT
-from tests.unit.generation.test_generate import TINY, drawn
 
 
 def raw_file(folder: Path, count: int) -> Path:
@@ -78,7 +78,7 @@ def test_the_arithmetic_of_a_prompt_is_what_pytorch_counts() -> None:
     masked = 2 * 6 * 100**2 * 4 * 64  # the half of the attention that is causally not there
     head = 2 * config.text_config.vocab_size * config.text_config.hidden_size
     expected = seeing.get_total_flops() + reading.get_total_flops() - masked + head
-    assert prompt_flop(config, Asked(100, 0, 192)) == pytest.approx(expected, rel=1e-9)
+    assert prompt_flop(config, TimedRequest(100, 0, 192)) == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_floor_by_hand() -> None:
@@ -87,6 +87,6 @@ def test_the_floor_by_hand() -> None:
     layer = 256 * (2 * 256 + 2 * 128) + 3 * 256 * 768
     weights = 4 * (6 * layer + 4096 * 256)
     cache = 4 * 2 * 6 * 2 * 64
-    sheets = [Asked(100, 10, 192)] * 4
+    sheets = [TimedRequest(100, 10, 192)] * 4
     found = floor_seconds(config, sheets, batch_size=4, flops=1e30, bandwidth=1000.0, bytes_a_value=4)
     assert found == pytest.approx((10 * weights + 4 * 10 * 105 * cache) / 1000)

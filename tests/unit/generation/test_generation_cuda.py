@@ -1,4 +1,4 @@
-"""On a CUDA GPU, where the decoding step is one captured graph, answers are those of the CPU."""
+"""On a CUDA GPU, where the decode step is one captured graph, answers are those of the CPU."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from typing import Any
 
 import pytest
 
-from schematic_reader.generation.generate import answer_sheets
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoder
 from schematic_reader.model.load import load_base, load_processor
 from schematic_reader.model.sheets import Sheets
 from schematic_reader.tasks.contract import ModelAnswer
-from tests.unit.generation.test_generate import LIMITS, TINY, drawn, write_sheets
+from tests.support.answering import LIMITS, TINY, answerer, drawn, write_sheets
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("penalty", [1.0, 1.5])
-def test_continuous_batching_gives_the_tokens_of_padded_batches_on_the_cpu(
+def test_continuous_batching_gives_the_tokens_of_static_batches_on_the_cpu(
     tmp_path: Path, penalty: float
 ) -> None:
     """Three slots for eleven sheets, so that slots are refilled while others decode."""
@@ -30,10 +29,15 @@ def test_continuous_batching_gives_the_tokens_of_padded_batches_on_the_cpu(
         settings = replace(TINY, device=device)
         model: Any = load_base(settings, prepare_device(settings, 1))
         assert model.device.type == device
-        return answer_sheets(
-            model, encoder, sheets, rows, batch_size=3, max_new_tokens=24, continuous=continuous,
+        made = answerer(
+            model,
+            encoder,
+            batch_size=3,
+            max_new_tokens=24,
+            continuous=continuous,
             repetition_penalty=penalty,
-        )  # fmt: skip
+        )
+        return made.answer(sheets, rows)
 
     expected, found = answers("cpu", continuous=False), answers("cuda", continuous=True)
     assert [(a.text, a.tokens, a.finish, a.ends) for a in found] == [

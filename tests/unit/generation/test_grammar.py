@@ -1,25 +1,24 @@
-"""Answers of the small model that are held to a grammar: they parse, whatever the model would have said."""
+"""Answers of the small model constrained to a grammar: they parse, whatever it would have answered."""
 
 from __future__ import annotations
 
 import importlib.util
 import random
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from schematic_reader.generation.generate import answer_sheets
+from schematic_reader.generation.grammar import grammar_constraint
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoder
-from schematic_reader.model.load import load_base, load_processor
+from schematic_reader.model.load import load_base
 from schematic_reader.model.sheets import Sheets
 from schematic_reader.tasks import task
 from schematic_reader.tasks.description import Description, Entry, symbol
 from schematic_reader.tasks.messages import chat
-from tests.unit.generation.test_generate import LIMITS, TINY, drawn, write_sheets
+from tests.support.answering import LIMITS, TINY, answerer, drawn, write_sheets
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("llguidance") is None, reason="needs the grammar extra (pip install llguidance)"
@@ -27,17 +26,10 @@ pytestmark = pytest.mark.skipif(
 NAMES = ("json", "yaml")
 
 
-@pytest.fixture(scope="module")
-def encoder() -> Encoder:
-    return Encoder(load_processor(TINY.base, None))
-
-
-def held(name: str, encoder: Encoder, most: int) -> Any:
-    from schematic_reader.generation.grammar import held_to
-
+def constraint(name: str, encoder: Encoder, most: int) -> Any:
     grammar = task(name).grammar
     assert grammar is not None
-    return held_to(grammar.lark, grammar.closers, encoder, max_new_tokens=most)
+    return grammar_constraint(grammar, encoder, max_new_tokens=most)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -47,11 +39,11 @@ def test_more_answers_parse(tmp_path: Path, encoder: Encoder, name: str) -> None
     rows = write_sheets(tmp_path, [drawn(i) for i in range(4)])
     for row in rows:
         row["messages"] = chat(asked.prompt({}, form="compact", with_name=False), "{}")
-    ask: Any = partial(
-        answer_sheets, load_base(TINY, prepare_device(TINY, 1)), encoder, Sheets(tmp_path, "test", LIMITS),
-        rows, batch_size=2, max_new_tokens=96,
-    )  # fmt: skip
-    free, bound = ask(), ask(narrowed=held(name, encoder, 96))
+    model, sheets = load_base(TINY, prepare_device(TINY, 1)), Sheets(tmp_path, "test", LIMITS)
+    free, bound = (
+        answerer(model, encoder, max_new_tokens=96, grammar=grammar).answer(sheets, rows)
+        for grammar in (None, asked.grammar)
+    )
     parsed = [[asked.parse(answer.text).valid for answer in answers] for answers in (free, bound)]
     assert (sum(parsed[0]), sum(parsed[1])) == (0, 4)
     for answer in bound:
@@ -63,7 +55,7 @@ def test_more_answers_parse(tmp_path: Path, encoder: Encoder, name: str) -> None
 def test_whatever_ends_within_the_grammar_parses(encoder: Encoder, name: str, seed: int) -> None:
     """Tokens drawn at random among those allowed, up to the limit."""
     asked, rng = task(name), random.Random(seed)
-    processor = held(name, encoder, 20 + 10 * seed)([{}])
+    processor = constraint(name, encoder, 20 + 10 * seed)(1)
     ids: list[int] = []
     while encoder.end_of_turn_id not in ids:
         scores = processor(torch.tensor([[0, *ids]]), torch.zeros(1, 4096))[0]
@@ -83,7 +75,7 @@ def test_right_answers_are_texts_of_the_grammar(encoder: Encoder, name: str) -> 
     )  # fmt: skip
     for description in (sheet, Description(labels=labels), Description(sheets=[Entry((0, 0), ("5",))])):
         text = task(name).write(description)  # type: ignore[attr-defined]
-        processor = held(name, encoder, 10_000)([{}])
+        processor = constraint(name, encoder, 10_000)(1)
         ids = [*encoder.tokenizer(text, add_special_tokens=False)["input_ids"], encoder.end_of_turn_id]
         for at, token in enumerate(ids):
             scores = processor(torch.tensor([[0, *ids[:at]]]), torch.zeros(1, 4096))

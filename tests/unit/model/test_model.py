@@ -12,11 +12,11 @@ from transformers import AutoTokenizer, GenerationConfig
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import Model, load_params
-from schematic_reader.generation.generate import answer_sheets
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoder, collate
 from schematic_reader.model.load import load_base, load_processor, load_tuned
 from schematic_reader.model.sheets import Sheets
+from tests.support.answering import answerer
 from tests.support.paths import ROOT
 from tests.support.sheet_samples import LIMITS, TINY, message_rows
 
@@ -30,7 +30,7 @@ def test_batched_answers_equal_the_plain_loop(tmp_path: Path, encoder: Encoder) 
     rows = message_rows(tmp_path, 5)
     sheets = Sheets(tmp_path, "train", LIMITS)
     model: Any = load_base(TINY, prepare_device(TINY, 1))
-    answers = answer_sheets(model, encoder, sheets, rows, batch_size=3, max_new_tokens=12)
+    answers = answerer(model, encoder, batch_size=3, max_new_tokens=12).answer(sheets, rows)
     for row, answer in zip(rows, answers, strict=True):
         prompt = encoder.encode_prompt([sheets.picture(row)], row["messages"])
         one = collate([prompt], encoder.pad_id, side="left")

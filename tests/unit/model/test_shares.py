@@ -7,40 +7,38 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from schematic_reader.generation.generate import answer_sheets
+from schematic_reader.generation.answer_cache import AnswerCache
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoder
 from schematic_reader.model.load import load_base, load_processor
 from schematic_reader.model.sheets import Sheets
+from tests.support.answering import LIMITS, TINY, answerer, drawn, write_sheets
 from tests.support.paths import ROOT
-from tests.unit.generation.test_generate import LIMITS, TINY, drawn, write_sheets
 
 SHEETS = 5
 PROCESS = """
 import json, sys
 from dataclasses import asdict
 from pathlib import Path
-from schematic_reader.generation.generate import answer_sheets
-from schematic_reader.generation.journal import Journal
+from schematic_reader.generation.answer_cache import AnswerCache
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoder
 from schematic_reader.model.load import load_base, load_processor
 from schematic_reader.model.shares import join
 from schematic_reader.model.sheets import Sheets
-from tests.unit.generation.test_generate import LIMITS, TINY
+from tests.support.answering import LIMITS, TINY, answerer
 folder, rows = Path(sys.argv[1]), json.loads(sys.argv[2])
 device = prepare_device(TINY, 1)
 process = join(device)
-journal = Journal(folder / "part" / f"{process}.jsonl", "run")
-answers = answer_sheets(
-    load_base(TINY, device), Encoder(load_processor(TINY.base, None)),
-    Sheets(folder, "test", LIMITS), rows, batch_size=2, max_new_tokens=8, journal=journal,
-)
-(folder / f"{process}.json").write_text(json.dumps([[asdict(a) for a in answers], len(journal.values)]))
+cache = AnswerCache(folder / "answers", "run")
+encoder = Encoder(load_processor(TINY.base, None))
+answers = answerer(load_base(TINY, device), encoder, cache).answer(Sheets(folder, "test", LIMITS), rows)
+(folder / f"{process}.json").write_text(json.dumps([asdict(answer) for answer in answers]))
 """
 
 
@@ -66,16 +64,18 @@ def test_two_processes_give_the_answers_of_one_each_asking_its_share(tmp_path: P
     ]  # fmt: skip
     errors = [process.communicate(timeout=300)[1] for process in running]
     assert [process.returncode for process in running] == [0, 0], errors
-    (first, first_asked), (second, second_asked) = (
-        json.loads((tmp_path / f"{rank}.json").read_text()) for rank in "01"
-    )
+    first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in "01")
     assert first == second
     # Three batches of 2, 2 and 1: the first process had the first and the last.
-    assert (first_asked, second_asked) == (3, 2)
-    alone = answer_sheets(
-        load_base(TINY, prepare_device(TINY, 1)), Encoder(load_processor(TINY.base, None)),
-        Sheets(tmp_path, "test", LIMITS), rows, batch_size=2, max_new_tokens=8,
-    )  # fmt: skip
+    files = [tmp_path / "answers" / "run" / f"rank-{rank}.jsonl" for rank in "01"]
+    assert [len(file.read_bytes().splitlines()) for file in files] == [3, 2]
+    model, encoder = load_base(TINY, prepare_device(TINY, 1)), Encoder(load_processor(TINY.base, None))
+    sheets = Sheets(tmp_path, "test", LIMITS)
+    # One process alone finds what both have stored.
+    stored = answerer(model, encoder, AnswerCache(tmp_path / "answers", "run"))
+    stored._load_model = lambda: pytest.fail("the model is loaded")
+    assert [asdict(answer) for answer in stored.answer(sheets, rows)] == first
+    alone = answerer(model, encoder).answer(sheets, rows)
     assert [answer["text"] for answer in first] == [answer.text for answer in alone]
     for answer, other in zip(first, alone, strict=True):
         assert answer["probabilities"] == pytest.approx(other.probabilities, abs=1e-5)

@@ -1,0 +1,271 @@
+"""Answers to message rows by one model: from the cache, or generated on every GPU that is there."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers.decoders import DecodeStream
+from tqdm import tqdm
+
+from schematic_reader.cli import UserError
+from schematic_reader.config import Evaluate, Model
+from schematic_reader.generation.answer_cache import (
+    AnswerCache,
+    generation_fingerprint,
+    plan_generation,
+    prompt_keys,
+)
+from schematic_reader.generation.continuous_batching import generate_continuously
+from schematic_reader.generation.grammar import grammar_constraint
+from schematic_reader.generation.prompts import ImageSource, PromptBatch
+from schematic_reader.generation.settings import Decoding, GeneratedTokens, GenerationSettings
+from schematic_reader.generation.static_batching import generate_in_static_batches
+from schematic_reader.io.parallel import cores
+from schematic_reader.model import processes
+from schematic_reader.model.device import prepare_device
+from schematic_reader.model.encode import Encoder
+from schematic_reader.model.fused import use_patch_product
+from schematic_reader.model.load import load_base, load_processor, load_tuned
+from schematic_reader.model.shares import gathered, join, own_share, this_process
+from schematic_reader.tasks.contract import ModelAnswer, Task
+
+_STORED_AT_ONCE = 8  # answers: each time the disk has to confirm
+
+log = logging.getLogger(__name__)
+
+
+class Answerer:
+    """Answers message rows with one model.
+
+    Args:
+        load_model: gives a ``Qwen3VLForConditionalGeneration`` in evaluation mode, on its device; called when
+            the first answer has to be generated.
+        encoder: of the model's processor.
+        cache: of answers of this model with these settings; None generates all answers.
+
+    Raises:
+        UserError: the settings have a grammar and the ``grammar`` extra is not installed.
+    """
+
+    def __init__(
+        self,
+        load_model: Callable[[], Any],
+        encoder: Encoder,
+        settings: GenerationSettings,
+        cache: AnswerCache | None = None,
+    ) -> None:
+        self._load_model, self.encoder, self.settings = load_model, encoder, settings
+        self._cache = cache
+        self._model: Any = None
+        self._constraint = None
+        if settings.grammar is not None:
+            most = settings.max_new_tokens
+            self._constraint = grammar_constraint(settings.grammar, encoder, max_new_tokens=most)
+
+    def load(self) -> Any:
+        """The model, loaded unless it has been before."""
+        if self._model is None:
+            self._model = self._load_model()
+            use_patch_product(self._model.model.visual)
+        return self._model
+
+    def max_new_tokens(self, _row: dict[str, Any]) -> int:
+        """The most tokens of the answer to a row."""
+        return self.settings.max_new_tokens
+
+    def answer(
+        self, images: ImageSource, rows: Sequence[dict[str, Any]], *, with_image: bool = True
+    ) -> list[ModelAnswer]:
+        """The answer to each message row, in the order of ``rows``.
+
+        Rows whose targets have about the same length are answered together; images of the next ones are
+        encoded meanwhile. Where several processes run, each generates its share and all return all answers.
+
+        Args:
+            images: of the rows.
+            with_image: False puts a grey image of the same size in place of each (the no-image control).
+
+        Raises:
+            UserError: ``batch_size`` sheets do not fit into the GPU's memory.
+        """
+        prompts = PromptBatch(self.encoder, images, rows, with_image)
+        order, answers = prompts.longest_first(), dict[int, ModelAnswer]()
+        keys, plan = list[str](), ""
+        if self._cache is not None:
+            # 1) what the cache has, and which prompts are batched together for the rest
+            keys = _keys(prompts)
+            answers = {i: self._cache[key].answer for i, key in enumerate(keys) if key in self._cache}
+            context = [self.settings.batch_size, processes.count()]
+            plan, chosen = plan_generation(self._cache, [keys[i] for i in order], context)
+            order = [order[place] for place in chosen]
+            log.info("%d answers are cached, %d are generated", len(answers), len(rows) - len(answers))
+
+        def store(fresh: dict[int, ModelAnswer]) -> None:
+            if self._cache is not None:
+                self._cache.add({keys[number]: answer for number, answer in fresh.items()}, plan)
+
+        # 2) this process's share of the rest
+        share = own_share(order)
+        if any(number not in answers for number in share):
+            answers |= self._generate(prompts, share, frozenset(answers), store)
+        # 3) the answers of all processes
+        answers = gathered(answers)
+        if self._cache is not None:
+            self._cache.learn({key: answers[number] for number, key in enumerate(keys)}, plan)
+        return [answers[number] for number in range(len(rows))]
+
+    def _generate(
+        self,
+        prompts: PromptBatch,
+        share: Sequence[int],
+        answered: frozenset[int],
+        store: Callable[[dict[int, ModelAnswer]], None],
+    ) -> dict[int, ModelAnswer]:
+        """The answers to the rows of ``share`` that are not ``answered``, stored some at a time."""
+        model = self.load()
+        stop_ids = _stop_ids(model, self.encoder)
+        decoding = Decoding(self.settings, stop_ids, self.encoder.pad_id, self._constraint)
+        answers: dict[int, ModelAnswer] = {}
+        unstored: dict[int, ModelAnswer] = {}
+        with (
+            torch.inference_mode(),
+            _oom_hint(self.settings.batch_size),
+            tqdm(
+                total=len(set(share) - answered),
+                desc="answering" if prompts.with_image else "answering without images",
+                unit="sheet",
+                disable=this_process() > 0,
+            ) as progress,
+        ):
+            for generated in self._generated_tokens(model, prompts, share, answered, decoding):
+                for number in generated.keys() - answered:
+                    unstored[number] = _decode(generated[number], stop_ids, self.encoder)
+                    progress.update()
+                if len(unstored) >= min(_STORED_AT_ONCE, self.settings.batch_size):
+                    store(unstored)
+                    answers |= unstored
+                    unstored = {}
+        if unstored:
+            store(unstored)
+        return answers | unstored
+
+    def _generated_tokens(
+        self,
+        model: Any,
+        prompts: PromptBatch,
+        share: Sequence[int],
+        answered: frozenset[int],
+        decoding: Decoding,
+    ) -> Iterator[dict[int, GeneratedTokens]]:
+        if self.settings.continuous and self.settings.num_beams == 1:
+            return generate_continuously(
+                model,
+                prompts,
+                share,
+                decoding,
+                answered=answered,
+                max_new_tokens=lambda number: self.max_new_tokens(prompts.rows[number]),
+            )
+        size = self.settings.batch_size
+        batches = [share[start : start + size] for start in range(0, len(share), size)]
+        batches = [batch for batch in batches if not answered.issuperset(batch)]
+        return generate_in_static_batches(model, prompts, batches, decoding)
+
+
+def open_answerer(
+    model: Model,
+    task: Task,
+    evaluate: Evaluate,
+    *,
+    seed: int,
+    adapter: Path | None = None,
+    cache: Path | None = None,
+) -> Answerer:
+    """What answers as params.yaml says, in this process and in those that run beside it.
+
+    Args:
+        model: the base model.
+        task: whose grammar answers are constrained to where ``evaluate.grammar`` is true.
+        adapter: the exported adapter on the base; None answers with the base as it is.
+        cache: the folder of the sets of answers (``AnswerCache``); None generates all answers.
+
+    Raises:
+        UserError: the model or the adapter cannot be loaded, or not run here.
+    """
+    device = prepare_device(model, seed)
+    join(device)
+    source, revision = (model.base, model.revision) if adapter is None else (str(adapter), None)
+    encoder = Encoder(load_processor(source, revision))
+    settings = GenerationSettings.of(
+        evaluate, task.grammar, batch_size=model.batch_size, continuous=device.name == "cuda"
+    )
+    stored = None
+    if cache is not None:
+        stored = AnswerCache(cache, generation_fingerprint(model, adapter, settings, device))
+
+    def load() -> Any:
+        return load_base(model, device) if adapter is None else load_tuned(model, device, adapter)
+
+    return Answerer(load, encoder, settings, stored)
+
+
+def _keys(prompts: PromptBatch) -> list[str]:
+    """The key of each row's prompt, by its number; the processes share out the images."""
+
+    def digest(number: int) -> tuple[int, str]:
+        image = prompts.image(number)
+        pixels = hashlib.sha256(f"{image.mode} {image.size} ".encode())
+        pixels.update(image.tobytes())
+        return number, pixels.hexdigest()
+
+    with ThreadPoolExecutor(max(1, cores() // processes.on_this_machine())) as threads:
+        digests = gathered(dict(threads.map(digest, own_share(range(len(prompts.rows))))))
+    turns = [
+        [message for message in row["messages"] if message["role"] != "assistant"] for row in prompts.rows
+    ]
+    return prompt_keys([(digests[number], turn) for number, turn in enumerate(turns)])
+
+
+@contextmanager
+def _oom_hint(batch_size: int) -> Iterator[None]:
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError:
+        raise UserError(
+            f"{batch_size} sheets at once do not fit into the GPU's memory: lower the profile's "
+            "model.batch_size, or image.max_pixels or evaluate.max_new_tokens"
+        ) from None
+
+
+def _stop_ids(model: Any, encoder: Encoder) -> list[int]:
+    """The end-of-turn token and whatever else the model's own generation config stops at."""
+    own = model.generation_config.eos_token_id
+    return sorted({encoder.end_of_turn_id, *([own] if isinstance(own, int) else own or [])})
+
+
+def _decode(generated: GeneratedTokens, stop_ids: Sequence[int], encoder: Encoder) -> ModelAnswer:
+    """The answer that generated tokens spell, up to the first stop token; padding may follow that."""
+    end = next((at for at, token in enumerate(generated.ids) if token in stop_ids), None)
+    ids = generated.ids[:end]
+    text: str = encoder.tokenizer.decode(ids, skip_special_tokens=True)
+    finish = "length" if end is None else "stop"
+    if not generated.probs:
+        return ModelAnswer(text.strip(), len(ids), finish)
+    stream, tokenizer = DecodeStream(skip_special_tokens=True), encoder.tokenizer.backend_tokenizer
+    length = len(text.strip())
+    at, ends = len(text.lstrip()) - len(text), list[int]()  # minus the blanks that are stripped
+    for token in ids:
+        # None while a character lacks some of its bytes.
+        at += len(stream.step(tokenizer, token) or "")
+        ends.append(min(max(at, 0), length))
+    if end is not None:
+        ends.append(length)
+    probabilities = [round(prob, 6) for prob in generated.probs[: len(ends)]]
+    return ModelAnswer(text.strip(), len(ids), finish, ends, probabilities)

@@ -1,0 +1,88 @@
+"""A few small sheets and the small model that answers about them, in float32 on the CPU."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw
+
+from schematic_reader.config import Image as Limits
+from schematic_reader.config import Model
+from schematic_reader.generation.answer_cache import AnswerCache
+from schematic_reader.generation.answerer import Answerer
+from schematic_reader.generation.settings import GenerationSettings
+from schematic_reader.io.tables import CLEAN, write_rows
+from schematic_reader.model.encode import Encoder
+from schematic_reader.model.sheets import Sheets
+from schematic_reader.tasks.contract import ModelAnswer
+from schematic_reader.tasks.messages import chat
+from tests.support.paths import ROOT
+
+TINY = Model(
+    base=str(ROOT / "models" / "tiny"),
+    revision=None,
+    dtype="float32",
+    matmul="highest",
+    device="cpu",
+    batch_size=2,
+)
+LIMITS = Limits(max_side=256, max_pixels=65536)
+ROWS = 5
+
+Rows = tuple[Path, list[dict[str, Any]]]
+"""The folder of clean splits, and the message rows of its split ``test``."""
+
+Ask = Callable[..., list[ModelAnswer]]
+"""Answers message rows with the given ``GenerationSettings``, and ``with_image``."""
+
+
+def write_sheets(folder: Path, pictures: list[Image.Image]) -> list[dict[str, Any]]:
+    """A clean split ``test`` of these pictures; returns the message rows, each with a prompt of its own."""
+    clean, rows = [], []
+    for i, picture in enumerate(pictures):
+        data = io.BytesIO()
+        picture.save(data, "PNG")
+        clean.append(
+            dict.fromkeys(CLEAN.names, None)
+            | {"id": f"{i}", "image": data.getvalue(), "width": picture.width, "height": picture.height}
+        )
+        prompt = f"Which parts are on sheet {'of this project ' * i}{i}?"
+        rows.append({"id": f"{i}", "part": "part-00.parquet", "row": i, "messages": chat(prompt, "R")})
+    write_rows(folder / "test" / "part-00.parquet", CLEAN, clean)
+    return rows
+
+
+def drawn(i: int) -> Image.Image:
+    """A small sheet with two references on it."""
+    picture = Image.new("RGB", (96 + 32 * (i % 3), 96), "white")
+    ImageDraw.Draw(picture).text((4, 4), f"R{i} C{i}", fill="black")
+    return picture
+
+
+def answerer(
+    model: Any,
+    encoder: Encoder,
+    cache: AnswerCache | None = None,
+    *,
+    batch_size: int = 2,
+    max_new_tokens: int = 8,
+    **settings: Any,
+) -> Answerer:
+    """What answers with a loaded model."""
+    made = GenerationSettings(batch_size=batch_size, max_new_tokens=max_new_tokens, **settings)
+    return Answerer(lambda: model, encoder, made, cache)
+
+
+class RecordedSheets(Sheets):
+    """The sheets of ``write_sheets``, and the ids of those whose picture was opened."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "test", LIMITS)
+        self.opened: list[str] = []
+
+    def picture(self, row: dict[str, Any]) -> Image.Image:
+        self.opened.append(row["id"])
+        return super().picture(row)
