@@ -1,4 +1,4 @@
-"""``python -m benchmarks.data.fetch_bytes``: bytes on the wire of fetch, and of a plain load_dataset.
+"""``python -m benchmarks.data.fetch_bytes``: bytes on the wire of fetch, of HfFileSystem and of load_dataset.
 
 A server on loopback that speaks the Hub's API serves a data set in today's layout of Open Schematics: files
 of 52 rows, 96 % of whose bytes are circuit boards. ``--files`` is how many.
@@ -11,6 +11,8 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -33,12 +35,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--files", type=int, default=4)
-    parser.add_argument("--side", choices=("tutorial", "project"), help=argparse.SUPPRESS)
+    parser.add_argument("--side", choices=tuple(SIDES), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.side:
         with tempfile.TemporaryDirectory() as empty:
             start = time.perf_counter()
-            rows = {"tutorial": tutorial, "project": project}[arguments.side](Path(empty))
+            rows = SIDES[arguments.side](Path(empty))
             print(json.dumps({"rows": rows, "seconds": round(time.perf_counter() - start, 2)}))
         return
     from tests.support.hub_server import running_hub
@@ -49,12 +51,14 @@ def main() -> None:
         with running_hub(folder / "hub", REPOSITORY, REVISION) as hub:
             environment = {"HF_ENDPOINT": hub.endpoint, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
             environment["HF_HOME"] = str(folder / "home")
-            for side, variant in (("tutorial", "load_dataset"), ("project", "fetch")):
+            for side in SIDES:
                 hub.sent.clear()
+                hub.requests.clear()
                 found = measured("benchmarks.data.fetch_bytes", "--side", side, environment=environment)
                 sent = sum(hub.sent.values())
                 figures: dict[str, Any] = {"bytes_sent": sent, "bytes_needed": needed, "bytes_whole": whole}
-                record("fetch_bytes", variant, **figures, ratio=round(sent / needed, 3), **found)
+                figures["requests"] = sum(hub.requests.values())
+                record("fetch_bytes", side, **figures, ratio=round(sent / needed, 3), **found)
 
 
 def make(folder: Path, files: int) -> tuple[int, int]:
@@ -87,7 +91,21 @@ def tutorial(folder: Path) -> int:
     return len(rows)
 
 
-def project(folder: Path) -> int:
+def file_system(_: Path, **options: Any) -> int:
+    """The needed columns through huggingface_hub's file system; the number of their rows."""
+    from huggingface_hub import HfFileSystem
+
+    names = [TODAY.get(name, name) for name in RAW.names]
+    files = HfFileSystem(endpoint=os.environ["HF_ENDPOINT"], token=False)
+    rows = 0
+    for path in sorted(files.glob(f"datasets/{REPOSITORY}@{REVISION}/data/*.parquet")):
+        with files.open(path, **options) as file, pq.ParquetFile(file, pre_buffer=True) as parquet:
+            for group in range(parquet.num_row_groups):
+                rows += parquet.read_row_group(group, columns=names).num_rows
+    return rows
+
+
+def fetched(folder: Path) -> int:
     """The fetch stage; its number of rows."""
     from schematic_reader.config import Data
     from schematic_reader.sources.fetch import fetch
@@ -96,6 +114,14 @@ def project(folder: Path) -> int:
     os.environ.pop("HF_TOKEN", None)
     rows: int = fetch(data, 42, folder / "raw")["rows"]
     return rows
+
+
+SIDES: dict[str, Callable[[Path], int]] = {
+    "load_dataset": tutorial,
+    "HfFileSystem": file_system,
+    "HfFileSystem without cache": partial(file_system, cache_type="none"),
+    "fetch": fetched,
+}
 
 
 if __name__ == "__main__":

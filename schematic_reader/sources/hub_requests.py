@@ -95,7 +95,10 @@ class Hub:
 
 
 class RemoteFile(io.RawIOBase):
-    """A file on the Hub that pyarrow can read; what is read is what is downloaded."""
+    """A file on the Hub as pyarrow reads it: exactly the bytes that are read are downloaded.
+
+    ``HfFileSystem`` does not verify that a response is the requested range (benchmarks/RESULTS.md).
+    """
 
     def __init__(self, hub: Hub, name: str, size: int) -> None:
         self._hub, self._name, self._size = hub, name, size
