@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs
+
+from tests.support.loopback import Handler, LoopbackServer, serving
 
 
-class Hub(ThreadingHTTPServer):
+class Hub(LoopbackServer):
     """Serves the files of ``folder`` as one data set at one commit, to those who show ``token``.
 
     Attributes:
@@ -26,10 +25,8 @@ class Hub(ThreadingHTTPServer):
         requests: how often each file was asked for.
     """
 
-    daemon_threads = True
-
     def __init__(self, folder: Path, repository: str, revision: str, token: str | None) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.folder, self.repository, self.revision, self.token = folder, repository, revision, token
         self.refuse: dict[str, tuple[int, str, int]] = {}
         self.spare: Counter[str] = Counter()
@@ -38,83 +35,69 @@ class Hub(ThreadingHTTPServer):
         self.sent: Counter[str] = Counter()
         self.requests: Counter[str] = Counter()
 
-    @property
-    def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
 
 @contextmanager
 def running_hub(folder: Path, repository: str, revision: str, token: str | None = None) -> Iterator[Hub]:
     """A hub that answers while the block runs."""
-    with Hub(folder, repository, revision, token) as hub:
-        thread = threading.Thread(target=hub.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield hub
-        finally:
-            hub.shutdown()
-            thread.join()
+    with serving(Hub(folder, repository, revision, token)) as hub:
+        yield hub
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(Handler):
     server: Hub
 
     def do_GET(self) -> None:
         hub = self.server
-        path = unquote(urlsplit(self.path).path).strip("/")
+        path = self.route
         info = f"api/datasets/{hub.repository}"
         files = f"datasets/{hub.repository}/resolve/{hub.revision}/"
         if path.startswith("storage/"):  # where the Hub keeps large files: behind a redirect, without a token
             return self.file(path.removeprefix("storage/"))
-        if hub.token and self.headers.get("Authorization") != f"Bearer {hub.token}":
-            return self.answer(401, b'{"error": "Invalid username or password."}', code="RepoNotFound")
+        if hub.token and self.bearer() != hub.token:
+            return self.respond(401, {"error": "Invalid username or password."}, code="RepoNotFound")
         if not path.startswith((info, f"datasets/{hub.repository}/resolve/")):
-            return self.answer(404, b"{}", code="RepoNotFound")
+            return self.respond(404, code="RepoNotFound")
         if path == f"{info}/revision/main":
-            return self.answer_json(self.info())
+            return self.respond(200, self.info())
         if hub.revision not in path:
-            return self.answer(404, b"{}", code="RevisionNotFound")
+            return self.respond(404, code="RevisionNotFound")
         if path == f"{info}/revision/{hub.revision}":
             if not self.refused("info"):
-                self.answer_json(self.info())
+                self.respond(200, self.info())
             return None
         if path.startswith(f"{info}/tree/{hub.revision}"):
-            return self.answer_json(self.tree(path.removeprefix(f"{info}/tree/{hub.revision}").strip("/")))
+            return self.respond(200, self.tree(path.removeprefix(f"{info}/tree/{hub.revision}").strip("/")))
         name = path.removeprefix(files)
         if not path.startswith(files) or not (hub.folder / name).is_file():
-            return self.answer(404, b"{}", code="EntryNotFound")
+            return self.respond(404, code="EntryNotFound")
         hub.requests[name] += 1
         if not self.refused(name):
-            self.redirect(f"{hub.endpoint}/storage/{name}")
+            self.respond(302, b"", Location=f"{hub.endpoint}/storage/{name}")
         return None
 
     def do_HEAD(self) -> None:
         """What a client asks before it downloads a whole file."""
         hub = self.server
-        path = unquote(urlsplit(self.path).path).strip("/")
+        path = self.route
         name = path.removeprefix(f"datasets/{hub.repository}/resolve/{hub.revision}/")
         file = hub.folder / name
         if name == path or not file.is_file():
-            return self.answer(404, b"", code="EntryNotFound")
-        self.send_response(200)
-        self.send_header("X-Repo-Commit", hub.revision)
-        self.send_header("ETag", f'"{name}"')
-        self.send_header("Content-Length", str(file.stat().st_size))
-        self.end_headers()
+            return self.respond(404, b"", code="EntryNotFound")
+        size = str(file.stat().st_size)
+        self.start(200, {"X-Repo-Commit": hub.revision, "ETag": f'"{name}"', "Content-Length": size})
 
     def do_POST(self) -> None:
         """Which of some paths there are."""
         hub = self.server
         form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-        if urlsplit(self.path).path.strip("/") != f"api/datasets/{hub.repository}/paths-info/{hub.revision}":
-            return self.answer(404, b"{}", code="RepoNotFound")
+        if self.route != f"api/datasets/{hub.repository}/paths-info/{hub.revision}":
+            return self.respond(404, code="RepoNotFound")
         paths = [name for name in form.get("paths", []) if (hub.folder / name).exists()]
-        self.answer_json([self.entry(hub.folder / name) for name in paths])
+        self.respond(200, [self.entry(hub.folder / name) for name in paths])
 
     def info(self) -> object:
         hub = self.server
-        blobs = "blobs" in urlsplit(self.path).query
+        blobs = "blobs" in self.query
         sizes = ({"size": (hub.folder / name).stat().st_size} if blobs else {} for name in self.names())
         siblings = [{"rfilename": name, **size} for name, size in zip(self.names(), sizes, strict=True)]
         card = {"license": hub.licence} if hub.licence else {}
@@ -122,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def tree(self, folder: str) -> object:
         root = self.server.folder
-        recursive = "recursive=true" in urlsplit(self.path).query.lower()
+        recursive = "recursive=true" in self.query.lower()
         paths = (root / folder).rglob("*") if recursive else (root / folder).iterdir()
         return [self.entry(path) for path in sorted(paths)]
 
@@ -153,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
         if times > 1:
             self.server.refuse[name] = (status, code, times - 1)
         if status:
-            self.answer(status, b"{}", code=code)
+            self.respond(status, code=code, **({"Retry_After": "7"} if status == 429 else {}))
         else:
             self.close_connection = True
         return True
@@ -168,10 +151,11 @@ class _Handler(BaseHTTPRequestHandler):
         with (self.server.folder / name).open("rb") as file:
             file.seek(0 if kind == "whole" else first)
             piece = file.read(size if kind == "whole" else last + 1 - first)
-        self.send_response(200 if kind == "whole" or "Range" not in self.headers else 206)
-        self.send_header("Content-Range", f"bytes {first}-{first + len(piece) - 1}/{size}")
-        self.send_header("Content-Length", str(len(piece)))
-        self.end_headers()
+        headers = {
+            "Content-Range": f"bytes {first}-{first + len(piece) - 1}/{size}",
+            "Content-Length": str(len(piece)),
+        }
+        self.start(200 if kind == "whole" or "Range" not in self.headers else 206, headers)
         if kind == "cut":
             piece, self.close_connection = piece[: len(piece) // 2], True
         self.server.sent[name] += len(piece)
@@ -186,26 +170,3 @@ class _Handler(BaseHTTPRequestHandler):
         if times > 1:
             self.server.spoil[name] = (kind, times - 1)
         return kind
-
-    def redirect(self, url: str) -> None:
-        self.send_response(302)
-        self.send_header("Location", url)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def answer_json(self, value: object) -> None:
-        self.answer(200, json.dumps(value).encode())
-
-    def answer(self, status: int, body: bytes, *, code: str = "", kind: str = "application/json") -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        if code:
-            self.send_header("X-Error-Code", code)
-        if status == 429:
-            self.send_header("Retry-After", "7")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Keep the test's output free of a line for each request."""

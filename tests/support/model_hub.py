@@ -10,15 +10,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs
 
 import yaml
+
+from tests.support.loopback import Handler, LoopbackServer, serving
 
 LARGE = 64 * 1024  # bytes from which a file goes through LFS here; the Hub goes by the name too
 
@@ -36,7 +36,7 @@ class Repository:
         return hashlib.sha1(repr(self.commits).encode()).hexdigest()
 
 
-class ModelHub(ThreadingHTTPServer):
+class ModelHub(LoopbackServer):
     """The server.
 
     Attributes:
@@ -46,36 +46,23 @@ class ModelHub(ThreadingHTTPServer):
         asked: method and path of each request.
     """
 
-    daemon_threads = True
-
     def __init__(self, token: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.token = token
         self.repositories: dict[str, Repository] = {}
         self.refuse: dict[str, int] = {}
         self.stored: dict[str, bytes] = {}
         self.asked: list[str] = []
 
-    @property
-    def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
 
 @contextmanager
 def running_model_hub(token: str) -> Iterator[ModelHub]:
     """A hub without repositories that answers while the block runs."""
-    with ModelHub(token) as hub:
-        thread = threading.Thread(target=hub.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield hub
-        finally:
-            hub.shutdown()
-            thread.join()
+    with serving(ModelHub(token)) as hub:
+        yield hub
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(Handler):
     server: ModelHub
 
     def do_POST(self) -> None:
@@ -86,18 +73,18 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "api/validate-yaml":
             return self.validate_card(json.loads(body))
         if not self.may_write():
-            return self.answer(401, {"error": "Invalid username or password."})
+            return self.respond(401, {"error": "Invalid username or password."})
         if path == "api/repos/create":
             return self.create(json.loads(body))
         if path.startswith("lfs/verify/"):
             kept = self.server.stored.get(json.loads(body)["oid"], b"")
-            return self.answer(200 if len(kept) == json.loads(body)["size"] else 404, {})
+            return self.respond(200 if len(kept) == json.loads(body)["size"] else 404, {})
         if path.endswith(".git/info/lfs/objects/batch"):
             return self.batch(json.loads(body))
         *_, owner, name, kind, _revision = path.split("/")
         repository = self.server.repositories.get(f"{owner}/{name}")
         if repository is None:
-            return self.answer(404, {"error": "Repository not found"}, code="RepoNotFound")
+            return self.respond(404, {"error": "Repository not found"}, code="RepoNotFound")
         if kind == "preupload":
             return self.preupload(repository, json.loads(body))
         if kind == "commit":
@@ -105,8 +92,8 @@ class _Handler(BaseHTTPRequestHandler):
                 f"{owner}/{name}", repository, [json.loads(line) for line in body.splitlines()]
             )
         if kind == "paths-info":
-            return self.answer(200, [entry(name, repository) for name in parse_qs(body.decode())["paths"]])
-        self.answer(404, {})
+            return self.respond(200, [entry(name, repository) for name in parse_qs(body.decode())["paths"]])
+        self.respond(404, {})
 
     def do_PUT(self) -> None:
         body = self.body()
@@ -115,9 +102,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         oid = path.removeprefix("lfs/upload/")
         if hashlib.sha256(body).hexdigest() != oid:
-            return self.answer(400, {"error": "the content is not that of its hash"})
+            return self.respond(400, {"error": "the content is not that of its hash"})
         self.server.stored[oid] = body
-        self.answer(200, {})
+        self.respond(200, {})
 
     def do_GET(self) -> None:
         self.read()
@@ -129,14 +116,14 @@ class _Handler(BaseHTTPRequestHandler):
         name = f"{asked['organization']}/{asked['name']}"
         url = f"{self.server.endpoint}/{name}"
         if name in self.server.repositories:
-            return self.answer(409, {"error": "You already created this model repo", "url": url})
+            return self.respond(409, {"error": "You already created this model repo", "url": url})
         self.server.repositories[name] = Repository(asked.get("visibility") == "private")
-        self.answer(200, {"url": url})
+        self.respond(200, {"url": url})
 
     def validate_card(self, asked: dict[str, Any]) -> None:
         head = asked["content"].split("---")[1]
         wrong = [] if isinstance(yaml.safe_load(head), dict) else [{"message": "the head is no mapping"}]
-        self.answer(400 if wrong else 200, {"errors": wrong, "warnings": []})
+        self.respond(400 if wrong else 200, {"errors": wrong, "warnings": []})
 
     def preupload(self, repository: Repository, asked: dict[str, Any]) -> None:
         files = [
@@ -148,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
             }
             for file in asked["files"]
         ]
-        self.answer(200, {"files": files})
+        self.respond(200, {"files": files})
 
     def batch(self, asked: dict[str, Any]) -> None:
         objects = []
@@ -158,7 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
                 "verify": {"href": f"{self.server.endpoint}/lfs/verify/{item['oid']}"},
             }
             objects.append({**item, **({} if item["oid"] in self.server.stored else {"actions": actions})})
-        self.answer(200, {"transfer": "basic", "objects": objects})
+        self.respond(200, {"transfer": "basic", "objects": objects})
 
     def commit(self, name: str, repository: Repository, lines: list[dict[str, Any]]) -> None:
         files = dict(repository.files)
@@ -168,14 +155,14 @@ class _Handler(BaseHTTPRequestHandler):
                 files[value["path"]] = base64.b64decode(value["content"])
             elif line["key"] == "lfsFile":
                 if value["oid"] not in self.server.stored:
-                    return self.answer(400, {"error": "LFS object missing"})
+                    return self.respond(400, {"error": "LFS object missing"})
                 files[value["path"]] = self.server.stored[value["oid"]]
             elif line["key"] == "deletedFile":
                 del files[value["path"]]
         repository.files = files
         repository.commits.append(lines[0]["value"]["summary"])
         url = f"{self.server.endpoint}/{name}/commit/{repository.sha}"
-        self.answer(200, {"commitUrl": url, "commitOid": repository.sha, "success": True})
+        self.respond(200, {"commitUrl": url, "commitOid": repository.sha, "success": True})
 
     def read(self) -> None:
         path = self.path_or_refusal()
@@ -186,39 +173,33 @@ class _Handler(BaseHTTPRequestHandler):
                 if repository.private and not self.may_write():
                     break
                 return self.read_from(repository, name, path)
-        self.answer(404, {"error": "Repository not found"}, code="RepoNotFound")
+        self.respond(404, {"error": "Repository not found"}, code="RepoNotFound")
 
     def read_from(self, repository: Repository, name: str, path: str) -> None:
         if path.startswith(f"api/models/{name}/tree/"):
             folder = path.removeprefix(f"api/models/{name}/tree/").partition("/")[2]
             if folder:  # of which no repository here has any
-                return self.answer(404, {"error": "Entry not found"}, code="EntryNotFound")
-            return self.answer(200, [entry(file, repository) for file in sorted(repository.files)])
+                return self.respond(404, {"error": "Entry not found"}, code="EntryNotFound")
+            return self.respond(200, [entry(file, repository) for file in sorted(repository.files)])
         if path.startswith("api/"):
             siblings = [{"rfilename": file} for file in sorted(repository.files)]
             info = {"id": name, "sha": repository.sha, "private": repository.private, "siblings": siblings}
-            return self.answer(200, info)
+            return self.respond(200, info)
         file = path.removeprefix(f"{name}/resolve/").partition("/")[2]
         if file not in repository.files:
-            return self.answer(404, {}, code="EntryNotFound")
+            return self.respond(404, {}, code="EntryNotFound")
         content = repository.files[file]
-        self.send_response(200)
-        self.send_header("X-Repo-Commit", repository.sha)
-        self.send_header("ETag", f'"{oid(content)}"')
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(content)
+        self.respond(200, content, X_Repo_Commit=repository.sha, ETag=f'"{oid(content)}"')
 
     def may_write(self) -> bool:
-        return self.headers.get("Authorization") == f"Bearer {self.server.token}"
+        return self.bearer() == self.server.token
 
     def path_or_refusal(self) -> str | None:
-        path = unquote(urlsplit(self.path).path).strip("/")
+        path = self.route
         self.server.asked.append(f"{self.command} {path}")
         for part, status in self.server.refuse.items():
             if part in path:
-                self.answer(status, {"error": "refused"})
+                self.respond(status, {"error": "refused"})
                 return None
         return path
 
@@ -231,19 +212,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.rfile.readline()
         self.rfile.readline()
         return b"".join(pieces)
-
-    def answer(self, status: int, value: object, *, code: str = "") -> None:
-        body = b"" if self.command == "HEAD" else json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        if code:
-            self.send_header("X-Error-Code", code)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Keep the test's output free of a line for each request."""
 
 
 def oid(content: bytes) -> str:
