@@ -30,7 +30,7 @@ SEEDS = 20
 TEST_SHARE = 0.2
 EXACT = ("text", "pixels")
 
-Row = tuple[str, Sequence[ContentKey]]
+KeyedRow = tuple[str, Sequence[ContentKey]]
 
 
 def main() -> None:
@@ -70,7 +70,7 @@ def main() -> None:
     )
 
 
-def shares(test: Sequence[Row], train: Sequence[Row]) -> dict[str, float]:
+def shares(test: Sequence[KeyedRow], train: Sequence[KeyedRow]) -> dict[str, float]:
     """Shares of the test rows that have something in common with a training row."""
     repositories = {repository for repository, _ in train}
     seen = {key for _, tied in train for key in tied}
@@ -87,7 +87,7 @@ def _ids(clean: Path, split: str) -> set[str]:
     return {row for part in parts for row in part.column("id").to_pylist()}
 
 
-def _linked(usable: Sequence[RowFacts], links: Sequence[Row], ids: set[str]) -> list[Row]:
+def _linked(usable: Sequence[RowFacts], links: Sequence[KeyedRow], ids: set[str]) -> list[KeyedRow]:
     """The rows of a split; of exact twins the one that was kept."""
     first = {row.id: link for row, link in reversed(list(zip(usable, links, strict=True)))}
     return [link for identity, link in first.items() if identity in ids]

@@ -109,7 +109,7 @@ def f1_of(answers: list[str], targets: list[str], name: str) -> float:
     task = task_named(name)
 
     def judged(text: str) -> Any:
-        return task.judged(task.parse(text).items, loose=False)
+        return task.normalize(task.parse(text).items, loose=False)
 
     pairs = zip(answers, targets, strict=True)
     return total(count(judged(said), judged(right)) for said, right in pairs).f1

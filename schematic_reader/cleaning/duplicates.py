@@ -46,7 +46,7 @@ def drop_synthetic_twins(rows: Sequence[RowFacts]) -> list[RowFacts]:
 
 
 def _contents(row: RowFacts) -> list[tuple[str, object]]:
-    """What links a row to every other row that has the same."""
+    """The (kind, content) pairs that link a row to every row with an equal one."""
     contents = {
         "repository": row.repository,
         "text": row.text_digest,
@@ -58,7 +58,7 @@ def _contents(row: RowFacts) -> list[tuple[str, object]]:
 
 
 def content_keys(rows: Sequence[RowFacts]) -> list[list[ContentKey]]:
-    """What links each row to others besides its repository: a (kind, digest) pair for each kind that it has.
+    """The content keys of each row: a (kind, digest) pair for each kind of content that it has.
 
     Nearly blank pictures have no key of their pixels, since blank pages would link all repositories.
     """

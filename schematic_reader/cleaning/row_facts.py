@@ -1,4 +1,4 @@
-"""Which raw rows are usable, and why the others are not."""
+"""Inspect one raw row: its facts, and the reason why it is dropped if it is unusable."""
 
 from __future__ import annotations
 

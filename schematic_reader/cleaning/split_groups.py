@@ -20,7 +20,7 @@ ContentKey = tuple[str, bytes]
 """A kind, such as ``text`` or ``pixels``, and the digest of that content of a row."""
 
 RowKeys = tuple[str, Sequence[Hashable]]
-"""What links a row to others: its repository and its content keys."""
+"""The keys that connect a row to others: its repository and its content keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def check_leaks(rows: Iterable[tuple[str, RowKeys]]) -> None:
 def count_tied(
     rows: Sequence[tuple[str, Sequence[ContentKey]]], places: Mapping[str, SplitPlace]
 ) -> dict[str, int]:
-    """How many groups are connected by what: ``repository``, then each kind of content key.
+    """The number of groups connected by ``repository`` and by each kind of content key.
 
     A group counts under ``repository`` if one of its repositories has several rows, and under a kind of key
     if two of its repositories share a key of that kind.

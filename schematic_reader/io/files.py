@@ -36,12 +36,12 @@ def atomic_write(path: Path) -> Iterator[Path]:
 def atomic_folder(path: Path, *, resume: str | None = None) -> Iterator[Path]:
     """Yield a folder beside ``path``; it takes the final name if the block ends without an error.
 
-    The old folder, if any, stays in place until then. What a killed run left behind is deleted by the next.
+    The old folder, if any, stays in place until then. What a killed run left is deleted by the next run.
 
     Args:
-        resume: what the content depends on, in words. With it, a block that fails leaves its folder for the
-            next run with the same words, which finds in it what is already done. Without it, the folder
-            starts empty and a block that fails leaves nothing.
+        resume: a key of what the content depends on. With it, a block that fails leaves its folder to the
+            next run with the same key, which finds the finished files in it. Without it, the folder starts
+            empty and a block that fails leaves nothing.
     """
     part = path.with_name(f".{path.name}.part")
     stamp = part / _STAMP
@@ -51,9 +51,9 @@ def atomic_folder(path: Path, *, resume: str | None = None) -> Iterator[Path]:
         part.mkdir(parents=True)
         if resume is not None:
             write_text(stamp, resume)
-    for half_written in part.rglob(f".*{_PART}"):  # by a run that was killed
-        if half_written.is_file():  # a folder's next run clears up itself
-            half_written.unlink()
+    for unfinished in part.rglob(f".*{_PART}"):  # of a killed run
+        if unfinished.is_file():  # an unfinished folder is deleted by its own next run
+            unfinished.unlink()
     try:
         yield part
         stamp.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The folder of raw shards: its manifest is written last, so where there is one, the rows are complete."""
+"""The folder of raw shards and its manifest, which is written last: if it exists, the rows are complete."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def shard_name(number: int) -> str:
 
 
 def synthetic_name(number: int) -> str:
-    """The file name of shard ``number``, from 0, of the sheets drawn for training alone."""
+    """The file name of shard ``number``, from 0, of synthetic sheets, which are for training only."""
     return f"{_SYNTHETIC}{number:05d}.parquet"
 
 
 def is_synthetic(shard: Path) -> bool:
-    """Whether a shard's rows are drawn for training alone."""
+    """Whether a shard holds synthetic sheets."""
     return shard.name.startswith(_SYNTHETIC)
 
 
@@ -38,7 +38,7 @@ def write_manifest(
 
     Args:
         origins: of each shard of the source in order, where its rows came from.
-        about: what the manifest says first: source, id, revision, columns.
+        about: the first keys of the manifest: source, id, revision, columns.
         synthetic: how many shards of synthetic sheets there are; they come last.
     """
     named = [(shard_name(number), origin) for number, origin in enumerate(origins)]
@@ -70,7 +70,7 @@ def raw_shards(folder: Path) -> list[Path]:
     """The shards that the manifest of ``folder`` lists, in order, synthetic ones last.
 
     Raises:
-        UserError: the manifest is missing, or a shard is missing or not as long as the manifest says.
+        UserError: the manifest is missing, or a shard is missing or not of the manifest's size.
     """
     manifest = read_json(folder / MANIFEST, "fetch")
     paths = []

@@ -1,4 +1,4 @@
-"""Work spread over processes, results in the order of the tasks, bounded in flight."""
+"""An ordered parallel map over processes with a bounded number of jobs in flight."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from schematic_reader.cli import UserError
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-_IN_FLIGHT = 4  # tasks a worker: enough to keep it busy while the results are taken in order
+_IN_FLIGHT = 4  # jobs a worker, so that none waits while results are yielded in order
 
 
 def cores() -> int:
@@ -37,7 +37,7 @@ def ordered_map(function: Callable[[Job], Result], tasks: Iterable[Job], *, work
     if workers == 1:
         yield from map(function, tasks)
         return
-    # Not forked: pyarrow has threads by then, whose locks a fork copies as they stand.
+    # Not forked: pyarrow runs threads by then, and a fork would copy the locks that they hold.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_interrupts_to_parent) as pool:
         waiting: deque[Future[Result]] = deque()

@@ -1,4 +1,4 @@
-"""The one way in which this project opens a picture of a sheet."""
+"""Decode, flatten and shrink a picture of a sheet, in one way for every stage."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 
 
 class PictureError(ValueError):
-    """The bytes are no usable picture; ``reason`` is the snake_case word under which the row is counted."""
+    """The bytes are no usable picture; ``reason`` is the metric that counts the row."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -31,7 +31,7 @@ def decode_picture(data: bytes, *, max_pixels: int | None = None) -> Image.Image
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of bombs, which are measured here, and of damaged metadata
+            warnings.simplefilter("ignore")  # bombs (measured below) and damaged metadata
             image = Image.open(io.BytesIO(data), formats=FORMATS)
             if max_pixels is not None and image.width * image.height > max_pixels:
                 raise PictureError("too_large", f"{image.width} x {image.height} pixels")

@@ -110,7 +110,7 @@ def _leaves(path: str, field: pa.Field) -> Iterator[str]:
 def write_batches(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
     """Write each batch as a row group of one parquet file, atomically, and return the number of rows.
 
-    What was written is read back before it gets its name.
+    The file's footer is read back before it gets its final name.
 
     Raises:
         UserError: the file does not hold what was written to it, as on a failing disk.
@@ -235,9 +235,9 @@ def read_messages(folder: Path, split: str) -> list[dict[str, Any]]:
 class Pictures:
     """Random reads of the encoded pictures of one clean split.
 
-    A message row says where its picture lies: ``read(row["part"], row["row"])``. One row group's image column
-    is read, never a whole file. It travels to worker processes, pickled or forked, which open their files.
-    Threads may share it; they take turns, because an open Parquet file crashes if two read it at once.
+    A message row has the place of its picture: ``read(row["part"], row["row"])``. The image column of one row
+    group is read, never a whole file. It may be pickled or forked to worker processes, which open their own
+    files. Threads may share it: a lock serializes them, since pyarrow's ParquetFile is not thread-safe.
 
     Args:
         folder: the folder of the clean splits, ``data/clean``.
@@ -249,7 +249,7 @@ class Pictures:
     def __init__(self, folder: Path, split: str) -> None:
         self._folder = folder / split
         self._open: OrderedDict[str, tuple[pq.ParquetFile, list[int]]] = OrderedDict()
-        self._owner, self._turn = os.getpid(), Lock()
+        self._owner, self._lock = os.getpid(), Lock()
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_folder": self._folder, "_owner": 0}
@@ -261,15 +261,15 @@ class Pictures:
             UserError: there is no such file or row, as after a clean split was made anew.
         """
         if self._owner != os.getpid():  # forked: the parent's file handles and lock are not ours to use
-            self._open, self._owner, self._turn = OrderedDict(), os.getpid(), Lock()
-        with self._turn:
+            self._open, self._owner, self._lock = OrderedDict(), os.getpid(), Lock()
+        with self._lock:
             return self._read(part, row)
 
     def _read(self, part: str, row: int) -> bytes:
         file, starts = self._file(part)
         if not 0 <= row < starts[-1]:
             raise UserError(
-                f"{self._folder / part} has {starts[-1]} rows, row {row} was asked for: "
+                f"{self._folder / part} has {starts[-1]} rows, row {row} was requested: "
                 "run `dvc repro build-messages`"
             )
         group = bisect_right(starts, row) - 1

@@ -36,7 +36,7 @@ _TURNS = {0: (1, 0, 0, -1), 90: (0, -1, -1, 0), 180: (-1, 0, 0, 1), 270: (0, 1, 
 
 
 def orientation(angle: float, mirror: str) -> Orientation:
-    """How a symbol placed with ``angle`` (degrees, rounded to quarter turns) and ``mirror`` lies.
+    """The orientation of a symbol with ``angle`` (degrees, rounded to quarter turns) and ``mirror``.
 
     The mirror ("", "x" or "y") acts on the sheet, after the turn, as in KiCad's files.
     """

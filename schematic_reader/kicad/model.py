@@ -1,4 +1,4 @@
-"""What a KiCad sheet is made of, as plain immutable data.
+"""The data model of a KiCad sheet: plain immutable dataclasses.
 
 Lengths are millimetres and angles are degrees, as in KiCad's files. On a sheet y grows downward;
 inside a library symbol y grows upward. Nothing here reads, writes or draws: ``reader`` fills these
@@ -264,7 +264,7 @@ class SheetBox:
 
 @dataclass(frozen=True, slots=True)
 class TitleBlock:
-    """What the drawing frame's title block shows; ``comments`` are numbered from 1."""
+    """The texts of the drawing frame's title block; ``comments`` are numbered from 1."""
 
     title: str = ""
     date: str = ""

@@ -326,7 +326,7 @@ def _placed(node: Node, sheet_uuid: str, uses: dict[str, Node]) -> PlacedSymbol:
 
 
 def _instance(node: Node, sheet_uuid: str) -> Node:
-    """What the symbol is where the sheet is a root, else on the sheet's first use; may be empty."""
+    """The symbol's instance where the sheet is a root, else on the sheet's first use; may be empty."""
     paths = [
         path
         for project in lists_of(child_of(node, "instances"))

@@ -62,7 +62,7 @@ def item_confidences(
     if not probabilities or not parsed_answer(task, text).valid:
         return found
     starts = [0, *ends[:-1]]
-    for item, first, last in task.places(text):
+    for item, first, last in task.spans(text):
         chosen = probabilities[bisect_right(ends, first) : bisect_right(starts, last)]
         if item not in found and chosen:
             logs = [math.log(max(probability, _EPS)) for probability in chosen]

@@ -69,7 +69,7 @@ def score(
     strict = [count(sheet.predicted, sheet.actual) for sheet in sheets]
     low, high = f1_interval(strict, [row.name for row in predictions], draws=draws, seed=seed)
     loose = [
-        count(task.judged(sheet.answer.items, loose=True), task.judged(sheet.truth.items, loose=True))
+        count(task.normalize(sheet.answer.items, loose=True), task.normalize(sheet.truth.items, loose=True))
         for sheet in sheets
     ]
     top, loose_top = total(strict), total(loose)
@@ -124,8 +124,8 @@ def _judge(row: PredictionRow, task: Task) -> _JudgedSheet:
         row,
         answer,
         truth,
-        task.judged(answer.items, loose=False),
-        task.judged(truth.items, loose=False),
+        task.normalize(answer.items, loose=False),
+        task.normalize(truth.items, loose=False),
     )
 
 

@@ -50,8 +50,8 @@ def prediction_row(
 ) -> PredictionRow:
     """The row with its measures. Raises UserError where the target cannot be judged against."""
     counts = count(
-        task.judged(parsed_answer(task, prediction).items, loose=False),
-        task.judged(target_answer(task, target, id).items, loose=False),
+        task.normalize(parsed_answer(task, prediction).items, loose=False),
+        task.normalize(target_answer(task, target, id).items, loose=False),
     )
     return PredictionRow(
         id=id,
@@ -82,12 +82,12 @@ def _parsed_answer(name: str, text: str) -> ParsedAnswer:
 
 def predicted_items(row: PredictionRow, task: Task) -> Counter[Item]:
     """The items of the answer as they are judged strictly."""
-    return task.judged(parsed_answer(task, row.prediction).items, loose=False)
+    return task.normalize(parsed_answer(task, row.prediction).items, loose=False)
 
 
 def actual_items(row: PredictionRow, task: Task) -> Counter[Item]:
     """The items of the target as they are judged strictly."""
-    return task.judged(parsed_answer(task, row.target).items, loose=False)
+    return task.normalize(parsed_answer(task, row.target).items, loose=False)
 
 
 def target_answer(task: Task, target: str, id: str) -> ParsedAnswer:
@@ -103,4 +103,4 @@ def target_answer(task: Task, target: str, id: str) -> ParsedAnswer:
 
 def target_items(task: Task, targets: list[str]) -> list[Counter[Item]]:
     """The items of each target as they are judged strictly; none where a target does not parse."""
-    return [task.judged(task.parse(target).items, loose=False) for target in targets]
+    return [task.normalize(task.parse(target).items, loose=False) for target in targets]

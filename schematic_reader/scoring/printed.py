@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from schematic_reader.kicad.kiutils import LABEL_KINDS, RawEntry, mappings, properties, sheet_text
-from schematic_reader.tasks.contract import Row
+from schematic_reader.tasks.contract import CleanRow
 from schematic_reader.tasks.folding import fold
 from schematic_reader.tasks.json_description import load
 from schematic_reader.tasks.untrusted import UnreadableError, check_text
@@ -14,7 +14,7 @@ _PROPERTIES = ("Reference", "Value")
 _TEXT_SECTIONS = (*LABEL_KINDS, "graphicalItems", "texts")
 
 
-def printed_text(row: Row) -> frozenset[str] | None:
+def printed_text(row: CleanRow) -> frozenset[str] | None:
     """The folded texts of the row's ``json`` that KiCad shows; None where there is no readable JSON.
 
     References (but hidden ones, which start with #) and values of symbols, labels, names and files of

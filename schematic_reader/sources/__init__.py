@@ -1,1 +1,1 @@
-"""Where raw rows come from: the Hub, a local folder of parquet, or the built-in generator."""
+"""The sources of raw rows: the Hub, a local folder of parquet files, the built-in generator."""

@@ -1,4 +1,4 @@
-"""The rows of a source written to a folder as shards of one layout, and a look at the first of them."""
+"""Write the rows of a source to a folder as parquet shards in the raw schema, and preview the first row."""
 
 from __future__ import annotations
 
@@ -37,16 +37,18 @@ def fetch(data: Data, seed: int, folder: Path) -> dict[str, Any]:
     Raises:
         UserError: the source cannot be read or the disk is too full for it; ``folder`` is as it was.
     """
-    # Only what is pinned is sure to be the same when an interrupted run goes on.
+    # Only a pinned revision is sure to be the same when an interrupted run resumes.
     resume = json.dumps(asdict(data)) if data.source == "hub" else None
     with atomic_folder(folder, resume=resume) as part:
         source = open_source(data, seed, part)
         log.info(describe_plan(source, data.rows))
         origins = write_shards(source, part, data.rows)
-        for path in part.iterdir():  # an interrupted run's, which another seed or generator may have drawn
+        for path in part.iterdir():  # of an interrupted run, perhaps with another seed or generator
             if is_synthetic(path):
                 path.unlink()
-        drawn = write_shards(open_synthetic(data, seed), part, None, synthetic_name) if data.synthetic else []
+        synthetic = (
+            write_shards(open_synthetic(data, seed), part, None, synthetic_name) if data.synthetic else []
+        )
         (part / PLAN).unlink(missing_ok=True)
         about = {
             "source": data.source,
@@ -56,11 +58,11 @@ def fetch(data: Data, seed: int, folder: Path) -> dict[str, Any]:
             "licence": source.licence,
             "columns": dict(source.columns),
         }
-        return write_manifest(part, origins, about, synthetic=len(drawn))
+        return write_manifest(part, origins, about, synthetic=len(synthetic))
 
 
 def preview(shard: Path) -> str:
-    """What the first row of a shard holds, in a few lines."""
+    """The first row of a shard in a few lines of text."""
     with pq.ParquetFile(shard) as file:
         row = next(file.iter_batches(1))
     try:
@@ -68,7 +70,7 @@ def preview(shard: Path) -> str:
         seen = f"{image.width} x {image.height} pixels, {image.mode}"
     except PictureError:
         seen = "none that can be read"
-    # As bytes: nothing has made sure yet that they are UTF-8.
+    # As bytes: the texts are not known to be UTF-8 yet.
     texts = {
         name: (row.column(name).cast(pa.binary())[0].as_py() or b"").decode("utf-8", "replace")
         for name in RAW.names
@@ -90,7 +92,7 @@ def write_shards(
 ) -> list[str]:
     """Write the source's shards to ``folder``, at most ``limit`` rows in all, and return their origins.
 
-    A shard that an earlier run has finished is left as it is.
+    A shard that an earlier run has finished is not written again.
 
     Args:
         name: the file name of a shard, from its number.
@@ -127,7 +129,11 @@ def write_shards(
 
 
 def check_space(folder: Path, needed: int) -> None:
-    """Refuse to start what the disk cannot hold. What is written is about as long as what is read."""
+    """Check that the disk holds ``needed`` bytes, in bytes of the source; shards are about as large.
+
+    Raises:
+        UserError: it does not.
+    """
     free = shutil.disk_usage(folder).free
     if needed * SPACE > free:
         raise UserError(
@@ -137,10 +143,10 @@ def check_space(folder: Path, needed: int) -> None:
 
 
 def first_rows(shard: Shard, count: int, bar: Any) -> Iterator[pa.RecordBatch]:
-    """The first ``count`` rows of a shard, with the progress bar moved on.
+    """Yield the first ``count`` rows of a shard and advance the progress bar.
 
     Raises:
-        UserError: the shard has fewer, so that it does not get its name.
+        UserError: the shard has fewer; raised before its file gets its final name.
     """
     left = count
     for batch in shard.batches():
@@ -152,6 +158,6 @@ def first_rows(shard: Shard, count: int, bar: Any) -> Iterator[pa.RecordBatch]:
             return
     if left:
         raise UserError(
-            f"{shard.origin} holds {count - left} rows where its footer tells of {count}: copy or download "
-            "it again"
+            f"{shard.origin} has {count - left} rows but its footer declares {count}: copy or download it "
+            "again"
         )

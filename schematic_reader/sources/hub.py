@@ -25,15 +25,15 @@ from schematic_reader.sources.hub_requests import Hub, RemoteFile, hub_errors
 from schematic_reader.sources.shards import PLAN, Shard, Source, map_columns, needed_bytes, read_batches
 
 PARALLEL = 8
-"""Files that are read at once; a single range request is bound by its round trip, not by the line."""
+"""Files that are read at once; a range request takes its round trip's time, whatever the bandwidth."""
 
-_TAIL = 16 * 1024  # bytes read from a file's end in the hope that its footer is no longer
+_TAIL = 16 * 1024  # bytes read from a file's end; few footers are longer
 _MAGIC = b"PAR1"
 
 
 @dataclass(frozen=True)
-class _File:
-    """What the plan knows of a parquet file."""
+class _ParquetFile:
+    """A parquet file of the plan: sizes in bytes of the file, its footer and its needed columns."""
 
     name: str
     size: int
@@ -43,7 +43,7 @@ class _File:
 
 
 def open_hub(
-    repository: str, revision: str, *, shards: int | None, rows: int | None, kept: Path | None
+    repository: str, revision: str, *, shards: int | None, rows: int | None, resume_folder: Path | None
 ) -> Source:
     """The ``*.parquet`` of the data set ``repository`` at the 40-hex commit ``revision``, by name.
 
@@ -51,12 +51,12 @@ def open_hub(
 
     Args:
         shards: the most files that are read, or None for all.
-        rows: the most rows that are wanted, or None for all.
-        kept: a folder of an interrupted run in which its plan is found, or else left.
+        rows: the most rows that are read, or None for all.
+        resume_folder: where an interrupted run left its plan; without one, the plan is written there.
 
     Raises:
         UserError: the Hub cannot be reached or refuses, the data set or the commit is not there, the
-            revision is none that is fixed, or a file is damaged or not in the layout of
+            revision is not a commit hash, or a file is damaged or not in the layout of
             bshada/open-schematics.
     """
     for name in ("httpx", "httpx2"):
@@ -75,12 +75,12 @@ def open_hub(
         raise UserError(
             f"the data set {repository} holds no parquet at {revision}: check profiles.*.data.id and revision"
         )
-    columns, files = _plan(hub, [(name, sizes[name]) for name in names[:shards]], rows, kept)
+    columns, files = _plan(hub, [(name, sizes[name]) for name in names[:shards]], rows, resume_folder)
     return Source(
         [Shard(file.name, partial(_batches, hub, file), file.rows, file.needed) for file in files],
         columns,
         files=len(names),
-        whole=sum(sizes[name] for name in names),
+        total_bytes=sum(sizes[name] for name in names),
         parallel=PARALLEL,
         commit=info.sha,
         licence=_licence(info.card_data),
@@ -94,29 +94,29 @@ def _licence(card: object) -> str | None:
 
 
 def _plan(
-    hub: Hub, files: list[tuple[str, int]], rows: int | None, kept: Path | None
-) -> tuple[dict[str, str], list[_File]]:
-    """The columns of the first file, and what it takes to read as many files as hold ``rows`` rows."""
-    path = kept and kept / PLAN
+    hub: Hub, files: list[tuple[str, int]], rows: int | None, resume_folder: Path | None
+) -> tuple[dict[str, str], list[_ParquetFile]]:
+    """The columns of the first file, and as many files as hold ``rows`` rows."""
+    path = resume_folder and resume_folder / PLAN
     if path and path.is_file():
         plan = json.loads(path.read_text(encoding="utf-8"))
-        return plan["columns"], [_File(**file) for file in plan["files"]]
+        return plan["columns"], [_ParquetFile(**file) for file in plan["files"]]
     with ThreadPoolExecutor(PARALLEL) as pool:
-        columns, first = _look(hub, files[0])
+        columns, first = _read_footer(hub, files[0])
         found = [first]
         while len(found) < len(files) and (rows is None or sum(file.rows for file in found) < rows):
             count = len(files)
-            if rows is not None:  # as many files as it takes if the others are like those seen so far
+            if rows is not None:  # extrapolate from the files seen so far
                 mean = sum(file.rows for file in found) / len(found)
                 count = max(len(found) + 1, ceil(rows / mean)) if mean else len(found) + PARALLEL
-            found += [file for _, file in pool.map(partial(_look, hub), files[len(found) : count])]
+            found += [file for _, file in pool.map(partial(_read_footer, hub), files[len(found) : count])]
     if path:
         write_text(path, json.dumps({"columns": columns, "files": [asdict(file) for file in found]}))
     return columns, found
 
 
-def _look(hub: Hub, file: tuple[str, int]) -> tuple[dict[str, str], _File]:
-    """Columns and figures of a file, from its footer."""
+def _read_footer(hub: Hub, file: tuple[str, int]) -> tuple[dict[str, str], _ParquetFile]:
+    """Columns and sizes of a file, from its footer."""
     name, size = file
     with hub_errors(hub, name):
         tail = hub.read(name, size, max(0, size - _TAIL), min(size, _TAIL)) if size else b""
@@ -129,15 +129,17 @@ def _look(hub: Hub, file: tuple[str, int]) -> tuple[dict[str, str], _File]:
             tail = hub.read(name, size, size - footer, footer - len(tail)) + tail
         metadata = _metadata(tail[-footer:])
         columns = map_columns(metadata.schema.to_arrow_schema(), f"{hub.repository}/{name}")
-        return columns, _File(name, size, footer, metadata.num_rows, needed_bytes(metadata, columns.values()))
+        return columns, _ParquetFile(
+            name, size, footer, metadata.num_rows, needed_bytes(metadata, columns.values())
+        )
 
 
 def _metadata(footer: bytes) -> pq.FileMetaData:
     return pq.read_metadata(pa.BufferReader(_MAGIC + footer))
 
 
-def _batches(hub: Hub, file: _File) -> Iterator[pa.RecordBatch]:
-    """The rows of one file, of which the needed columns are downloaded, neighbours in one request."""
+def _batches(hub: Hub, file: _ParquetFile) -> Iterator[pa.RecordBatch]:
+    """The rows of one file; only the needed columns are downloaded, adjacent ones in one request."""
     with hub_errors(hub, file.name):
         metadata = _metadata(hub.read(file.name, file.size, file.size - file.footer, file.footer))
         columns = map_columns(metadata.schema.to_arrow_schema(), f"{hub.repository}/{file.name}")

@@ -161,7 +161,7 @@ def hub_errors(hub: Hub, name: str = "") -> Iterator[None]:
     except RepositoryNotFoundError:
         raise UserError(
             f"the data set {repository} does not exist or is private ({token}): check profiles.*.data.id, "
-            f"and set HF_TOKEN to a token that may read it; asked for was its commit {revision}"
+            f"and set HF_TOKEN to a token that may read it (commit {revision})"
         ) from None
     except HfHubHTTPError as error:
         raise UserError(_refusal(hub, name, error.response.status_code, token)) from None
@@ -180,7 +180,7 @@ def hub_errors(hub: Hub, name: str = "") -> Iterator[None]:
 
 
 def _refusal(hub: Hub, name: str, status: int, token: str) -> str:
-    """What to do about a refusal that has no class of its own."""
+    """The message for an HTTP error without a class of its own."""
     what = f"{hub.repository}{name and '/'}{name}"
     if status in (401, 403):
         return (

@@ -38,7 +38,7 @@ def open_local(folder: Path, shards: int | None = None) -> Source:
             needed = needed_bytes(file.metadata, columns.values())
             origin = path.relative_to(folder).as_posix()
             found.append(Shard(origin, partial(_read, path), file.metadata.num_rows, needed))
-    return Source(found, columns, files=len(files), whole=sum(path.stat().st_size for path in files))
+    return Source(found, columns, files=len(files), total_bytes=sum(path.stat().st_size for path in files))
 
 
 def _read(path: Path) -> Iterator[pa.RecordBatch]:

@@ -1,4 +1,4 @@
-"""Which source a profile names, and what of it will be read."""
+"""The source that a profile names, and how much of it is read."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ SHEET_SIZE = (640, 448)
 """Pixels of synthetic sheets where the profile names none: those of the committed sample profile."""
 
 
-def open_source(data: Data, seed: int, kept: Path | None) -> Source:
+def open_source(data: Data, seed: int, resume_folder: Path | None) -> Source:
     """The source that ``data`` names; only its own reader is imported.
 
     Args:
-        kept: the folder that is written to, in which an interrupted run may have left its plan.
+        resume_folder: the folder that is written to; an interrupted run may have left its plan there.
     """
     if data.source == "hub":
         from schematic_reader.sources.hub import open_hub
 
-        return open_hub(str(data.id), str(data.revision), shards=data.shards, rows=data.rows, kept=kept)
+        return open_hub(
+            str(data.id), str(data.revision), shards=data.shards, rows=data.rows, resume_folder=resume_folder
+        )
     if data.source == "local":
         from schematic_reader.sources.local import open_local
 
@@ -39,14 +41,14 @@ def open_source(data: Data, seed: int, kept: Path | None) -> Source:
 
 
 def open_synthetic(data: Data, seed: int) -> Source:
-    """The sheets that are drawn beside the rows of the source, unlike those of source ``sample``."""
+    """The synthetic sheets added to the rows of the source; none is one of source ``sample``."""
     stream = int.from_bytes(hashlib.sha256(f"synthetic:{seed}".encode()).digest()[:8], "big")
     size = (data.width or SHEET_SIZE[0], data.height or SHEET_SIZE[1])
     return _drawn("synthetic", data.synthetic, stream, size, 0.0)
 
 
 def _drawn(origin: str, count: int, seed: int, size: tuple[int, int], corrupt_share: float) -> Source:
-    """The built-in generator, its rows cut into shards, which are to be read in their order."""
+    """The built-in generator, its rows cut into shards, which must be read in order."""
     from schematic_reader.synthetic.sample import generate_rows
 
     rows = generate_rows(
@@ -64,14 +66,14 @@ def _drawn(origin: str, count: int, seed: int, size: tuple[int, int], corrupt_sh
 
 
 def describe_plan(source: Source, limit: int | None) -> str:
-    """The plan in a line: files, rows, bytes that are read, bytes of the whole."""
+    """The plan in one line: files, rows, bytes that are read, bytes in all."""
     rows = sum(rows_by_shard(source.shards, limit))
     files = sum(count > 0 for count in rows_by_shard(source.shards, limit))
     needed = sum(shard.needed for shard in source.shards[:files])
-    share = f" ({needed / source.whole:.1%})" if source.whole else ""
+    share = f" ({needed / source.total_bytes:.1%})" if source.total_bytes else ""
     return (
         f"plan: {files} of {source.files} files, {rows} rows, {needed} bytes of the needed columns of "
-        f"{source.whole} bytes in all{share}"
+        f"{source.total_bytes} bytes in all{share}"
     )
 
 

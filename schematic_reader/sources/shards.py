@@ -1,4 +1,4 @@
-"""What every source offers: shards of rows in the raw schema, whatever its own files call the columns."""
+"""The interface of a source: shards of rows in the raw schema, whatever its columns are called."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ BATCH_ROWS = 32
 """Rows a batch, and so a row group of the raw shards: some 10 MB with real pictures and texts."""
 
 PLAN = ".plan.json"
-"""Where a source that is read over the network keeps its plan while it is fetched."""
+"""The file name of the plan of an unfinished download."""
 
 _NAMES = {
     "image": ("image", "schematic_image"),
     "json": ("json", "schematic_json"),
     "yaml": ("yaml", "schematic_yaml"),
 }
-"""Raw column: its names in the first version of the data set and in today's."""
+"""Raw column: its names in the first and in the current version of the data set."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """A piece of a source that is fetched as a whole.
+    """A part of a source that is fetched as a unit.
 
     Attributes:
         origin: the file in the source, as messages and the manifest call it.
@@ -46,21 +46,21 @@ class Shard:
 
 @dataclass(frozen=True)
 class Source:
-    """Where rows come from.
+    """A source of raw rows.
 
     Attributes:
         shards: those that are read, in a fixed order.
         columns: raw column to the source's own name for it.
-        files, whole: how many files the source has in all, and their bytes.
+        files, total_bytes: of the whole source.
         parallel: how many shards may be read at once.
-        commit: what the source's revision is, where it has such.
-        licence: of the rows, where the source tells it.
+        commit: of the source, if it has revisions.
+        licence: of the rows, if the source declares one.
     """
 
     shards: Sequence[Shard]
     columns: Mapping[str, str]
     files: int
-    whole: int = 0
+    total_bytes: int = 0
     parallel: int = 1
     commit: str | None = None
     licence: str | None = None

@@ -1,4 +1,4 @@
-"""The invented projects of the built-in generator: names, looks and which rows belong to which."""
+"""The invented projects of the built-in generator: names, styles, and the rows of each."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _LEAST_FRAME_WIDTH = 200.0  # mm; the frame's title block takes 110 mm of it
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """What the sheets of one repository share. ``density`` is in pixels to a millimetre."""
+    """The properties that the sheets of one repository share; ``density`` in pixels per millimetre."""
 
     name: str
     style: HouseStyle

@@ -86,7 +86,7 @@ def make_row(row: int, seed: int, *, width: int, height: int, corrupt_share: flo
 
 
 def _corruption(row: int, share: float) -> str | None:
-    """How a row is corrupted, if at all; the kinds take turns."""
+    """The corruption of a row, if any; the kinds alternate."""
     number = math.floor(row * share)
     return _CORRUPTIONS[number % len(_CORRUPTIONS)] if math.floor((row + 1) * share) > number else None
 

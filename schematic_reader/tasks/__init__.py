@@ -1,4 +1,4 @@
-"""What is asked about a sheet and how an answer is judged, one file a task."""
+"""The tasks, one file each: prompt, target, parser of answers, and how items are compared."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ ROW_GROUP = 1000
 
 
 @dataclass
-class Counts:
-    """What ``metrics/messages.json`` says of one split; lengths are of all targets, before any is dropped."""
+class SplitCounts:
+    """``metrics/messages.json`` for one split; lengths are of all targets, before any is dropped."""
 
     rows: int = 0
     no_target: int = 0
@@ -46,17 +46,17 @@ def build_messages(
         UserError: ``clean`` is incomplete, or no row of a split has a target within the limit.
     """
     groups = {split: row_groups(clean_parts(clean, split)) for split in SPLITS}
-    places = [place for split in SPLITS for place in groups[split]]
-    results = ordered_map(partial(ask, name=name, params=params), places, workers=workers)
-    asked = iter(tqdm(results, total=len(places), desc="build", unit="group"))
+    every = [group for split in SPLITS for group in groups[split]]
+    results = ordered_map(partial(prompt_and_target, name=name, params=params), every, workers=workers)
+    built = iter(tqdm(results, total=len(every), desc="build", unit="group"))
     metrics: dict[str, Any] = {}
     example: dict[str, Any] = {}
     with atomic_folder(folder) as part:
         for split in SPLITS:
-            counts = Counts()
+            counts = SplitCounts()
             cut = params.on_too_long == "cut" and split == "train"
-            rows = chats(islice(asked, len(groups[split])), counts, params.max_target_chars, cut=cut)
-            write_rows(part / f"{split}.parquet", MESSAGES, noting_first(rows, example), row_group=ROW_GROUP)
+            rows = chats(islice(built, len(groups[split])), counts, params.max_target_chars, cut=cut)
+            write_rows(part / f"{split}.parquet", MESSAGES, keep_first(rows, example), row_group=ROW_GROUP)
             if not counts.rows:
                 raise UserError(
                     f"no {split} row is left: {counts.no_target} have no {name} target, {counts.too_long} "
@@ -67,8 +67,8 @@ def build_messages(
     return metrics, example
 
 
-def noting_first(rows: Iterator[dict[str, Any]], first: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Pass ``rows`` on and put the very first one into ``first``."""
+def keep_first(rows: Iterator[dict[str, Any]], first: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield ``rows`` and copy the first one into ``first``."""
     for row in rows:
         if not first:
             first.update(row)
@@ -76,15 +76,15 @@ def noting_first(rows: Iterator[dict[str, Any]], first: dict[str, Any]) -> Itera
 
 
 def chats(
-    asked: Iterable[list[dict[str, Any]]], counts: Counts, max_chars: int, *, cut: bool
+    built: Iterable[list[dict[str, Any]]], counts: SplitCounts, max_chars: int, *, cut: bool
 ) -> Iterator[dict[str, Any]]:
-    """Yield the message rows of one split from what ``ask`` returned, and fill in ``counts``.
+    """Yield the message rows of one split from ``prompt_and_target``, and fill in ``counts``.
 
-    A target over ``max_chars`` is dropped, or cut: only ever in training, since nothing can be judged against
-    the beginning of an answer.
+    A target over ``max_chars`` is dropped, or cut if ``cut``: in training only, since a cut target is no
+    reference to score against.
     """
     lengths: list[int] = []
-    for row in chain.from_iterable(asked):
+    for row in chain.from_iterable(built):
         if row["target"] is None:
             counts.no_target += 1
             continue
@@ -103,10 +103,10 @@ def chats(
         counts.max_chars = lengths[-1]
 
 
-def ask(place: RowGroup, *, name: str, params: Messages) -> list[dict[str, Any]]:
+def prompt_and_target(row_group: RowGroup, *, name: str, params: Messages) -> list[dict[str, Any]]:
     """Prompt and target of each row of one row group of a clean part; no target is None."""
-    path, group = place
-    asked = task(name)
+    path, group = row_group
+    chosen = task(name)
     with pq.ParquetFile(path) as file:
         start = sum(file.metadata.row_group(i).num_rows for i in range(group))
         # json, yaml and schematic are columns too: the task's own text
@@ -119,8 +119,8 @@ def ask(place: RowGroup, *, name: str, params: Messages) -> list[dict[str, Any]]
             "name": row["name"],
             "part": path.name,
             "row": start + index,
-            "prompt": asked.prompt(row, form=params.form, with_name=params.with_name),
-            "target": asked.target(row, form=params.form),
+            "prompt": chosen.prompt(row, form=params.form, with_name=params.with_name),
+            "target": chosen.target(row, form=params.form),
         }
         for index, row in enumerate(rows)
     ]

@@ -13,9 +13,9 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from schematic_reader.tasks.contract import Form, Item, ParsedAnswer, Place, Row, heading
+from schematic_reader.tasks.contract import CleanRow, Form, Item, ItemSpan, ParsedAnswer, heading
 from schematic_reader.tasks.folding import fold
-from schematic_reader.tasks.untrusted import UnreadableError, check_text, unfenced_place
+from schematic_reader.tasks.untrusted import UnreadableError, check_text, unfenced_span
 
 _QUESTION = (
     "Which library symbols are placed on this schematic sheet? Give the name of each one as KiCad's symbol "
@@ -41,10 +41,10 @@ class ComponentsTask:
     name: str = "components"
     grammar: None = None
 
-    def prompt(self, row: Row, *, form: Form, with_name: bool) -> str:  # noqa: ARG002
+    def prompt(self, row: CleanRow, *, form: Form, with_name: bool) -> str:  # noqa: ARG002
         return heading(row, with_name=with_name) + _QUESTION
 
-    def target(self, row: Row, *, form: Form) -> str | None:  # noqa: ARG002
+    def target(self, row: CleanRow, *, form: Form) -> str | None:  # noqa: ARG002
         """The row's names in its order, each once."""
         names = (" ".join(name.split()) for name in row.get("components") or [] if name)
         text = ", ".join(_quoted(name) for name in dict.fromkeys(names) if name)
@@ -60,38 +60,38 @@ class ComponentsTask:
             check_text(answer)
         except UnreadableError as error:
             return ParsedAnswer(valid=False, reason=error.reason)
-        names: Counter[Item] = Counter(name for name, _, _ in self.places(answer))
+        names: Counter[Item] = Counter(name for name, _, _ in self.spans(answer))
         return ParsedAnswer(names) if names else ParsedAnswer(valid=False, reason="empty")
 
-    def places(self, answer: str) -> list[Place]:
-        start, end = unfenced_place(answer)
-        return [(name, start + first, start + last) for name, first, last in _places(answer[start:end])]
+    def spans(self, answer: str) -> list[ItemSpan]:
+        start, end = unfenced_span(answer)
+        return [(name, start + first, start + last) for name, first, last in _spans(answer[start:end])]
 
-    def judged(self, items: Counter[Item], *, loose: bool) -> Counter[Item]:
+    def normalize(self, items: Counter[Item], *, loose: bool) -> Counter[Item]:
         return Counter({fold(self.name_of(item)) if loose else item for item in items})
 
     def name_of(self, item: Item) -> str:
         return item if isinstance(item, str) else " ".join(item)
 
 
-def _places(text: str) -> list[tuple[str, int, int]]:
+def _spans(text: str) -> list[tuple[str, int, int]]:
     """Each name with where it starts and ends in the text, its marks included."""
     shift = 0
     if text.startswith("[") and text.endswith("]"):
         text, shift = text[1:-1], 1
-    places = []
+    spans = []
     bare_end = False
     for match in _NAME.finditer(text):
         quoted = match.group("quoted") is not None
         name = match.group("quoted").replace('""', '"') if quoted else _unwrapped(match.group("bare"))
         if name := " ".join(name.split()):
             start, end = match.span("quoted" if quoted else "bare")
-            places.append((name, start + shift, end + shift))
+            spans.append((name, start + shift, end + shift))
             bare_end = not quoted
-    if bare_end and places[-1][0].endswith("."):
-        name, start, end = places[-1]
-        places[-1] = (_unwrapped(name[:-1]), start, end)
-    return [place for place in places if place[0]]
+    if bare_end and spans[-1][0].endswith("."):
+        name, start, end = spans[-1]
+        spans[-1] = (_unwrapped(name[:-1]), start, end)
+    return [span for span in spans if span[0]]
 
 
 def _unwrapped(name: str) -> str:
@@ -103,7 +103,7 @@ def _unwrapped(name: str) -> str:
 
 def _quoted(name: str) -> str:
     """The name as the target prints it: quoted where ``parse`` would not give it back as it is."""
-    if name.startswith(("[", "```")) or [found for found, _, _ in _places(name)] != [name]:
+    if name.startswith(("[", "```")) or [found for found, _, _ in _spans(name)] != [name]:
         return '"' + name.replace('"', '""') + '"'
     return name
 

@@ -1,4 +1,4 @@
-"""What every task offers: a prompt, a target, a parser for answers and how items are compared."""
+"""The interface of a task: prompt, target, parser of answers, and how items are compared."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-Row = Mapping[str, Any]
+CleanRow = Mapping[str, Any]
 """A clean row: name, type, description, components (list of str), json, yaml, schematic (str or None)."""
 
 Form = Literal["verbatim", "compact"]
@@ -16,8 +16,8 @@ Form = Literal["verbatim", "compact"]
 Item = str | tuple[str, ...]
 """One thing an answer names: a component's name, or (kind, field, ...) in a structured task."""
 
-Place = tuple[Item, int, int]
-"""An item with the character of an answer at which it starts and the one at which it ends."""
+ItemSpan = tuple[Item, int, int]
+"""An item and its span in the answer: index of its first character and of the one after its last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class ModelAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ParsedAnswer:
-    """What an answer says: its items as often as it says them.
+    """The items of an answer, each as often as it occurs.
 
     An answer that is not valid has no items, and ``reason`` says why in one word: ``empty``, ``too_long``,
     ``nul``, ``surrogate``, ``syntax``, ``too_deep``, ``alias`` or ``shape``.
@@ -64,28 +64,28 @@ class Task(Protocol):
     def name(self) -> str: ...
     @property
     def grammar(self) -> Grammar | None:
-        """What answers of the compact form can be held to, or None."""
+        """The grammar that constrains decoding of the compact form, or None."""
 
-    def prompt(self, row: Row, *, form: Form, with_name: bool) -> str:
+    def prompt(self, row: CleanRow, *, form: Form, with_name: bool) -> str:
         """The question; ``with_name`` puts the project's name and file type above it."""
 
-    def target(self, row: Row, *, form: Form) -> str | None:
+    def target(self, row: CleanRow, *, form: Form) -> str | None:
         """The right answer, or None where the row does not hold one that ``parse`` reads."""
 
     def parse(self, answer: str) -> ParsedAnswer:
-        """Reads untrusted text in bounded time and memory; never raises on what it says."""
+        """Parse untrusted text in bounded time and memory; never raises on its content."""
 
-    def places(self, answer: str) -> list[Place]:
-        """Where a valid answer says each of its items, in its order; a structured task does not tell."""
+    def spans(self, answer: str) -> list[ItemSpan]:
+        """The span of each item of a valid answer, in order; empty for a structured task."""
 
-    def judged(self, items: Counter[Item], *, loose: bool) -> Counter[Item]:
+    def normalize(self, items: Counter[Item], *, loose: bool) -> Counter[Item]:
         """The items as they are compared: exact, or folded by ``folding.fold`` where ``loose``."""
 
     def name_of(self, item: Item) -> str:
-        """The name within an item that training may or may not have shown."""
+        """The name in an item, which counts as seen or unseen in training."""
 
 
-def heading(row: Row, *, with_name: bool) -> str:
+def heading(row: CleanRow, *, with_name: bool) -> str:
     """The project's name and file type, each on a line of its own, or nothing."""
     if not with_name:
         return ""

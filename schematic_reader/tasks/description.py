@@ -1,10 +1,10 @@
-"""What the structured tasks describe: the placed symbols, labels and sub-sheets of a sheet.
+"""The content of a sheet for the structured tasks: placed symbols, labels and sub-sheets.
 
 Three texts of the data set hold it: ``json`` and ``yaml`` (one mapping, after kiutils' Schematic) and
 ``schematic`` (KiCad's own). Each has a compact form too: the same entries without coordinates, uuids and
 styling. All six layouts are read into a ``Description``, and items always come from there.
 
-References that start with ``#`` (``#PWR012``, ``#FLG01``) are KiCad's hidden ones and stand on no sheet: such
+References that start with ``#`` (``#PWR012``, ``#FLG01``) are KiCad's hidden ones and are not drawn: such
 a symbol has no reference here, and its compact entry leaves it out.
 """
 
@@ -24,7 +24,7 @@ from schematic_reader.kicad.kiutils import (
     properties,
     sheet_text,
 )
-from schematic_reader.tasks.contract import Form, Grammar, Item, ParsedAnswer, Place, Row, heading
+from schematic_reader.tasks.contract import CleanRow, Form, Grammar, Item, ItemSpan, ParsedAnswer, heading
 from schematic_reader.tasks.folding import fold
 from schematic_reader.tasks.untrusted import UnreadableError, check_parts, check_text, unfenced
 
@@ -202,10 +202,10 @@ class DescriptionTask:
     write: Callable[[Description], str]
     grammar: Grammar | None = None
 
-    def prompt(self, row: Row, *, form: Form, with_name: bool) -> str:
+    def prompt(self, row: CleanRow, *, form: Form, with_name: bool) -> str:
         return heading(row, with_name=with_name) + self.questions[form]
 
-    def target(self, row: Row, *, form: Form) -> str | None:
+    def target(self, row: CleanRow, *, form: Form) -> str | None:
         """The column of the task's own name, as it is or compact; None where it holds no readable sheet."""
         text = (row.get(self.name) or "").strip()
         try:
@@ -222,10 +222,10 @@ class DescriptionTask:
         except UnreadableError as error:
             return ParsedAnswer(valid=False, reason=error.reason)
 
-    def places(self, answer: str) -> list[Place]:  # noqa: ARG002
+    def spans(self, answer: str) -> list[ItemSpan]:  # noqa: ARG002
         return []
 
-    def judged(self, items: Counter[Item], *, loose: bool) -> Counter[Item]:
+    def normalize(self, items: Counter[Item], *, loose: bool) -> Counter[Item]:
         """The items as a multiset; ``loose`` folds their texts."""
         judged: Counter[Item] = Counter()
         for item, count in items.items():

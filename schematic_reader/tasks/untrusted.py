@@ -49,12 +49,12 @@ def check_parts(parts: Iterable[str]) -> None:
 
 def unfenced(text: str) -> str:
     """The content of the first Markdown code fence, to the end where it never closes, or all of the text."""
-    start, end = unfenced_place(text)
+    start, end = unfenced_span(text)
     return text[start:end]
 
 
-def unfenced_place(text: str) -> tuple[int, int]:
-    """Where ``unfenced`` starts and ends in the text, in characters."""
+def unfenced_span(text: str) -> tuple[int, int]:
+    """Start and end of ``unfenced`` in the text, in characters."""
     start, end = 0, len(text)
     if opening := _FENCE.search(text):
         closing = _FENCE.search(text, opening.end())

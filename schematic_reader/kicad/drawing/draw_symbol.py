@@ -175,7 +175,7 @@ class _Drawing:
         ]
 
     def _shown_value(self, prop: Property) -> str:
-        """What KiCad prints for a field: the reference of one unit of several gets its letter."""
+        """The text that KiCad prints for a field: the reference of one unit of several has its letter."""
         text = prop.value
         if prop.key == "Value":
             text = self.symbol.instance_value or text

@@ -1,7 +1,7 @@
-"""Where on a drawn sheet each text and each symbol is: the ground truth for reading the picture.
+"""Bounding boxes of the texts and symbols of a drawn sheet: the ground truth for reading the picture.
 
-The same functions that draw a sheet are run on a plotter that notes places instead of drawing, so the boxes
-are those of the picture.
+The functions that draw a sheet run on a plotter that records boxes instead of drawing, so that these are the
+boxes of the picture.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MARKUP = re.compile(r"[~_^]\{([^{}]*)\}")
 
 @dataclass(frozen=True, slots=True)
 class DrawnText:
-    """A text as it is seen: markup gone, lines of a text of several joined by blanks."""
+    """A text as drawn: without markup, its lines joined by blanks."""
 
     text: str
     box: Box
@@ -54,32 +54,32 @@ class SheetLayout:
 
 
 def layout_of(sheet: Sheet, width: int, height: int) -> SheetLayout:
-    """What ``draw_sheet(sheet, width=width, height=height)`` shows, in painting order.
+    """The layout of the picture ``draw_sheet(sheet, width=width, height=height)``, in painting order.
 
     Symbols with nothing drawn are left out.
     """
     scale = min(width / sheet.size[0], height / sheet.size[1])
-    notes = _Notes(width, height, scale)
+    recorder = _BoxRecorder(width, height, scale)
     if sheet.frame:
-        draw_frame(notes, sheet)
+        draw_frame(recorder, sheet)
     for item in sheet.graphics:
-        draw_graphic(notes, item)
+        draw_graphic(recorder, item)
     drawn: list[DrawnSymbol] = []
     for symbol in sheet.symbols:
-        notes.begin(len(drawn))
-        draw_symbol(notes, symbol, sheet.lib_symbols.get(symbol.lib_name or symbol.lib_id))
-        if notes.body is not None:
-            drawn.append(DrawnSymbol(symbol, notes.body))
-        notes.begin(-1)
+        recorder.begin(len(drawn))
+        draw_symbol(recorder, symbol, sheet.lib_symbols.get(symbol.lib_name or symbol.lib_id))
+        if recorder.body is not None:
+            drawn.append(DrawnSymbol(symbol, recorder.body))
+        recorder.begin(-1)
     for box in sheet.sheets:
-        draw_sheet_box(notes, box)
+        draw_sheet_box(recorder, box)
     for label in sheet.labels:
-        draw_label(notes, label)
-    return SheetLayout(width, height, tuple(notes.texts), tuple(drawn))
+        draw_label(recorder, label)
+    return SheetLayout(width, height, tuple(recorder.texts), tuple(drawn))
 
 
 def character_centers(printed: DrawnText) -> list[tuple[str, Point]]:
-    """Each character other than blanks with the middle of its place, in pixels."""
+    """Each character but blanks, with the centre of its box in pixels."""
     x0, y0, x1, y1 = printed.box
     widths = [text_width(char) for char in printed.text]
     total = sum(widths) or 1.0
@@ -98,8 +98,8 @@ def character_centers(printed: DrawnText) -> list[tuple[str, Point]]:
     return centers
 
 
-class _Notes(Plotter):
-    """Notes texts with their boxes, and the box around a symbol's outline."""
+class _BoxRecorder(Plotter):
+    """Records the boxes of texts and of the outlines of symbols."""
 
     def __init__(self, width: int, height: int, scale: float) -> None:
         super().__init__(width, height, scale)
@@ -108,7 +108,7 @@ class _Notes(Plotter):
         self._symbol = -1
 
     def begin(self, symbol: int) -> None:
-        """What follows belongs to this symbol."""
+        """Start recording for the symbol with this index, -1 for none."""
         self._symbol = symbol
         self.body = None
 

@@ -13,7 +13,7 @@ PAPER: Color = (245, 244, 239)
 
 
 class Ink(IntEnum):
-    """What is drawn, in painting order: later inks cover earlier ones."""
+    """The kinds of drawn items, in painting order: later inks cover earlier ones."""
 
     BODY = 0  # fill of symbol bodies
     DIMMED_BODY = 1  # of symbols that are not populated

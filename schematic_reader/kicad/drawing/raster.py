@@ -92,7 +92,7 @@ class _Strokes(NamedTuple):
 
 
 def _near(segments: np.ndarray, pens: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Which segments may touch the canvas."""
+    """A mask of the segments that may touch the canvas."""
     reach = (pens * 0.5 + 0.5)[:, None]
     low = np.minimum(segments[:, :2], segments[:, 2:]) - reach
     high = np.maximum(segments[:, :2], segments[:, 2:]) + reach

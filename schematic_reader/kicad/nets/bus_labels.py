@@ -1,4 +1,4 @@
-"""What a bus label stands for: ``D[0..7]`` a range of nets, ``USB{DP DM}`` a group of them.
+"""The nets that a bus label names: ``D[0..7]`` is a range of them, ``USB{DP DM}`` a group.
 
 After KiCad's NET_SETTINGS::ParseBusVector and ParseBusGroup and SCH_CONNECTION::ConfigureFromLabel.
 """

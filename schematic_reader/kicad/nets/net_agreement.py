@@ -1,4 +1,4 @@
-"""How far predicted nets agree with the true ones, as counts that add up over sheets."""
+"""Agreement of predicted nets with the true ones, as counts that add up over sheets."""
 
 from __future__ import annotations
 

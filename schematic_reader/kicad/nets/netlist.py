@@ -1,4 +1,4 @@
-"""Which pins of a sheet are joined: its nets, as KiCad's netlist of the sheet alone gives them.
+"""The nets of a sheet, that is which pins are connected, as in KiCad's netlist of the sheet alone.
 
 The rules are KiCad's (eeschema/connection_graph.cpp and sch_label.cpp):
 
@@ -260,7 +260,7 @@ class _Connections:
 
 
 def _pin_name(symbol: PlacedSymbol, library: LibSymbol, pin: Pin, repeated: int) -> tuple[str, str]:
-    """What a pin calls a net without another name, and what it calls a net of its own."""
+    """The name that a pin gives to a net without another name, and to a net of that pin alone."""
     pad = f"Pad{pin.number}"
     if pin.name in ("", "~", pin.number):
         return (f"{symbol.designator}-{pad}",) * 2

@@ -85,7 +85,7 @@ def _beside(
 
 
 def _field_texts(part: Part, at: Spot, m: Matrix, turn: Matrix, draft: Draft) -> tuple[FieldText, ...]:
-    """Where reference and value are written. The reference is measured as two digits long."""
+    """Positions of reference and value. The reference is measured with two digits."""
     outline = part.outline
     local = turned_box(m, outline.body)
     body = (local[0] + at[0], local[1] + at[1], local[2] + at[0], local[3] + at[1])
@@ -158,7 +158,7 @@ def _over(text: tuple[str, str], body: Box, tops: list[int]) -> FieldText:
 
 
 def label_box(label: NetLabel) -> Box:
-    """What a label covers: over its wire if it is local, beyond the wire's end if it has a frame."""
+    """The box of a label: over its wire if it is local, beyond the wire's end if it has a frame."""
     x, y = label.at
     dx, dy = label.out
     width = text_steps(label.text)

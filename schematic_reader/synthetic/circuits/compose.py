@@ -56,7 +56,7 @@ _NOTE = TextStyle(size=1.8, h_align="left", v_align="bottom")
 
 
 def target_names(rng: random.Random) -> int:
-    """How many distinct names a sheet aims at, as on real sheets; where it ends, the paper decides."""
+    """A target for the number of distinct names, as on real sheets; the paper may hold fewer."""
     spans = ((1, 3), (4, 6), (7, 10), (11, 14), (15, 20), (21, 40))
     low, high = rng.choices(spans, (11, 18, 21, 22, 17, 11))[0]
     return rng.randint(low, high)

@@ -1,4 +1,4 @@
-"""The board on which a sub-circuit is drawn: parts, wires, labels, all on the 1.27 mm grid."""
+"""The draft of a sub-circuit: parts, wires and labels on the 1.27 mm grid."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Part:
         return self.kind.symbol.name
 
     def __getitem__(self, key: str) -> Spot:
-        """Where the pin with this number or name ends."""
+        """The end of the pin with this number or name."""
         pin = self.outline.pins[key]
         dx, dy = turned(self.orientation, pin.x, pin.y)
         return (self.at[0] + dx, self.at[1] + dy)
@@ -104,7 +104,7 @@ class Nets:
 
 @dataclass(slots=True)
 class Draft:
-    """What a circuit draws itself with; coordinates are its own, near the origin."""
+    """The canvas of a sub-circuit; its coordinates are local, near the origin."""
 
     style: HouseStyle
     rng: random.Random

@@ -40,7 +40,7 @@ def turned(m: Matrix, x: int, y: int) -> Spot:
 
 
 def _file_orientations() -> dict[Matrix, tuple[float, str]]:
-    """What a sheet file writes for each of the eight orientations: angle and mirror."""
+    """Angle and mirror, as a sheet file has them, of each of the eight orientations."""
     written: dict[Matrix, tuple[float, str]] = {}
     for mirror in ("", "y", "x"):
         for angle in (0.0, 90.0, 180.0, 270.0):

@@ -10,7 +10,7 @@ _MULTIPLIERS = "pnumkM"
 
 @dataclass(frozen=True, slots=True)
 class HouseStyle:
-    """What the sheets of one project have in common."""
+    """The style that the sheets of one project share."""
 
     resistor: str
     capacitor: str

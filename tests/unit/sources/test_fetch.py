@@ -16,13 +16,15 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from PIL import Image
+from tqdm import tqdm
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import Data, load_params
 from schematic_reader.io.manifest import raw_shards
 from schematic_reader.io.tables import RAW, iterate_rows, write_rows
-from schematic_reader.sources.fetch import fetch, preview
+from schematic_reader.sources.fetch import fetch, first_rows, preview
 from schematic_reader.sources.plan import SHEET_SIZE
+from schematic_reader.sources.shards import Shard
 from tests.support.paths import ROOT
 from tests.support.raw_rows import raw_row
 
@@ -263,3 +265,16 @@ def test_help_is_the_docstring_and_other_arguments_are_refused(stage: str, tmp_p
     refused = run("--rows", "5")
     assert refused.returncode == 2
     assert "unrecognized arguments: --rows 5" in refused.stderr
+
+
+def test_a_shard_with_fewer_rows_than_its_footer_declares_is_refused() -> None:
+    batch = pa.RecordBatch.from_pylist(ROWS[:2], schema=RAW)
+    shard = Shard("a.parquet", lambda: iter([batch, batch]), rows=5)
+    with tqdm(disable=True) as bar:
+        assert sum(part.num_rows for part in first_rows(shard, 3, bar)) == 3
+        rows = first_rows(shard, 5, bar)
+        assert [next(rows).num_rows, next(rows).num_rows] == [2, 2]
+        with pytest.raises(
+            UserError, match=r"a\.parquet has 4 rows but its footer declares 5: copy or download"
+        ):
+            next(rows)

@@ -76,8 +76,8 @@ def test_names_keep_what_belongs_to_them(answer: str, names: list[str]) -> None:
 def test_repeated_names_are_counted_and_judged_once() -> None:
     parsed = COMPONENTS.parse("R, R, R, C, r")
     assert parsed.items == Counter({"R": 3, "C": 1, "r": 1})
-    assert COMPONENTS.judged(parsed.items, loose=False) == Counter(["R", "C", "r"])
-    assert COMPONENTS.judged(parsed.items, loose=True) == Counter(["r", "c"])
+    assert COMPONENTS.normalize(parsed.items, loose=False) == Counter(["R", "C", "r"])
+    assert COMPONENTS.normalize(parsed.items, loose=True) == Counter(["r", "c"])
 
 
 @pytest.mark.parametrize(

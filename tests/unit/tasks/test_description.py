@@ -164,8 +164,8 @@ def test_rows_without_a_readable_text_have_no_target() -> None:
 def test_loose_reading_folds_texts_but_not_kinds() -> None:
     strict = Counter({("symbol", "U_1", "LM_358", "LM 358"): 1, ("symbol", "u1", "lm358", "LM358"): 2})
     strict[("label", "global", "I2C_SDA")] = 1
-    assert task("json").judged(strict, loose=False) == strict
-    assert task("json").judged(strict, loose=True) == Counter(
+    assert task("json").normalize(strict, loose=False) == strict
+    assert task("json").normalize(strict, loose=True) == Counter(
         {("symbol", "u1", "lm358", "lm358"): 3, ("label", "global", "i2csda"): 1}
     )
 
