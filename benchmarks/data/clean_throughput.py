@@ -201,15 +201,15 @@ def _rows(start: int, stop: int) -> Iterator[dict[str, Any]]:
             continue
         row = good[number % len(good)]
         picture = row["image"]["bytes"]
-        dirt = rng.random()
-        if dirt < 0.01:
+        draw = rng.random()
+        if draw < 0.01:
             picture = picture[: len(picture) // 2]
         else:
             picture = _moved(picture, rng)
         yield {
             **row,
             "name": f"owner-{number // 7}/board",
-            "image": None if dirt > 0.97 else {"bytes": picture, "path": f"{number}.png"},
+            "image": None if draw > 0.97 else {"bytes": picture, "path": f"{number}.png"},
             "schematic": row["schematic"].replace('(property "Value" "', f'(property "Value" "{number} '),
             "json": row["json"].replace('"value": "', f'"value": "{number} '),
         }

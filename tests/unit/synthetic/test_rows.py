@@ -160,7 +160,7 @@ def kind(row: dict[str, Any], clean: dict[str, Any]) -> str:
     return "truncated"
 
 
-def test_no_dirt_where_none_is_asked_for() -> None:
+def test_no_row_is_corrupted_by_default() -> None:
     assert all(row["components_used"] and row["image"] for row in rows())
 
 
