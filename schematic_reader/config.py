@@ -20,7 +20,7 @@ import yaml
 
 from schematic_reader.cli import UserError
 
-Task = Literal["components", "yaml", "json", "schematic"]
+TaskName = Literal["components", "yaml", "json", "schematic"]
 
 # Keys of version 0.1, as group.key, and what each is called now.
 _RENAMED = {
@@ -247,7 +247,7 @@ class Params:
 
     profile: str
     seed: int
-    task: Task
+    task: TaskName
     clean: Clean
     messages: Messages
     image: Image

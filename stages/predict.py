@@ -16,7 +16,7 @@ from functools import partial
 from typing import get_args
 
 from schematic_reader.cli import UserError, run
-from schematic_reader.config import Params, Task, load_params
+from schematic_reader.config import Params, TaskName, load_params
 from schematic_reader.predict.batches import read_files
 from schematic_reader.predict.model_source import OWN, ModelSource, find_model
 from schematic_reader.predict.opened_sheet import SheetLimits, drawing_scale
@@ -63,7 +63,7 @@ def command_line() -> argparse.ArgumentParser:
     )
     parser.add_argument("sheets", nargs="*", metavar="SHEET", help="a file, a folder, or -")
     parser.add_argument(
-        "--task", choices=get_args(Task), help="what is asked; params.yaml's task if not given"
+        "--task", choices=get_args(TaskName), help="what is asked; params.yaml's task if not given"
     )
     parser.add_argument("--format", choices=("csv", "json", "table"), help="csv if not given")
     parser.add_argument("--adapter", default=OWN, metavar="PATH_OR_ID", help=f"{OWN} if not given")
@@ -73,7 +73,7 @@ def command_line() -> argparse.ArgumentParser:
     return parser
 
 
-def load_reader(weights: ModelSource, task: Task, params: Params) -> SheetReader:
+def load_reader(weights: ModelSource, task: TaskName, params: Params) -> SheetReader:
     """Load the model. This imports torch."""
     from schematic_reader.generation.answerer import open_answerer
 

@@ -24,14 +24,13 @@ from schematic_reader.kicad.kiutils import (
     properties,
     sheet_text,
 )
+from schematic_reader.kicad.model import Point
 from schematic_reader.tasks.contract import CleanRow, Form, Grammar, Item, ItemSpan, ParsedAnswer, heading
 from schematic_reader.tasks.folding import fold
 from schematic_reader.tasks.untrusted import UnreadableError, check_parts, check_text, unfenced
 
 BAND = 25.4
 """Height in mm of the bands in which a sheet is read: an inch, ten steps of KiCad's usual grid."""
-
-Point = tuple[float, float]
 
 
 class Entry(NamedTuple):

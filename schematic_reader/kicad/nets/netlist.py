@@ -25,7 +25,7 @@ from itertools import pairwise
 from schematic_reader.kicad.geometry import orientation
 from schematic_reader.kicad.model import LibSymbol, Pin, PlacedSymbol, Point, Sheet
 from schematic_reader.kicad.nets.bus_labels import Members, parse_bus
-from schematic_reader.kicad.nets.segments import GridPoint, Segments
+from schematic_reader.kicad.nets.segments import GridPoint, SegmentIndex
 from schematic_reader.union_find import UnionFind
 
 PinId = tuple[str, str]  # reference and pin number
@@ -157,7 +157,7 @@ class _Connections:
             for group in library.jumper_pin_groups:
                 self._join(by_number[number][0] for number in group if number in by_number)
 
-    def _place_lines(self, kind: str, ends: dict[GridPoint, list[int]]) -> Segments:
+    def _place_lines(self, kind: str, ends: dict[GridPoint, list[int]]) -> SegmentIndex:
         segments: list[tuple[GridPoint, GridPoint, int]] = []
         for line in self.sheet.lines:
             if line.kind == kind:
@@ -167,7 +167,7 @@ class _Connections:
                     ends[start].append(item)
                     ends[end].append(item)
                     segments.append((start, end, item))
-        return Segments(segments)
+        return SegmentIndex(segments)
 
     def _place_points(self) -> None:
         for at in self.sheet.no_connects:

@@ -11,7 +11,7 @@ GridPoint = tuple[int, int]
 Segment = tuple[GridPoint, GridPoint, int]  # two ends and the number of the segment
 
 
-class Segments:
+class SegmentIndex:
     """Segments by the line they lie on: a row, a column, or neither.
 
     A look-up takes O(log n) steps and one for each segment of the line that starts before the point and

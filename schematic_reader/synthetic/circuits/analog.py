@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schematic_reader.synthetic.circuits.draft import Draft, Part
+from schematic_reader.synthetic.circuits.draft import Draft, DraftPart
 from schematic_reader.synthetic.circuits.orientation import DOWN, IDENTITY, LEFT, RIGHT, UP, Matrix, Spot
 from schematic_reader.synthetic.circuits.recipe import MIRRORED, Circuit
 
@@ -20,7 +20,7 @@ def _rails(d: Draft, name: str) -> tuple[str, str]:
     return (d.choose(d.style.logic, d.style.main), d.style.ground)
 
 
-def _pins(u: Part) -> tuple[str, str, str]:
+def _pins(u: DraftPart) -> tuple[str, str, str]:
     """Numbers of the inputs and the output: plus, minus, out."""
     return {
         "LMV321": ("1", "3", "4"),
@@ -29,7 +29,7 @@ def _pins(u: Part) -> tuple[str, str, str]:
     }.get(u.name, ("3", "2", "1"))
 
 
-def _amplifier(d: Draft, flipped: bool) -> tuple[Part, Spot, Spot, Spot]:
+def _amplifier(d: Draft, flipped: bool) -> tuple[DraftPart, Spot, Spot, Spot]:
     """Place an amplifier at the origin; returns it and its plus, minus and output ends."""
     if flipped:
         name = d.choose(*_DUAL, *_QUAD)
@@ -44,7 +44,7 @@ def _amplifier(d: Draft, flipped: bool) -> tuple[Part, Spot, Spot, Spot]:
     return u, u[plus], u[minus], u[out]
 
 
-def _supply_unit(d: Draft, u: Part, at: Spot) -> None:
+def _supply_unit(d: Draft, u: DraftPart, at: Spot) -> None:
     """The supply pins of a two- or four-fold amplifier, with or without its capacitor."""
     name = u.name
     if name in _SINGLE:

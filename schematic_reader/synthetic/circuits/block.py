@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from schematic_reader.synthetic.circuits.draft import Draft, NetLabel, Part
+from schematic_reader.synthetic.circuits.draft import Draft, DraftPart, NetLabel
 from schematic_reader.synthetic.circuits.orientation import (
     DOWN,
     LEFT,
     RIGHT,
     UP,
-    Box,
+    GridBox,
     Matrix,
     Outline,
     Spot,
@@ -36,7 +36,7 @@ class FieldText:
     align: str = "center"
 
     @property
-    def box(self) -> Box:
+    def box(self) -> GridBox:
         width = text_steps(self.text)
         left = {"left": 0.0, "center": -width / 2, "right": -width}[self.align]
         return (self.x + left, self.y - 0.6, self.x + left + width, self.y + 0.6)
@@ -46,7 +46,7 @@ class FieldText:
 class Placed:
     """A part in its final orientation; ``reference`` is still to be numbered."""
 
-    part: Part
+    part: DraftPart
     at: Spot
     orientation: Matrix
     texts: tuple[FieldText, ...]
@@ -62,7 +62,7 @@ class Block:
     labels: tuple[NetLabel, ...]
     junctions: tuple[Spot, ...]
     no_connects: tuple[Spot, ...]
-    box: Box
+    box: GridBox
 
 
 def _stack(texts: tuple[tuple[str, str], ...], x: float, y: float, align: str) -> tuple[FieldText, ...]:
@@ -72,7 +72,7 @@ def _stack(texts: tuple[tuple[str, str], ...], x: float, y: float, align: str) -
 
 
 def _beside(
-    texts: tuple[tuple[str, str], ...], body: Box, side: Spot, gap: float = 0.7
+    texts: tuple[tuple[str, str], ...], body: GridBox, side: Spot, gap: float = 0.7
 ) -> tuple[FieldText, ...]:
     cx, cy = (body[0] + body[2]) / 2, (body[1] + body[3]) / 2
     if side == RIGHT:
@@ -84,7 +84,7 @@ def _beside(
     return _stack(texts, cx, body[3] + _LINE / 2 + 1.1, "center")
 
 
-def _field_texts(part: Part, at: Spot, m: Matrix, turn: Matrix, draft: Draft) -> tuple[FieldText, ...]:
+def _field_texts(part: DraftPart, at: Spot, m: Matrix, turn: Matrix, draft: Draft) -> tuple[FieldText, ...]:
     """Positions of reference and value. The reference is measured with two digits."""
     outline = part.outline
     local = turned_box(m, outline.body)
@@ -138,7 +138,9 @@ def _field_texts(part: Part, at: Spot, m: Matrix, turn: Matrix, draft: Draft) ->
     return (reference, FieldText("Value", texts[1][1], lows[-1] + 0.7, body[3] + 1.0, "left"))
 
 
-def _over_one_sided(texts: tuple[tuple[str, str], ...], body: Box, ways: set[Spot]) -> tuple[FieldText, ...]:
+def _over_one_sided(
+    texts: tuple[tuple[str, str], ...], body: GridBox, ways: set[Spot]
+) -> tuple[FieldText, ...]:
     """Two lines over the body; a long one runs away from the side on which the pins are."""
     long = max(text_steps(text) for _, text in texts) > body[2] - body[0]
     y = body[1] - _LINE / 2 - 1.1
@@ -149,7 +151,7 @@ def _over_one_sided(texts: tuple[tuple[str, str], ...], body: Box, ways: set[Spo
     return _stack(texts, (body[0] + body[2]) / 2, y - 0.8 * long, "center")
 
 
-def _over(text: tuple[str, str], body: Box, tops: list[int]) -> FieldText:
+def _over(text: tuple[str, str], body: GridBox, tops: list[int]) -> FieldText:
     """On the body's upper edge, left of the pins there."""
     key, shown = text
     if body[0] + text_steps(shown) < tops[0] - 0.6:
@@ -157,7 +159,7 @@ def _over(text: tuple[str, str], body: Box, tops: list[int]) -> FieldText:
     return FieldText(key, shown, tops[0] - 0.7, body[1] - 1.0, "right")
 
 
-def label_box(label: NetLabel) -> Box:
+def label_box(label: NetLabel) -> GridBox:
     """The box of a label: over its wire if it is local, beyond the wire's end if it has a frame."""
     x, y = label.at
     dx, dy = label.out
@@ -201,7 +203,7 @@ def _without_mirror(m: Matrix, outline: Outline) -> Matrix:
 def finish(draft: Draft, title: str, turn: Matrix) -> Block:
     """Turn the whole draft, set its texts and measure it."""
     placed = []
-    boxes: list[Box] = []
+    boxes: list[GridBox] = []
     pins: list[Spot] = []
     for part in draft.parts:
         m = part.orientation if part.fields == "power" else product(turn, part.orientation)

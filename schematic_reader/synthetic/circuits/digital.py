@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schematic_reader.synthetic.circuits.draft import Draft, Part
+from schematic_reader.synthetic.circuits.draft import Draft, DraftPart
 from schematic_reader.synthetic.circuits.orientation import DOWN, IDENTITY, LEFT, RIGHT, UP
 from schematic_reader.synthetic.circuits.recipe import MIRRORED, Circuit
 
@@ -15,7 +15,7 @@ _IO_NETS = (
 )
 
 
-def _ports(d: Draft, u: Part, keys: list[str], share: float = 0.55) -> None:
+def _ports(d: Draft, u: DraftPart, keys: list[str], share: float = 0.55) -> None:
     """Name about ``share`` of the pins and leave the others open."""
     nets = iter(d.rng.sample(_IO_NETS, len(keys)))
     for key in keys:
@@ -29,14 +29,14 @@ def _numbered(stem: str, first: int, last: int) -> list[str]:
     return [f"{stem}{i}" for i in range(first, last + 1)]
 
 
-def _pulled_up(d: Draft, u: Part, key: str, net: str) -> None:
+def _pulled_up(d: Draft, u: DraftPart, key: str, net: str) -> None:
     """A control input with its resistor to the supply and its label."""
     at = d.stub(u, key, 3)
     d.power(d.style.logic, d.resistor(d.go(at, UP, 1), UP, "10k", "4.7k", side=LEFT))
     d.tag(net, d.go(at, LEFT, 2), LEFT)
 
 
-def _crystal(d: Draft, u: Part, first: str, second: str) -> None:
+def _crystal(d: Draft, u: DraftPart, first: str, second: str) -> None:
     """A crystal left of the chip, between two neighbouring pins, with its load capacitors."""
     upper, lower = d.stub(u, first, 2), d.stub(u, second, 2)
     x, top, low = upper[0] - 9, upper[1] - 3, lower[1] + 3
@@ -64,14 +64,14 @@ def atmega(d: Draft) -> None:
     _ports(d, u, _numbered("PC", 0, 5) + _numbered("PD", 0, 7) + _numbered("PB", 0, 5))
 
 
-def _bridge(d: Draft, u: Part, first: str, second: str) -> tuple[int, int]:
+def _bridge(d: Draft, u: DraftPart, first: str, second: str) -> tuple[int, int]:
     """Join two neighbouring upper pins; returns the corner for their power symbol."""
     left, right = d.go(u[first], UP, 1), d.go(u[second], UP, 1)
     d.wire(left, right)
     return left
 
 
-def _low_bridge(d: Draft, u: Part, first: str, second: str) -> tuple[int, int]:
+def _low_bridge(d: Draft, u: DraftPart, first: str, second: str) -> tuple[int, int]:
     left, right = d.go(u[first], DOWN, 1), d.go(u[second], DOWN, 1)
     d.wire(left, right)
     return left
@@ -230,7 +230,7 @@ def gates(d: Draft) -> None:
     """One or two gates of a package and its supply pins."""
     name = d.choose("74HC00", "74HC04", "74HC14", "74HC00")
     two = name == "74HC00"
-    first: Part | None = None
+    first: DraftPart | None = None
     for i in range(d.rng.randint(1, 2)):
         inputs, out = ((("1", "2"), "3"), (("4", "5"), "6"))[i] if two else ((("1",), "2"), (("3",), "4"))[i]
         u = d.part(name, 0, 12 * i, unit=i + 1, same_as=first)
@@ -317,7 +317,7 @@ def pixels(d: Draft) -> None:
     """A chain of addressable lamps."""
     count = d.rng.randint(1, 3)
     d_in = d.signal("PIXEL")
-    last: Part | None = None
+    last: DraftPart | None = None
     for i in range(count):
         u = d.part("WS2812B", 22 * i, 0)
         d.power(d.style.main, u["VDD"])

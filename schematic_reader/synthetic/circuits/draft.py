@@ -38,7 +38,7 @@ _DIODE_VALUES = {
 
 
 @dataclass(slots=True)
-class Part:
+class DraftPart:
     """A placed symbol; parts with the same ``group`` share one reference designator."""
 
     kind: Kind
@@ -109,7 +109,7 @@ class Draft:
     style: HouseStyle
     rng: random.Random
     nets: Nets
-    parts: list[Part] = field(default_factory=list)
+    parts: list[DraftPart] = field(default_factory=list)
     wires: list[Wire] = field(default_factory=list)
     labels: list[NetLabel] = field(default_factory=list)
     no_connects: list[Spot] = field(default_factory=list)
@@ -159,13 +159,13 @@ class Draft:
         *,
         unit: int = 1,
         value: str | None = None,
-        same_as: Part | None = None,
+        same_as: DraftPart | None = None,
         side: Spot | None = None,
         fields: str = "",
-    ) -> Part:
+    ) -> DraftPart:
         """Place a symbol by its origin."""
         kind = KINDS[name]
-        placed = Part(
+        placed = DraftPart(
             kind,
             (x, y),
             orientation,
@@ -274,7 +274,7 @@ class Draft:
             self.wire((column, upper), (column, lower))
         return (column, rows[-1])
 
-    def stub(self, part: Part, key: str, steps: int) -> Spot:
+    def stub(self, part: DraftPart, key: str, steps: int) -> Spot:
         return self.go(part[key], part.out(key), steps)
 
     def label(self, text: str, at: Spot, out: Spot, kind: str = "", shape: str = "bidirectional") -> None:
@@ -287,18 +287,20 @@ class Draft:
         steps = len(text) + 1 if kind == "local" else 2
         self.label(text, self.go(start, out, steps), out, kind, shape)
 
-    def port(self, part: Part, key: str, text: str, *, shape: str = "bidirectional", kind: str = "") -> None:
+    def port(
+        self, part: DraftPart, key: str, text: str, *, shape: str = "bidirectional", kind: str = ""
+    ) -> None:
         """Label a pin."""
         self.tag(text, part[key], part.out(key), kind=kind, shape=shape)
 
-    def pin_ground(self, part: Part, key: str, steps: int = 0) -> None:
+    def pin_ground(self, part: DraftPart, key: str, steps: int = 0) -> None:
         """Ground a pin: straight down, or around the corner where it leaves sideways."""
         end = self.stub(part, key, steps)
         if part.out(key)[1] == 0:
             end = self.go(end, DOWN, 1)
         self.ground(end)
 
-    def pin_power(self, part: Part, key: str, name: str, steps: int = 0, up: int = 1) -> Spot:
+    def pin_power(self, part: DraftPart, key: str, name: str, steps: int = 0, up: int = 1) -> Spot:
         """Supply a pin; returns the corner where the wire turns up."""
         end = self.stub(part, key, steps)
         if part.out(key)[1] == 0:
@@ -307,11 +309,11 @@ class Draft:
             self.power(name, end)
         return end
 
-    def open(self, part: Part, *keys: str) -> None:
+    def open(self, part: DraftPart, *keys: str) -> None:
         """Mark pins as not connected."""
         self.no_connects += [part[key] for key in keys]
 
-    def supply_chip(self, chip: Part, top: str, bottom: str, rail: str = "") -> None:
+    def supply_chip(self, chip: DraftPart, top: str, bottom: str, rail: str = "") -> None:
         """Supply symbol, ground and, mostly, a capacitor that lies over the chip's left corner."""
         at = chip[top]
         if self.chance(0.55):

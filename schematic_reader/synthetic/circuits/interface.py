@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schematic_reader.synthetic.circuits.draft import Draft, Part
+from schematic_reader.synthetic.circuits.draft import Draft, DraftPart
 from schematic_reader.synthetic.circuits.orientation import (
     DOWN,
     IDENTITY,
@@ -15,12 +15,12 @@ from schematic_reader.synthetic.circuits.orientation import (
 from schematic_reader.synthetic.circuits.recipe import MIRRORED, Circuit
 
 
-def _i2c(d: Draft, u: Part, sda: str = "SDA", scl: str = "SCL") -> None:
+def _i2c(d: Draft, u: DraftPart, sda: str = "SDA", scl: str = "SCL") -> None:
     d.port(u, sda, "SDA")
     d.port(u, scl, "SCL")
 
 
-def _joined_supply(d: Draft, u: Part, first: str, second: str, bottom: str) -> None:
+def _joined_supply(d: Draft, u: DraftPart, first: str, second: str, bottom: str) -> None:
     """Two supply pins on one symbol."""
     left, right = d.go(u[first], UP, 1), d.go(u[second], UP, 1)
     d.wire(left, right)

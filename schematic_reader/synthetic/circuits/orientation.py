@@ -14,7 +14,7 @@ from schematic_reader.kicad.model import Arc, Circle, Graphic, Polyline, Rectang
 from schematic_reader.synthetic.symbols import GRID, KINDS, Kind
 
 Spot = tuple[int, int]
-Box = tuple[float, float, float, float]  # left, top, right, bottom
+GridBox = tuple[float, float, float, float]  # left, top, right, bottom
 Matrix = tuple[int, int, int, int]
 
 IDENTITY: Matrix = (1, 0, 0, 1)
@@ -67,8 +67,8 @@ class Outline:
 
     pins: dict[str, PinSpot]
     spots: tuple[PinSpot, ...]
-    body: Box
-    reach: Box  # body and pins
+    body: GridBox
+    reach: GridBox  # body and pins
 
 
 def _points(graphic: Graphic) -> list[tuple[float, float]]:
@@ -87,7 +87,7 @@ def _points(graphic: Graphic) -> list[tuple[float, float]]:
     return []
 
 
-def around(points: Iterable[tuple[float, float]]) -> Box:
+def around(points: Iterable[tuple[float, float]]) -> GridBox:
     xs, ys = zip(*points, strict=True)
     return (min(xs), min(ys), max(xs), max(ys))
 
@@ -117,7 +117,7 @@ OUTLINES: dict[tuple[str, int], Outline] = {
 }
 
 
-def turned_box(m: Matrix, box: Box) -> Box:
+def turned_box(m: Matrix, box: GridBox) -> GridBox:
     x0, y0 = m[0] * box[0] + m[1] * box[1], m[2] * box[0] + m[3] * box[1]
     x1, y1 = m[0] * box[2] + m[1] * box[3], m[2] * box[2] + m[3] * box[3]
     return (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))

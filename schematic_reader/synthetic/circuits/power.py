@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from schematic_reader.synthetic.circuits.draft import Draft, Part
+from schematic_reader.synthetic.circuits.draft import Draft, DraftPart
 from schematic_reader.synthetic.circuits.orientation import DOWN, LEFT, MIRROR, QUARTER, RIGHT, UP, Spot
 from schematic_reader.synthetic.circuits.recipe import MIRRORED, TURNED, Circuit
 
 
-def _first(part: Part, *names: str) -> str:
+def _first(part: DraftPart, *names: str) -> str:
     """The pin name of ``names`` that this part has."""
     return next(name for name in names if name in part.outline.pins)
 

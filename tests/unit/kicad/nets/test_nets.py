@@ -26,7 +26,7 @@ from schematic_reader.kicad.model import (
 from schematic_reader.kicad.nets.bus_labels import parse_bus
 from schematic_reader.kicad.nets.net_agreement import NetAgreement, net_agreement, pin_pairs
 from schematic_reader.kicad.nets.netlist import Net, grid, nets, placed_pins
-from schematic_reader.kicad.nets.segments import Segments
+from schematic_reader.kicad.nets.segments import SegmentIndex
 from schematic_reader.kicad.reader import read_sheet
 from schematic_reader.kicad.writer import write_sheet
 
@@ -519,7 +519,7 @@ def test_segments_through_a_point_are_those_of_a_search() -> None:
 
     for _ in range(60):
         segments = [(point(), point(), number) for number in range(generator.randrange(30))]
-        index = Segments(segments)
+        index = SegmentIndex(segments)
         for x in range(9):
             for y in range(9):
                 expected = [
