@@ -16,6 +16,13 @@ if WORKER:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name a long text by its beginning and length: the ids of hostile answers would fill the report."""
+    if isinstance(val, str) and len(val) > 60:
+        return f"{val[:20]}...{len(val)}"
+    return None
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test marked ``gpu`` where there is no CUDA GPU."""
     if item.get_closest_marker("gpu"):

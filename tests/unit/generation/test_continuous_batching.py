@@ -85,6 +85,7 @@ def test_each_request_may_have_its_own_limit(rows: Rows, model: Any, encoder: En
         assert answer.finish == ("length" if limit <= other.tokens else other.finish)
 
 
+@pytest.mark.slow
 def test_layers_are_compiled_once_for_prompts_and_steps_of_any_shape(
     rows: Rows,
     model: Any,

@@ -99,6 +99,7 @@ def test_without_dropout_there_is_nothing_to_draw() -> None:
     assert use_hashed_dropout(adapted(dropout=0.0)) is None
 
 
+@pytest.mark.slow
 def test_a_training_pass_draws_anew_from_the_seed_and_compiled_layers_follow() -> None:
     """Two passes differ, the same seed gives the same, and what is compiled once serves every draw."""
     encoder = Encoder(load_processor(TINY.base, None))

@@ -161,6 +161,7 @@ def test_recomputed_layers_give_the_same_gradients(encoder: Encoder, recompute: 
         assert torch.equal(gradient, found[1][name]), name
 
 
+@pytest.mark.slow
 def test_compiled_layers_compute_the_same_and_are_compiled_once(
     encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

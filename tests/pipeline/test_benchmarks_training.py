@@ -9,22 +9,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import torch
-from transformers import AutoConfig
 
 from benchmarks.common import results as data_results
-from benchmarks.common.work import flop_of_sample
 from benchmarks.training import exactness as train_exactness
 from benchmarks.training import gpus as train_gpus
 from benchmarks.training import steps as train_steps
 from benchmarks.training import throughput as train_throughput
 from schematic_reader.config import load_params
-from schematic_reader.model.device import prepare_device
-from schematic_reader.model.load import load_base
 from schematic_reader.model.sheets import Sheets
 from schematic_reader.training.features import FeatureCache
 from tests.support.paths import ROOT
-from tests.support.sheet_samples import LIMITS, TINY, message_rows, ready_to_train, write_params
+from tests.support.sheet_samples import LIMITS, message_rows, ready_to_train, write_params
 
 
 def raw_file(folder: Path, count: int) -> Path:
@@ -95,25 +90,6 @@ def test_one_process_is_measured_over_full_steps(tmp_path: Path, monkeypatch: py
     (line,) = recorded(train_gpus, words, tmp_path, monkeypatch)
     assert line["variant"] == "one process" and line["processes"] == 1
     assert line["steps"] == len(line["losses"]) - 2 > 0 and line["samples_per_s"] > 0
-
-
-def test_the_arithmetic_of_a_sample_is_what_pytorch_counts() -> None:
-    """Vision tower and decoder by PyTorch's own counter; the gradients of activations take as much again."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    config = AutoConfig.from_pretrained(TINY.base)
-    model: Any = load_base(TINY, prepare_device(TINY, 1))
-    grid = torch.tensor([[1, 12, 16]])
-    with torch.no_grad(), FlopCounterMode(display=False) as seeing:
-        model.model.visual(torch.randn(192, 3 * 2 * 16 * 16), grid)
-    with torch.no_grad(), FlopCounterMode(display=False) as reading:
-        model.model.language_model(input_ids=torch.ones(1, 100, dtype=torch.int64), use_cache=False)
-    # Causal attention is half of the square, with twice as much backward as forward.
-    square = 4 * 6 * 100**2 * 4 * 64
-    linear = reading.get_total_flops() - square
-    head = 2 * 2 * config.text_config.vocab_size * config.text_config.hidden_size * 7
-    expected = seeing.get_total_flops() + 2 * linear + 3 * square / 2 + head
-    assert flop_of_sample(config, tokens=100, patches=192, answers=7) == pytest.approx(expected, rel=1e-9)
 
 
 def test_ways_of_a_step_are_told_turn_by_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The answering benchmark end to end with the small model's geometry, and the arithmetic of its floor."""
+"""The answering benchmark end to end with the small model's geometry, and on a finished run."""
 
 from __future__ import annotations
 
@@ -10,16 +10,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import torch
-from transformers import AutoConfig
 
 from benchmarks.common import results as data_results
 from benchmarks.generation import exactness as generate_exactness
 from benchmarks.generation import throughput as generate_throughput
-from benchmarks.generation.work import TimedRequest, floor_seconds, prompt_flop
-from schematic_reader.model.device import prepare_device
-from schematic_reader.model.load import load_base
-from tests.support.answering import TINY, drawn
+from tests.support.answering import drawn
 from tests.support.paths import ROOT
 
 
@@ -64,29 +59,3 @@ def test_answers_of_a_finished_run_are_those_of_a_plain_loop(
     if line["dtype"] == "float32":
         assert line["equal"] == 1.0 and line["f1_fast"] == line["f1_one_by_one"]
     assert line["resumed_equal"] == 1.0
-
-
-def test_the_arithmetic_of_a_prompt_is_what_pytorch_counts() -> None:
-    from torch.utils.flop_counter import FlopCounterMode
-
-    config = AutoConfig.from_pretrained(TINY.base)
-    model: Any = load_base(TINY, prepare_device(TINY, 1))
-    with torch.no_grad(), FlopCounterMode(display=False) as seeing:
-        model.model.visual(torch.randn(192, 3 * 2 * 16 * 16), torch.tensor([[1, 12, 16]]))
-    with torch.no_grad(), FlopCounterMode(display=False) as reading:
-        model.model.language_model(input_ids=torch.ones(1, 100, dtype=torch.int64), use_cache=False)
-    masked = 2 * 6 * 100**2 * 4 * 64  # the half of the attention that is causally not there
-    head = 2 * config.text_config.vocab_size * config.text_config.hidden_size
-    expected = seeing.get_total_flops() + reading.get_total_flops() - masked + head
-    assert prompt_flop(config, TimedRequest(100, 0, 192)) == pytest.approx(expected, rel=1e-9)
-
-
-def test_the_floor_by_hand() -> None:
-    """Where memory is slow: the weights once a step for the whole batch, each answer's cache by itself."""
-    config = AutoConfig.from_pretrained(TINY.base)
-    layer = 256 * (2 * 256 + 2 * 128) + 3 * 256 * 768
-    weights = 4 * (6 * layer + 4096 * 256)
-    cache = 4 * 2 * 6 * 2 * 64
-    sheets = [TimedRequest(100, 10, 192)] * 4
-    found = floor_seconds(config, sheets, batch_size=4, flops=1e30, bandwidth=1000.0, bytes_a_value=4)
-    assert found == pytest.approx((10 * weights + 4 * 10 * 105 * cache) / 1000)
