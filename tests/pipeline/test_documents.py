@@ -1,4 +1,4 @@
-"""Every command in README and docs is run by a test, to the letter, or says what it needs."""
+"""Every command in README, CONTRIBUTING and docs is run by a test, to the letter, or says what it needs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.support.commands import documented
 from tests.support.finished import copy_finished
 from tests.support.paths import ROOT
 
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 OUTPUT = {"text", "python", "yaml", "json", "csv"}  # languages of blocks that hold no commands
 
 NEEDS = re.compile(r"needs (a GPU|the network|the \w+ extra)")
 
-ELSEWHERE = {"make test": ".ci/run"}
+ELSEWHERE = {"make test": ".ci/run", "make test-fast": ".github/workflows/ci.yml"}
 """Commands that are run in another way than by ``documented``, and the file that does."""
 
 WHOLE = {"predicting.md": "tests/pipeline/test_predict.py"}
@@ -147,3 +147,12 @@ def test_pictures_and_lists_become_parquet_that_is_read_and_split(finished: Path
 
 def test_a_plan_says_what_would_be_read(finished: Path) -> None:
     assert "60 rows" in documented("python -m stages.fetch --plan", finished)
+
+
+def test_the_set_up_of_a_developer(finished: Path, tmp_path: Path) -> None:
+    checkout = copy_finished(finished, tmp_path / "checkout")
+    documented("make env", checkout)
+    documented(". .venv/bin/activate", checkout)
+    documented("pre-commit install", checkout)
+    assert "pre-commit" in (checkout / ".git" / "hooks" / "pre-commit").read_text(encoding="utf-8")
+    assert "test-fast" in documented("make help", checkout)

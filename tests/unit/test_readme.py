@@ -46,3 +46,20 @@ def test_documents_name_no_machine() -> None:
     for path in [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")]:
         text = Path(path).read_text(encoding="utf-8")
         assert not re.search(r"(^|[\s(`])/(work|root|home|tmp)/", text), path
+
+
+def test_every_room_has_a_line_in_where_things_are() -> None:
+    listed = README.partition("## Where things are")[2].partition("```text\n")[2].partition("```")[0]
+    parents, named = {-2: ROOT}, set()
+    for line in listed.splitlines():
+        found = re.match(r"( *)(\S+(?: \S+)*)", line)  # names end at two blanks
+        assert found
+        indent = len(found[1])
+        for name in found[2].split():
+            parents[indent] = parents[indent - 2] / name
+            assert parents[indent].exists(), f"README tells of {parents[indent]}"
+            named.add(parents[indent])
+    package = ROOT / "schematic_reader"
+    rooms = {path for path in package.iterdir() if (path / "__init__.py").exists()}
+    missing = (rooms | {package / "kicad" / "drawing", package / "kicad" / "nets"}) - named
+    assert len(rooms) > 10 and not missing, f"README has no line for {sorted(missing)}"
