@@ -1,8 +1,8 @@
-"""``python -m stages.build_messages``: turn the clean rows into chats of question and answer.
+"""``python -m stages.build_messages``: turn the clean rows into chats of prompt and target.
 
-Settings are ``task`` and ``messages`` of params.yaml. Writes ``data/messages/SPLIT.parquet``, whose rows say
-where each picture lies in data/clean instead of copying it, and ``metrics/messages.json``: rows of each
-split, what was dropped or cut and why, and how long the targets are. Prints one chat.
+Settings are ``task`` and ``messages`` of params.yaml. Writes ``data/messages/SPLIT.parquet``, whose rows have
+the place of each picture in data/clean instead of a copy, and ``metrics/messages.json``: rows of each split,
+targets dropped or cut by reason, and lengths of the targets. Prints one chat.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """``python -m stages.clean_to_parquet``: keep the usable rows of data/raw and split them by group.
 
 Settings are ``clean`` of params.yaml. Writes ``data/clean/{train,validation,test}/part-NN.parquet``, rows in
-the order of data/raw, and ``metrics/clean.json``: how many rows were kept, why the others were dropped, what
-is missing in the source, what ties rows to one another, and the size of each split. Synthetic rows go into
-training alone, and out where they are twins of rows of the source: these do not depend on them.
+the order of data/raw, and ``metrics/clean.json``: rows kept, rows dropped by reason, what is missing in the
+source, what connects the rows of a group, and the size of each split. Synthetic rows go into training only,
+and are dropped if they are near-duplicates of the source's rows, which do not depend on them.
 """
 
 from __future__ import annotations

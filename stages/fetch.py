@@ -1,14 +1,14 @@
-"""``python -m stages.fetch``: bring the raw rows into data/raw as parquet shards in one layout.
+"""``python -m stages.fetch``: fetch or generate the raw rows into data/raw, as parquet shards in one schema.
 
-Where they come from is ``profiles.PROFILE.data`` of params.yaml: ``source: sample`` draws them, ``local``
-reads a folder of parquet files (``path``), ``hub`` a data set on the Hugging Face Hub (``id``, ``revision``);
-``rows`` is how many are drawn, or the most that are read, and ``shards`` the most files that are read.
-``synthetic`` is how many sheets are drawn beside them for training alone. For private data sets set HF_TOKEN.
-What will be read is printed first; with ``--plan`` that is all that is done.
+The source is ``profiles.PROFILE.data`` of params.yaml: ``source: sample`` generates rows, ``local`` reads a
+folder of parquet files (``path``), ``hub`` a data set on the Hugging Face Hub (``id``, ``revision``).
+``rows`` is the number of generated rows, or the most rows that are read, and ``shards`` the most files that
+are read. ``synthetic`` sheets are generated in addition, for training only. For private data sets set
+HF_TOKEN. The plan is printed first; ``--plan`` stops there.
 
 Writes ``data/raw/shard-NNNNN.parquet``, ``data/raw/synthetic-NNNNN.parquet`` and, last,
-``data/raw/manifest.json``; prints a look at the first row. A download that was interrupted goes on where it
-stopped when the same command is run again.
+``data/raw/manifest.json``; prints a preview of the first row. An interrupted download resumes when the same
+command is run again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FOLDER = Path("data/raw")
 def main() -> None:
     """Run the stage in the current folder."""
     parser = command_line(__doc__)
-    parser.add_argument("--plan", action="store_true", help="print what would be read and stop")
+    parser.add_argument("--plan", action="store_true", help="print the plan and stop")
     plan_only = parser.parse_args().plan
     params = load_params()
     data = params.active.data

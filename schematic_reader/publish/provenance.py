@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schematic_reader.cli import UserError
+from schematic_reader.io.fingerprint import file_digest
 
 LOCK = Path("dvc.lock")
 _NAMED = 5  # paths that an error lists
@@ -61,7 +61,7 @@ def find_provenance(*, forced: bool) -> Provenance:
                 f"these stages are out of date: {_listed(stale)}; run `dvc repro`, or `dvc checkout` if you "
                 "changed results by hand (or give --force, and the model card will say so)"
             )
-    return Provenance(commit, hashlib.sha256(LOCK.read_bytes()).hexdigest(), tuple(warnings))
+    return Provenance(commit, file_digest(LOCK), tuple(warnings))
 
 
 def _stale_stages() -> list[str]:

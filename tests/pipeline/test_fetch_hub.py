@@ -90,7 +90,7 @@ def test_the_most_rows_are_read_from_no_more_files_than_it_takes(hub: Hub, tmp_p
     assert set(hub.sent) == {"data/train-0.parquet", "data/train-1.parquet"}
 
 
-def test_an_interrupted_download_goes_on_with_the_missing_shards(hub: Hub, tmp_path: Path) -> None:
+def test_an_interrupted_download_resumes_with_the_missing_shards(hub: Hub, tmp_path: Path) -> None:
     hub.refuse["data/train-2.parquet"] = (403, "", 1)
     hub.spare["data/train-2.parquet"] = 1  # the plan's look at the footer
     with pytest.raises(UserError, match="403"):
@@ -276,7 +276,7 @@ def test_some_shards_alone_are_read(hub: Hub, tmp_path: Path) -> None:
     assert set(hub.sent) == {"data/train-0.parquet", "data/train-1.parquet"}
 
 
-def test_the_plan_is_told_and_nothing_but_footers_is_read(hub: Hub) -> None:
+def test_the_plan_reads_nothing_but_footers(hub: Hub) -> None:
     needed, whole = 0, 0
     for path in sorted((hub.folder / "data").iterdir()):
         metadata = pq.read_metadata(path)

@@ -52,7 +52,7 @@ def test_they_go_into_training_behind_the_source_and_change_nothing_else(tmp_pat
 
 
 @pytest.mark.parametrize("of", ["repository", "text", "pixels", "structure", "picture"])
-def test_a_twin_of_a_row_of_the_source_is_dropped_and_the_row_stays(tmp_path: Path, of: str) -> None:
+def test_a_synthetic_near_duplicate_of_a_source_row_is_dropped(tmp_path: Path, of: str) -> None:
     changed: list[dict[str, Any]] = {
         "repository": [{"name": f" {row['name'].upper()}"} for row in REAL],
         "text": [{"schematic": f"{row['schematic']}\n", "json": None} for row in REAL],
@@ -74,7 +74,7 @@ def test_a_row_that_would_join_two_of_the_source_moves_neither(tmp_path: Path) -
     assert (metrics["dropped"]["synthetic_twin"], metrics["synthetic"]) == (29, 0)
 
 
-def test_copies_among_them_are_duplicates_as_any_and_near_ones_are_kept(tmp_path: Path) -> None:
+def test_copies_among_synthetic_rows_are_duplicates_and_near_ones_are_kept(tmp_path: Path) -> None:
     copy = {**DRAWN[3], "name": "another/name"}
     near = [raw_row(300, image=drawing(99)), raw_row(301, image=drawing(99, moved=1))]
     without, metrics = both(tmp_path, [*DRAWN, copy, *near])

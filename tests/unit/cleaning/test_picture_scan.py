@@ -201,7 +201,7 @@ def test_rows_with_filters_are_decoded() -> None:
     assert verdict(plain(image, lambda _: zlib.compress(filtered))) == verdict(plain(image))
 
 
-def test_more_rows_than_the_header_tells_are_not_read() -> None:
+def test_more_rows_than_the_header_declares_are_not_read() -> None:
     data = plain(page((64, 48)), lambda rows: zlib.compress(rows + bytes(10**6)))
     assert verdict(data) == verdict(plain(page((64, 48))))
 

@@ -53,7 +53,7 @@ def test_an_error_leaves_the_old_folder(tmp_path: Path, resume: str | None) -> N
     assert (len(list(tmp_path.iterdir())) == 1) == (resume is None)
 
 
-def test_an_interrupted_folder_goes_on_with_the_same_words_only(tmp_path: Path) -> None:
+def test_an_interrupted_folder_resumes_with_the_same_key_only(tmp_path: Path) -> None:
     for resume in ("revision 1", "revision 2"):
         with pytest.raises(StageError), atomic_folder(tmp_path / "out", resume=resume) as part:
             assert not (part / "shard").exists()

@@ -107,7 +107,7 @@ def test_what_is_too_long_is_cut_in_training_alone(clean: Path, tmp_path: Path) 
     assert all(row["messages"][1]["content"][0]["text"] == row["target"] for row in rows["train"])
 
 
-def test_the_name_is_told_only_where_it_is_wanted(clean: Path, tmp_path: Path) -> None:
+def test_the_prompt_has_the_name_only_where_asked(clean: Path, tmp_path: Path) -> None:
     _, rows = build(clean, tmp_path / "messages", params=replace(PARAMS, with_name=False))
     assert not any(row["name"] in row["prompt"] for row in rows["train"])
 
