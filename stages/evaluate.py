@@ -74,7 +74,9 @@ def main() -> None:
     answers = answerer.answer(Sheets(CLEAN, "validation", params.image), asked)
     if not processes.is_first():
         return  # the first process has all answers and writes them
-    metrics["gain"] = gain(predictions, baseline, task=task, draws=judged.bootstrap_samples, seed=params.seed)
+    metrics["gain"] = gain(
+        predictions, baseline, task=task, bootstrap_samples=judged.bootstrap_samples, seed=params.seed
+    )
     calibration = fit_platt(judged_items(prediction_rows(asked, answers, task), task))
     if said := judged_items(predictions, task):
         metrics["confidence"] = confidence_metrics(said, calibration)

@@ -37,9 +37,9 @@ def write_plots(
     calibration: Calibration,
 ) -> None:
     """Write a table for each function below into ``folder``; ``before`` and ``after`` are the metrics."""
-    said = judged_items(tuned, task)
-    write_text(folder / "raw_reliability.tsv", reliable(said))
-    write_text(folder / "reliability.tsv", reliable(calibrated(said, calibration)))
+    items = judged_items(tuned, task)
+    write_text(folder / "raw_reliability.tsv", reliability_table(items))
+    write_text(folder / "reliability.tsv", reliability_table(calibrated(items, calibration)))
     write_text(folder / "components.tsv", components(baseline, tuned, task))
     write_text(folder / "names.tsv", names(tuned, task))
     write_text(folder / "sheets.tsv", sheets(baseline, tuned))
@@ -156,9 +156,9 @@ def lengths(tuned: Sequence[PredictionRow], task: Task) -> str:
 
 
 def known(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-    """Recall of names by what is known of them: names, share, true, baseline, tuned.
+    """Recall by group of names: names, share, true, baseline, tuned.
 
-    ``names`` are those seen and unseen in training, and, where the data tells, printed and unprinted on the
+    The groups are names seen and unseen in training and, for sheets with JSON, printed and unprinted on the
     sheet; ``share`` is their share of the true items.
     """
     table = []
@@ -172,9 +172,9 @@ def known(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     return _tsv(["names", "share", "true", *MODELS], table)
 
 
-def reliable(judged: Sequence[JudgedItem]) -> str:
-    """How often items are right by how sure the model is of them: confidence, right, items."""
-    rows = [[f"{mean:.6f}", f"{right:.6f}", number] for mean, right, number in reliability(judged)]
+def reliability_table(items: Sequence[JudgedItem]) -> str:
+    """Reliability diagram, the share of right items by confidence: confidence, right, items."""
+    rows = [[f"{mean:.6f}", f"{right:.6f}", number] for mean, right, number in reliability(items)]
     return _tsv(["confidence", "right", "items"], rows)
 
 

@@ -1,4 +1,4 @@
-"""The result as a table for the terminal: the prior, the model before and after, and the gain."""
+"""The result as a table for the terminal: the prior, the model before and after tuning, and the gain."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Precision, recall and F1 of answers, with intervals, the prior beside them, tables and plots."""
+"""Metrics of answers: precision, recall, F1 with intervals, calibration, the prior and other references."""

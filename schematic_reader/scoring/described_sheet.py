@@ -3,7 +3,7 @@
 A mapping says where everything on the sheet is, but of a placed symbol only library id, position, angle and
 properties: not which unit of its part it is, not whether it is mirrored, and nothing of its pins. So these
 come from the KiCad text of the sheet that is described, for targets and answers alike, and symbols that it
-does not tell about are counted. Bus aliases and the file's version come from there too.
+does not have are counted. Bus aliases and the file's version come from there too.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from schematic_reader.kicad.kiutils import read_mapping
 from schematic_reader.kicad.model import PlacedSymbol, Sheet
 
 MAX_COMPARED = 5_000_000
-"""Most symbols said times symbols there; the mini set's largest sheet compares 36,481."""
+"""Most described symbols times symbols of the sheet; the mini set's largest sheet compares 36,481."""
 
 
 @dataclass(frozen=True, slots=True)
 class DescribedSheet:
-    """What a mapping draws.
+    """A described sheet with what the mapping lacks.
 
     ``unread`` counts entries without the layout of their section, which are left out, and ``unresolved``
     placed symbols without pins, because the described sheet has no symbol of their library name.
@@ -34,7 +34,7 @@ class DescribedSheet:
 
 
 def described_sheet(document: object, own: Sheet) -> DescribedSheet | None:
-    """The sheet that a mapping draws with the symbols of ``own``, the sheet that it is a description of.
+    """The sheet of a mapping with the library symbols of ``own``, the sheet that it describes.
 
     A placed symbol has library symbol, unit, body style and mirror of a symbol of ``own`` with its library
     name (the id after the colon): of the nearest that has its reference too or, without one, the nearest of

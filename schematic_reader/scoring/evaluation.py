@@ -33,7 +33,7 @@ def validation_sheets(messages: Path, max_sheets: int) -> list[MessageRow]:
 
 
 def _first(rows: list[MessageRow], count: int) -> list[MessageRow]:
-    # Ids are content hashes, so these are as good as drawn at random, and the same for every model and seed.
+    # Ids are content hashes, so these are a random sample, the same for every model and seed.
     return sorted(rows, key=lambda row: str(row["id"]))[:count]
 
 
@@ -64,15 +64,19 @@ def evaluate_model(
         predictions,
         task=task,
         train_items=items_of(messages, "train", task),
-        printed=_printed_on(clean, rows),
-        draws=settings.bootstrap_samples,
+        printed=_printed_texts(clean, rows),
+        bootstrap_samples=settings.bootstrap_samples,
         seed=seed,
         schematics=_column(clean, rows, "schematic") if has_nets(task.name, form) else None,
     )
     if controls := rows[: settings.no_image_sheets]:
         without_image = prediction_rows(controls, answer(controls, with_image=False), task)
         metrics["no_image"] = no_image_control(
-            without_image, predictions[: len(controls)], task, draws=settings.bootstrap_samples, seed=seed
+            without_image,
+            predictions[: len(controls)],
+            task,
+            bootstrap_samples=settings.bootstrap_samples,
+            seed=seed,
         )
     return predictions, metrics
 
@@ -81,30 +85,16 @@ def prediction_rows(
     rows: Sequence[MessageRow], answers: Sequence[ModelAnswer], task: Task
 ) -> list[PredictionRow]:
     """The prediction row of each message row and the answer to it."""
-    return [
-        prediction_row(
-            task,
-            id=row["id"],
-            name=row["name"],
-            prompt=row["prompt"],
-            target=row["target"],
-            prediction=answer.text,
-            tokens=answer.tokens,
-            finish=answer.finish,
-            ends=answer.ends,
-            probabilities=answer.probabilities,
-        )
-        for row, answer in zip(rows, answers, strict=True)
-    ]
+    return [prediction_row(task, row, answer) for row, answer in zip(rows, answers, strict=True)]
 
 
 def items_of(messages: Path, split: str, task: Task) -> list[Counter[Item]]:
-    """The strictly judged items of every target of ``split``."""
+    """The items of every target of ``split`` in the strict reading."""
     return target_items(task, [row["target"] for row in read_messages(messages, split)])
 
 
-def _printed_on(clean: Path, rows: Sequence[MessageRow]) -> dict[str, frozenset[str]]:
-    """By row id, the folded texts that the sheets show, for those of ``rows`` whose JSON tells."""
+def _printed_texts(clean: Path, rows: Sequence[MessageRow]) -> dict[str, frozenset[str]]:
+    """By row id, the folded texts printed on the sheet, for those of ``rows`` with readable JSON."""
     printed = {id: printed_text({"json": text}) for id, text in _column(clean, rows, "json").items()}
     return {id: texts for id, texts in printed.items() if texts is not None}
 

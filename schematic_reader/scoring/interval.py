@@ -1,8 +1,8 @@
 """Bootstrap intervals of the micro F1 by resampling repositories.
 
-Sheets of one repository resemble each other, so the repositories are drawn, with replacement, and each brings
-all of its sheets (a cluster bootstrap: Davison and Hinkley, Bootstrap Methods and their Application, 1997,
-section 3.8). The interval is the percentile one, from 2.5 to 97.5 per cent.
+Sheets of one repository resemble each other, so repositories are resampled with replacement, each with all of
+its sheets (a cluster bootstrap: Davison and Hinkley, Bootstrap Methods and their Application, 1997, section
+3.8). Intervals are percentile intervals at 95 %.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from schematic_reader.scoring.precision_recall import Counts, total
 
 LEVEL = (2.5, 97.5)
+"""Percentiles of the low and the high end."""
 
 
 def f1_interval(
-    counts: Sequence[Counts], repositories: Sequence[str], *, draws: int, seed: int
+    counts: Sequence[Counts], repositories: Sequence[str], *, bootstrap_samples: int, seed: int
 ) -> tuple[float, float]:
     """Low and high end of the micro F1 of the sheets, one entry of each sequence a sheet."""
-    low, high = np.percentile(_f1_draws(counts, repositories, draws, seed), LEVEL)
+    low, high = np.percentile(_f1_samples(counts, repositories, bootstrap_samples, seed), LEVEL)
     return float(low), float(high)
 
 
@@ -30,27 +31,29 @@ def gain_interval(
     baseline: Sequence[Counts],
     repositories: Sequence[str],
     *,
-    draws: int,
+    bootstrap_samples: int,
     seed: int,
 ) -> tuple[float, float]:
-    """Low and high end of the tuned micro F1 minus the baseline's, on the same draws of repositories."""
-    gains = _f1_draws(tuned, repositories, draws, seed) - _f1_draws(baseline, repositories, draws, seed)
+    """Low and high end of the tuned micro F1 minus the baseline's, over paired bootstrap samples."""
+    after, before = (_f1_samples(side, repositories, bootstrap_samples, seed) for side in (tuned, baseline))
+    gains = after - before
     low, high = np.percentile(gains, LEVEL)
     return float(low), float(high)
 
 
-def _f1_draws(
-    counts: Sequence[Counts], repositories: Sequence[str], draws: int, seed: int
+def _f1_samples(
+    counts: Sequence[Counts], repositories: Sequence[str], bootstrap_samples: int, seed: int
 ) -> NDArray[np.float64]:
-    """The micro F1 of each draw, shape (draws,)."""
+    """The micro F1 of each bootstrap sample, shape (bootstrap_samples,)."""
     by_repository: dict[str, list[Counts]] = {name: [] for name in sorted(set(repositories))}
     for one, name in zip(counts, repositories, strict=True):
         by_repository[name].append(one)
     sums = [total(group) for group in by_repository.values()]
-    found = np.array([2 * one.found for one in sums], dtype=np.float64)
-    said = np.array([one.predicted + one.actual for one in sums], dtype=np.float64)
-    # How often each repository is drawn when as many are drawn as there are: (draws, repositories).
+    twice_found = np.array([2 * one.found for one in sums], dtype=np.float64)
+    both = np.array([one.predicted + one.actual for one in sums], dtype=np.float64)
+    # How often each sample holds each repository: (bootstrap_samples, repositories).
     n = max(len(sums), 1)
-    weights = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=draws)[:, : len(sums)]
-    numerator, denominator = weights @ found, weights @ said
-    return np.divide(numerator, denominator, out=np.zeros(draws), where=denominator > 0)
+    weights = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=bootstrap_samples)
+    weights = weights[:, : len(sums)]
+    numerator, denominator = weights @ twice_found, weights @ both
+    return np.divide(numerator, denominator, out=np.zeros(bootstrap_samples), where=denominator > 0)

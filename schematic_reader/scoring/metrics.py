@@ -1,7 +1,7 @@
-"""All measures of one model's answers, in the one layout of baseline.json and evaluate.json.
+"""All metrics of one model's answers, in the layout that baseline.json and evaluate.json share.
 
-Numbers only, no lists, no times: ``dvc metrics diff`` compares every one. Shares have the count that they are
-shares of beside them (``sheets``, or the counts in the group), and are rounded to six digits.
+Numbers only, no lists, no times, so that ``dvc metrics diff`` compares every one. A share stands beside the
+count that it is a share of (``sheets``, or a count in its group) and is rounded to six digits.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _KINDS = {"symbols": "symbol", "labels": "label", "subsheets": "sheet"}
 
 @dataclass(frozen=True, slots=True)
 class _JudgedSheet:
-    """One sheet: its row, what the answer says, and both sides as strictly judged items."""
+    """One sheet: its row, answer and target parsed, and the items of both in the strict reading."""
 
     row: PredictionRow
     answer: ParsedAnswer
@@ -43,22 +43,21 @@ def score(
     task: Task,
     train_items: Iterable[Counter[Item]],
     printed: Mapping[str, AbstractSet[str]],
-    draws: int,
+    bootstrap_samples: int,
     seed: int,
     schematics: Mapping[str, str] | None = None,
 ) -> Metrics:
-    """The measures of the predictions.
+    """The metrics of the predictions.
 
     Args:
         predictions: one row a sheet; the name is its repository.
-        task: reads the answers and targets.
-        train_items: the judged items of the training targets, for names seen and unseen.
+        task: parses answers and targets.
+        train_items: the items of the training targets, for names seen and unseen.
         printed: by row id, the folded texts on the sheet (``printed.printed_text``). A sheet that is not in
             it is left out of ``recall_printed`` and ``recall_unprinted``; without any sheet, so are they.
-        draws: of the bootstrap.
-        seed: of the bootstrap.
-        schematics: by row id, KiCad's text of the sheet, where targets and answers have nets that are judged
-            too (``connectivity.has_nets``). One that is missing leaves the sheet out there.
+        bootstrap_samples, seed: of the interval.
+        schematics: by row id, KiCad's text of the sheet, where targets and answers have nets
+            (``connectivity.has_nets``). A sheet that is not in it is left out of ``nets``.
 
     Raises:
         UserError: there is no sheet, or a target does not parse.
@@ -67,7 +66,9 @@ def score(
     if not sheets:
         raise UserError("no sheet to judge: the test split is empty; raise clean.test and run `dvc repro`")
     strict = [count(sheet.predicted, sheet.actual) for sheet in sheets]
-    low, high = f1_interval(strict, [row.name for row in predictions], draws=draws, seed=seed)
+    low, high = f1_interval(
+        strict, [row.name for row in predictions], bootstrap_samples=bootstrap_samples, seed=seed
+    )
     loose = [
         count(task.normalize(sheet.answer.items, loose=True), task.normalize(sheet.truth.items, loose=True))
         for sheet in sheets
@@ -103,10 +104,10 @@ def gain(
     baseline: Sequence[PredictionRow],
     *,
     task: Task,
-    draws: int,
+    bootstrap_samples: int,
     seed: int,
 ) -> dict[str, float]:
-    """The tuned model's micro F1 minus the baseline's, with its interval on paired draws.
+    """The tuned model's micro F1 minus the baseline's, with its interval over paired bootstrap samples.
 
     Raises UserError where the two did not answer for the same sheets in the same order.
     """
@@ -114,7 +115,9 @@ def gain(
         raise UserError("baseline and tuned predictions are of different sheets: run `dvc repro`")
     after = [count(sheet.predicted, sheet.actual) for sheet in (_judge(row, task) for row in tuned)]
     before = [count(sheet.predicted, sheet.actual) for sheet in (_judge(row, task) for row in baseline)]
-    low, high = gain_interval(after, before, [row.name for row in tuned], draws=draws, seed=seed)
+    low, high = gain_interval(
+        after, before, [row.name for row in tuned], bootstrap_samples=bootstrap_samples, seed=seed
+    )
     return _rounded(f1=total(after).f1 - total(before).f1, f1_low=low, f1_high=high)
 
 
@@ -130,7 +133,7 @@ def _judge(row: PredictionRow, task: Task) -> _JudgedSheet:
 
 
 def _answers(sheets: Sequence[_JudgedSheet], top: Counts) -> dict[str, float]:
-    """What kind of answers they are, as shares of the sheets. An empty answer is invalid too."""
+    """Shares of valid, invalid, truncated... answers. An empty answer is invalid too."""
     invalid = sum(not sheet.answer.valid for sheet in sheets)
     counts = {
         "valid": len(sheets) - invalid,

@@ -15,7 +15,7 @@ def no_image_control(
     with_image: Sequence[PredictionRow],
     task: Task,
     *,
-    draws: int,
+    bootstrap_samples: int,
     seed: int,
 ) -> dict[str, float]:
     """Micro precision, recall and F1 without the pictures.
@@ -30,7 +30,9 @@ def no_image_control(
     )
     without, with_ = total(counts_without), total(counts_with)
     names = [row.name for row in with_image]
-    low, high = gain_interval(counts_with, counts_without, names, draws=draws, seed=seed)
+    low, high = gain_interval(
+        counts_with, counts_without, names, bootstrap_samples=bootstrap_samples, seed=seed
+    )
     unchanged = sum(
         one.prediction == other.prediction for one, other in zip(without_image, with_image, strict=True)
     )

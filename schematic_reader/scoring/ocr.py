@@ -1,8 +1,8 @@
-"""The bar that reading text alone sets: what RapidOCR finds printed on the sheet, taken as component names.
+"""OCR as a reference: the texts that RapidOCR finds on the sheet, taken as component names.
 
-Needs the ``ocr`` extra, whose wheel brings its models. Three readings of the same texts are judged, and the
-one that does best on these very sheets counts, which favours OCR: every text box is a name; every word is
-one; or only those that are a training name in the loose reading, spelled as training most often spells it.
+Needs the ``ocr`` extra, whose wheel brings its models. Of three readings of the same texts the best one on
+these very sheets counts, which favours OCR: every text box is a name; every word is one; or only those that
+equal a training name in the loose reading, in its most frequent training spelling.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ log = logging.getLogger(__name__)
 
 
 def runs_here(task: str) -> bool:
-    """Whether there is a bar for that task and the extra is installed; a line of the log says why not."""
+    """Whether OCR can answer that task and the extra is installed; logs why not."""
     if task != "components":
-        log.info("no OCR bar: texts alone are no answer to the task %s", task)
+        log.info("no OCR reference: the texts of a sheet are no answer to the task %s", task)
         return False
     if importlib.util.find_spec("rapidocr") is None:
-        log.info("no OCR bar: the ocr extra is not installed (pip install rapidocr onnxruntime)")
+        log.info("no OCR reference: the ocr extra is not installed (pip install rapidocr onnxruntime)")
         return False
     return True
 
@@ -40,7 +40,7 @@ def read_texts(pictures: Sequence[bytes]) -> list[list[str]]:
 
     engine = RapidOCR(params={"Global.log_level": "error"})
     texts = []
-    for data in tqdm(pictures, desc="reading by OCR", unit="sheet"):
+    for data in tqdm(pictures, desc="OCR", unit="sheet"):
         # RapidOCR takes arrays as OpenCV has them: blue first.
         found = engine(np.asarray(open_picture(data))[:, :, ::-1])
         texts.append([text for text in found.txts or () if text.strip()])

@@ -1,4 +1,4 @@
-"""Counts of items found, said and there, and the measures made of them.
+"""Counts of found, predicted and actual items, and precision, recall and F1.
 
 A share of nothing is 0, as in scikit-learn's metrics with ``zero_division=0``; two empty sides match
 exactly.
@@ -44,12 +44,12 @@ def share(part: float, whole: float) -> float:
 
 
 def count(predicted: Counter[Item], actual: Counter[Item]) -> Counts:
-    """The counts of one sheet; an item said more often than it is there is found as often as it is there."""
+    """The counts of one sheet, of multisets: an item is found as often as both sides have it."""
     return Counts((predicted & actual).total(), predicted.total(), actual.total())
 
 
 def total(counts: Iterable[Counts]) -> Counts:
-    """The counts of all sheets together, whose measures are the micro averages."""
+    """The counts of all sheets together; their precision, recall and F1 are the micro averages."""
     return sum(counts, Counts())
 
 

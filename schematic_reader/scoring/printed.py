@@ -1,4 +1,4 @@
-"""The texts that one can read on a sheet, as far as the data set tells."""
+"""The texts printed on a sheet, as far as the data set has them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The prior: the same answer for every sheet, without looking at it.
+"""The prior: one answer for every sheet, independent of the picture.
 
-It names the k items that most training sheets have, with the k that does best on the validation sheets. A
+It predicts the k items that most training sheets have, with the k of the best F1 on the validation sheets. A
 model that reads its pictures must beat it.
 """
 

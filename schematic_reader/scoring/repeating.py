@@ -1,4 +1,4 @@
-"""Whether an answer goes round in circles, as a collapsed or cut-off model's answers do."""
+"""Degenerate repetition in an answer, as of a collapsed model or one without an end of turn."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _LONGEST_UNIT = 256
 _SHORTEST_TAIL = 64
 
 
-def repeating(prediction: str, said: Counter[Item], target: str, actual: Counter[Item]) -> bool:
-    """Whether ``prediction`` repeats itself and ``target`` gives no cause for it.
+def repeating(prediction: str, predicted: Counter[Item], target: str, actual: Counter[Item]) -> bool:
+    """Whether ``prediction`` repeats itself where ``target`` does not.
 
-    Either it says an item more than twice as often as the target says any (in a list that names each once:
-    more than twice), or its tail cycles and the target's does not.
+    Either it has an item more than twice as often as the target has any (in a list that names each once: more
+    than twice), or its tail cycles and the target's does not.
     """
-    if max(said.values(), default=0) > _TIMES * max(actual.values(), default=1):
+    if max(predicted.values(), default=0) > _TIMES * max(actual.values(), default=1):
         return True
     return tail_cycles(prediction) and not tail_cycles(target)
 

@@ -25,6 +25,7 @@ from schematic_reader.scoring.confidence import Calibration
 from schematic_reader.scoring.metrics import gain, score
 from schematic_reader.scoring.predictions import PredictionRow, prediction_row
 from schematic_reader.tasks import task
+from schematic_reader.tasks.contract import ModelAnswer
 
 COMPONENTS = task("components")
 EVIL = [
@@ -46,15 +47,18 @@ def png(size: tuple[int, int], data: bytes | None = None) -> bytes:
 
 def row(i: int, target: str, prediction: str, finish: str = "stop") -> PredictionRow:
     return prediction_row(
-        COMPONENTS, id=f"{i:02}", name=f"<i>o</i>/{i}", prompt="", target=target, prediction=prediction,
-        tokens=9, finish=finish, ends=[len(prediction)], probabilities=[0.8],
-    )  # fmt: skip
+        COMPONENTS,
+        {"id": f"{i:02}", "name": f"<i>o</i>/{i}", "prompt": "", "target": target},
+        ModelAnswer(prediction, 9, finish, [len(prediction)], [0.8]),
+    )
 
 
 def page(folder: Path, tuned: list[PredictionRow]) -> str:
     baseline = [row(int(one.id), one.target, "R") for one in tuned]
     measured = {
-        name: score(side, task=COMPONENTS, train_items=[Counter(["R"])], printed={}, draws=20, seed=1)
+        name: score(
+            side, task=COMPONENTS, train_items=[Counter(["R"])], printed={}, bootstrap_samples=20, seed=1
+        )
         for name, side in (("before", baseline), ("after", tuned))
     }
     control = {"sheets": 2, "precision": 0.5, "recall": 0.5, "f1": 0.5, "unchanged": 0.25}
@@ -62,7 +66,7 @@ def page(folder: Path, tuned: list[PredictionRow]) -> str:
     measured["after"]["no_image"] = control | gains
     measured["after"]["confidence"] = {"raw_ece": 0.25, "ece": 0.125}
     measured["before"]["prior"] = {"k": 2, "precision": 0.5, "recall": 0.5, "f1": 0.5}
-    measured["after"]["gain"] = gain(tuned, baseline, task=COMPONENTS, draws=20, seed=1)
+    measured["after"]["gain"] = gain(tuned, baseline, task=COMPONENTS, bootstrap_samples=20, seed=1)
     write_plots(folder, baseline, tuned, COMPONENTS, **measured, calibration=Calibration())
     (folder / "train.tsv").write_text("step\tloss\n1\t6.5\n10\t2.5\n20\t1.25\n")
     (folder / "validation.tsv").write_text("step\tloss\n0\t7.0\n20\t1.5\n")

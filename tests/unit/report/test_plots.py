@@ -5,22 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from schematic_reader.report.plots import gains, known, lengths, names, reliable, write_plots
+from schematic_reader.report.plots import gains, known, lengths, names, reliability_table, write_plots
 from schematic_reader.scoring.confidence import Calibration
 from schematic_reader.scoring.predictions import PredictionRow, prediction_row
 from schematic_reader.tasks import task
+from schematic_reader.tasks.contract import ModelAnswer
 
 
 def row(id: str, target: str, prediction: str) -> PredictionRow:
     return prediction_row(
         task("components"),
-        id=id,
-        name="o/r",
-        prompt="",
-        target=target,
-        prediction=prediction,
-        tokens=1,
-        finish="stop",
+        {"id": id, "name": "o/r", "prompt": "", "target": target},
+        ModelAnswer(prediction, 1, "stop"),
     )
 
 
@@ -97,7 +93,9 @@ def test_a_name_with_line_breaks_stays_on_its_line() -> None:
     target = '{"labels":["two\\n\\tlines"]}'
     rows = [
         prediction_row(
-            task("json"), id="1", name="o/r", prompt="", target=target, prediction="", tokens=0, finish="stop"
+            task("json"),
+            {"id": "1", "name": "o/r", "prompt": "", "target": target},
+            ModelAnswer("", 0, "stop"),
         )
     ]
     assert names(rows, task("json")) == "kind\tname\ttimes\ttrue\nmissed\ttwo lines\t1\t1\n"
@@ -120,6 +118,6 @@ def test_only_the_top_names_are_listed(tmp_path: Path) -> None:
 
 
 def test_reliability_by_hand() -> None:
-    assert reliable([(0.25, False), (0.2, False), (0.24, True), (0.27, True), (0.91, True)]) == (
+    assert reliability_table([(0.25, False), (0.2, False), (0.24, True), (0.27, True), (0.91, True)]) == (
         "confidence\tright\titems\n0.200000\t0.000000\t1\n0.253333\t0.666667\t3\n0.910000\t1.000000\t1\n"
     )

@@ -9,7 +9,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
@@ -26,6 +26,7 @@ from schematic_reader.scoring.confidence import (
 )
 from schematic_reader.scoring.predictions import prediction_row
 from schematic_reader.tasks import task
+from schematic_reader.tasks.contract import ModelAnswer
 
 COMPONENTS = task("components")
 
@@ -103,8 +104,9 @@ def test_being_surer_never_counts_against_an_item() -> None:
     assert {calibration.confidence(raw) for raw in (0.0, 0.2, 0.9, 1.0)} == {0.5}
 
 
+@settings(deadline=None)  # the first example imports scikit-learn
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=40), st.floats(0, 1), st.floats(0, 1))
-def test_more_sure_is_never_less_likely_and_nothing_is_certain(
+def test_more_confident_is_never_less_likely_and_nothing_is_certain(
     judged: list[tuple[float, bool]], one: float, other: float
 ) -> None:
     calibration = fit_platt(judged)
@@ -175,9 +177,10 @@ def test_bins_by_hand() -> None:
 def test_items_are_judged_strictly() -> None:
     text, ends = tokens("R", ",", "r", "")
     row = prediction_row(
-        COMPONENTS, id="1", name="o/r", prompt="", target="R", prediction=text, tokens=3, finish="stop",
-        ends=ends, probabilities=[0.9, 0.9, 0.4, 0.4],
-    )  # fmt: skip
+        COMPONENTS,
+        {"id": "1", "name": "o/r", "prompt": "", "target": "R"},
+        ModelAnswer(text, 3, "stop", ends, [0.9, 0.9, 0.4, 0.4]),
+    )
     assert [(round(raw, 6), right) for raw, right in judged_items([row], COMPONENTS)] == [
         (0.9, True), (0.4, False)
     ]  # fmt: skip

@@ -13,6 +13,7 @@ from schematic_reader.scoring.connectivity import MAX_PINS, connectivity, read_n
 from schematic_reader.scoring.metrics import score
 from schematic_reader.scoring.predictions import prediction_row
 from schematic_reader.tasks import task
+from schematic_reader.tasks.contract import ModelAnswer
 
 LIBRARY = """(lib_symbols (symbol "R" (symbol "R_1_1"
   (pin passive line (at 0 2.54 270) (length 1) (name "~") (number "1"))
@@ -70,12 +71,19 @@ def test_a_target_that_is_not_read_is_left_out() -> None:
 def measured(schematics: dict[str, str] | None) -> dict[str, Any]:
     rows = [
         prediction_row(
-            task("schematic"), id="a", name="o/r", prompt="", target=TRUE, prediction=PART, tokens=1,
-            finish="stop",
+            task("schematic"),
+            {"id": "a", "name": "o/r", "prompt": "", "target": TRUE},
+            ModelAnswer(PART, 1, "stop"),
         )
-    ]  # fmt: skip
+    ]
     return score(
-        rows, task=task("schematic"), train_items=[], printed={}, draws=5, seed=1, schematics=schematics
+        rows,
+        task=task("schematic"),
+        train_items=[],
+        printed={},
+        bootstrap_samples=5,
+        seed=1,
+        schematics=schematics,
     )
 
 

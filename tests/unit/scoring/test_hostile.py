@@ -22,6 +22,7 @@ from schematic_reader.scoring.connectivity import has_nets
 from schematic_reader.scoring.metrics import gain, score
 from schematic_reader.scoring.predictions import PredictionRow, prediction_row
 from schematic_reader.tasks import task
+from schematic_reader.tasks.contract import ModelAnswer
 
 TARGETS = {
     "components": "R, C, GND",
@@ -61,11 +62,12 @@ TEXTS = {**REFUSED, **JUDGED}
 def rows(name: str, answers: list[str]) -> list[PredictionRow]:
     return [
         prediction_row(
-            task(name), id=f"{i:02}", name="o/r", prompt="", target=TARGETS[name], prediction=answer,
-            tokens=9, finish="length",
+            task(name),
+            {"id": f"{i:02}", "name": "o/r", "prompt": "", "target": TARGETS[name]},
+            ModelAnswer(answer, 9, "length"),
         )
         for i, answer in enumerate(answers)
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -76,12 +78,12 @@ def test_every_hostile_answer_goes_through_all_measures(tmp_path: Path, name: st
     schematics = {row.id: "(kicad_sch)" for row in tuned} if has_nets(name, "verbatim") else None
     before, after = (
         score(
-            side, task=task(name), train_items=[Counter()], printed={}, draws=20, seed=1,
+            side, task=task(name), train_items=[Counter()], printed={}, bootstrap_samples=20, seed=1,
             schematics=schematics,
         )
         for side in (baseline, tuned)
     )  # fmt: skip
-    after["gain"] = gain(tuned, baseline, task=task(name), draws=20, seed=1)
+    after["gain"] = gain(tuned, baseline, task=task(name), bootstrap_samples=20, seed=1)
     write_plots(tmp_path, baseline, tuned, task(name), before=before, after=after, calibration=Calibration())
     page = report_page(
         before=before, after=after, baseline=baseline, tuned=tuned, plots=tmp_path,

@@ -27,7 +27,7 @@ def enumerated(values: np.ndarray) -> tuple[float, float]:
 
 
 def test_interval_is_that_of_all_resamples() -> None:
-    interval = f1_interval(AFTER, REPOSITORIES, draws=200_000, seed=1)
+    interval = f1_interval(AFTER, REPOSITORIES, bootstrap_samples=200_000, seed=1)
     assert interval == pytest.approx(enumerated(every_f1(AFTER)), abs=2e-3)
 
 
@@ -40,29 +40,31 @@ def test_interval_is_that_of_a_plain_loop_over_the_same_draws() -> None:
         drawn = [s for s, r in zip(AFTER, REPOSITORIES, strict=True) for _ in range(times[r])]
         values.append(total(drawn).f1)
     expected = np.percentile(values, [2.5, 97.5])
-    assert f1_interval(AFTER, REPOSITORIES, draws=300, seed=9) == pytest.approx(expected, abs=1e-12)
+    assert f1_interval(AFTER, REPOSITORIES, bootstrap_samples=300, seed=9) == pytest.approx(
+        expected, abs=1e-12
+    )
 
 
 def test_gain_is_paired() -> None:
-    interval = gain_interval(AFTER, BEFORE, REPOSITORIES, draws=200_000, seed=1)
+    interval = gain_interval(AFTER, BEFORE, REPOSITORIES, bootstrap_samples=200_000, seed=1)
     assert interval == pytest.approx(enumerated(every_f1(AFTER) - every_f1(BEFORE)), abs=2e-3)
-    assert gain_interval(AFTER, AFTER, REPOSITORIES, draws=1000, seed=1) == (0.0, 0.0)
+    assert gain_interval(AFTER, AFTER, REPOSITORIES, bootstrap_samples=1000, seed=1) == (0.0, 0.0)
 
 
 def test_repositories_are_resampled_not_sheets() -> None:
     sheets = [Counts(1, 1, 1), Counts(0, 1, 1), Counts(1, 1, 1)]
-    assert f1_interval(sheets, ["a", "a", "a"], draws=1000, seed=0) == (2 / 3, 2 / 3)
-    low, high = f1_interval(sheets, ["a", "b", "c"], draws=1000, seed=0)
+    assert f1_interval(sheets, ["a", "a", "a"], bootstrap_samples=1000, seed=0) == (2 / 3, 2 / 3)
+    low, high = f1_interval(sheets, ["a", "b", "c"], bootstrap_samples=1000, seed=0)
     assert low < 2 / 3 < high
 
 
 def test_order_of_the_sheets_does_not_matter_and_the_seed_does() -> None:
-    assert f1_interval(AFTER, REPOSITORIES, draws=100, seed=3) == f1_interval(
-        AFTER[::-1], REPOSITORIES[::-1], draws=100, seed=3
+    assert f1_interval(AFTER, REPOSITORIES, bootstrap_samples=100, seed=3) == f1_interval(
+        AFTER[::-1], REPOSITORIES[::-1], bootstrap_samples=100, seed=3
     )
-    ends = {f1_interval(AFTER, REPOSITORIES, draws=100, seed=seed) for seed in range(5)}
+    ends = {f1_interval(AFTER, REPOSITORIES, bootstrap_samples=100, seed=seed) for seed in range(5)}
     assert len(ends) > 1
 
 
 def test_nothing_said_and_nothing_there_is_zero() -> None:
-    assert f1_interval([Counts(), Counts()], ["a", "b"], draws=10, seed=0) == (0.0, 0.0)
+    assert f1_interval([Counts(), Counts()], ["a", "b"], bootstrap_samples=10, seed=0) == (0.0, 0.0)

@@ -13,6 +13,7 @@ from schematic_reader.scoring.metrics import gain, score
 from schematic_reader.scoring.predictions import PredictionRow, prediction_row, target_items
 from schematic_reader.scoring.printed import printed_text
 from schematic_reader.tasks import task
+from schematic_reader.tasks.contract import ModelAnswer
 
 COMPONENTS = task("components")
 
@@ -20,13 +21,8 @@ COMPONENTS = task("components")
 def row(id: str, target: str, prediction: str, finish: str = "stop") -> PredictionRow:
     return prediction_row(
         COMPONENTS,
-        id=id,
-        name=f"owner/{id[0]}",
-        prompt="Which?",
-        target=target,
-        prediction=prediction,
-        tokens=7,
-        finish=finish,
+        {"id": id, "name": f"owner/{id[0]}", "prompt": "Which?", "target": target},
+        ModelAnswer(prediction, 7, finish),
     )
 
 
@@ -41,7 +37,7 @@ PRINTED = {"a1": {"gnd"}, "a2": {"lm358"}, "b1": set[str]()}
 
 
 def metrics() -> dict:
-    return score(ROWS, task=COMPONENTS, train_items=TRAIN, printed=PRINTED, draws=200, seed=5)
+    return score(ROWS, task=COMPONENTS, train_items=TRAIN, printed=PRINTED, bootstrap_samples=200, seed=5)
 
 
 def test_row_measures_are_the_sheets_own() -> None:
@@ -110,14 +106,14 @@ def test_metrics_are_plain_finite_numbers_and_stable() -> None:
 
 
 def test_printed_keys_are_left_out_where_no_sheet_has_json() -> None:
-    names = score(ROWS, task=COMPONENTS, train_items=TRAIN, printed={}, draws=10, seed=5)["names"]
+    names = score(ROWS, task=COMPONENTS, train_items=TRAIN, printed={}, bootstrap_samples=10, seed=5)["names"]
     assert isinstance(names, dict)
     assert list(names) == ["recall_seen", "recall_unseen", "unseen_share", "seen", "unseen"]
 
 
 def test_collapsed_answers_are_not_distinct() -> None:
     rows = [row(f"{i}", "R, C", "GND,\n R" if i % 2 else "GND, R") for i in range(4)]
-    found = score(rows, task=COMPONENTS, train_items=[], printed={}, draws=10, seed=5)["answers"]
+    found = score(rows, task=COMPONENTS, train_items=[], printed={}, bootstrap_samples=10, seed=5)["answers"]
     assert isinstance(found, dict)
     assert found["distinct"] == 0.25
 
@@ -132,18 +128,13 @@ def test_structured_answers_are_judged_by_items() -> None:
     rows = [
         prediction_row(
             task("json"),
-            id=str(i),
-            name="o/r",
-            prompt="",
-            target=target,
-            prediction=a,
-            tokens=1,
-            finish="stop",
+            {"id": str(i), "name": "o/r", "prompt": "", "target": target},
+            ModelAnswer(a, 1, "stop"),
         )
         for i, a in enumerate(answers)
     ]
     train = target_items(task("json"), ['{"symbols":[["R9","Device:R","1k"],["power:GND","GND"]]}', "{cut"])
-    found = score(rows, task=task("json"), train_items=train, printed={}, draws=10, seed=5)
+    found = score(rows, task=task("json"), train_items=train, printed={}, bootstrap_samples=10, seed=5)
     assert (found["precision"], found["recall"]) == (round(2 / 3, 6), 0.25)
     assert found["names"] == {
         "recall_seen": round(2 / 6, 6),
@@ -168,22 +159,22 @@ def test_structured_answers_are_judged_by_items() -> None:
 def test_gain_is_the_difference() -> None:
     before = [row(r.id, r.target, "R") for r in ROWS]
     # Before: 2 found of 4 said and 8 there, F1 1/3.
-    found = gain(ROWS, before, task=COMPONENTS, draws=200, seed=5)
+    found = gain(ROWS, before, task=COMPONENTS, bootstrap_samples=200, seed=5)
     assert found["f1"] == pytest.approx(8 / 15 - 1 / 3, abs=1e-6)
     assert found["f1_low"] <= found["f1"] <= found["f1_high"]
 
 
 def test_gain_refuses_other_sheets() -> None:
     with pytest.raises(UserError, match="different sheets"):
-        gain(ROWS, ROWS[::-1], task=COMPONENTS, draws=10, seed=5)
+        gain(ROWS, ROWS[::-1], task=COMPONENTS, bootstrap_samples=10, seed=5)
 
 
 def test_nothing_to_judge_names_the_fix() -> None:
     with pytest.raises(UserError, match=r"clean\.test"):
-        score([], task=COMPONENTS, train_items=[], printed={}, draws=10, seed=5)
+        score([], task=COMPONENTS, train_items=[], printed={}, bootstrap_samples=10, seed=5)
     with pytest.raises(UserError, match=r"row x .*syntax.*messages\.on_too_long"):
         prediction_row(
-            task("json"), id="x", name="", prompt="", target="{", prediction="", tokens=0, finish="stop"
+            task("json"), {"id": "x", "name": "", "prompt": "", "target": "{"}, ModelAnswer("", 0, "stop")
         )
 
 

@@ -1,4 +1,4 @@
-"""The bar of reading text alone."""
+"""OCR as a reference beside the model."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_another_reading_may_be_best() -> None:
     assert (found["f1"], found["boxes_f1"], found["known_f1"]) == (1.0, 1.0, 0.0)
 
 
-def test_tasks_of_more_than_names_have_no_bar(caplog: pytest.LogCaptureFixture) -> None:
+def test_tasks_of_more_than_names_have_no_reference(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         assert not runs_here("yaml")
     assert len(caplog.records) == 1 and "task yaml" in caplog.text
