@@ -82,7 +82,7 @@ def test_the_evaluation_finds_each_rows_own_text(tmp_path: Path, name: str, form
         rows.append(place | {"target": target, "messages": chat("", target)})
     write_rows(tmp_path / "train.parquet", MESSAGES, rows)
     _, metrics = evaluate_model(
-        lambda asked, *, blind: [ModelAnswer(row["target"], 3, "stop") for row in asked],
+        lambda asked, *, with_image: [ModelAnswer(row["target"], 3, "stop") for row in asked],
         rows,
         task=task(name),
         form=form,

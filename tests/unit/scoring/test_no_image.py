@@ -21,9 +21,9 @@ from tests.support.paths import ROOT
 TARGETS = ["R, C", "R, GND", "LM358"]
 
 
-def answer(rows: list[dict[str, Any]], *, blind: bool) -> Sequence[ModelAnswer]:
+def answer(rows: list[dict[str, Any]], *, with_image: bool) -> Sequence[ModelAnswer]:
     """Reads all but the second sheet rightly; without the picture it always says R and C."""
-    texts = ["R, C"] * len(rows) if blind else [row["target"] for row in rows]
+    texts = [row["target"] for row in rows] if with_image else ["R, C"] * len(rows)
     return [
         ModelAnswer("R, C" if row["id"] == "1" else text, 3, "stop")
         for row, text in zip(rows, texts, strict=True)
