@@ -351,6 +351,7 @@ def test_a_refusal_is_one_line_that_names_the_fix(
     with pytest.raises(UserError, match=message):
         fetch(DATA, 42, tmp_path / "raw")
     assert not (tmp_path / "raw").exists()
+    assert len(WAITED) == (6 if status in (429, 500) else 0)  # other refusals are not retried
 
 
 def test_a_private_data_set_is_read_with_the_token_of_the_environment(
