@@ -59,51 +59,58 @@ def parse(text: str, *, max_depth: int = 200, max_chars: int = 50_000_000) -> No
     """
     if len(text) > max_chars:
         raise SexprError(f"the text has {len(text)} characters; at most {max_chars} are read")
-    root: Node | None = None
-    node: Node | None = None
-    parents: list[Node | None] = []
-    symbols: dict[str, Symbol] = {}
+    document: Node = []  # holds the one list
+    node = document
+    parents: list[Node] = []
+    symbols = _Symbols()
     position = 0
     match = _TOKEN.match
     while (token := match(text, position)) is not None:
         kind = token.lastindex
         position = token.end()
         if kind == _OPEN:
-            if root is not None and node is None:
+            if node is document and document:
                 raise SexprError(f"line {_line(text, position)}: text after the end of the list")
             if len(parents) >= max_depth:
                 raise SexprError(f"line {_line(text, position)}: nested deeper than {max_depth} lists")
             parents.append(node)
             child: Node = []
-            if node is None:
-                root = child
-            else:
-                node.append(child)
+            node.append(child)
             node = child
         elif kind == _CLOSE:
-            if node is None:
+            if node is document:
                 raise SexprError(f"line {_line(text, position)}: ')' without '('")
             node = parents.pop()
         elif kind == _END:
-            if node is not None:
-                raise SexprError(f"line {_line(text, position)}: {len(parents)} lists are not closed")
-            if root is None:
-                raise SexprError("line 1: empty text")
-            return root
-        elif node is None:
+            return _only_list(document, len(parents), _line(text, position))
+        elif node is document:
             raise SexprError(f"line {_line(text, position)}: {token.group().strip()[:20]!r} outside a list")
         elif kind == _PLAIN:
             node.append(token.group(_PLAIN))
         elif kind == _ATOM:
-            atom = token.group(_ATOM)
-            symbol = symbols.get(atom)
-            if symbol is None:
-                symbol = symbols[atom] = Symbol(atom)
-            node.append(symbol)
+            node.append(symbols[token.group(_ATOM)])
         else:
             node.append(_ESCAPE.sub(_unescape, token.group(_ESCAPED)))
     rest = len(text) - len(text[position:].lstrip())
     raise SexprError(f"line {_line(text, rest)}: a string that does not end")
+
+
+class _Symbols(dict[str, Symbol]):
+    """Symbols by their text, each made once."""
+
+    def __missing__(self, atom: str) -> Symbol:
+        symbol = self[atom] = Symbol(atom)
+        return symbol
+
+
+def _only_list(document: Node, still_open: int, line: int) -> Node:
+    """The list of a document that has ended."""
+    if still_open:
+        raise SexprError(f"line {line}: {still_open} lists are not closed")
+    if not document:
+        raise SexprError("line 1: empty text")
+    root: Node = document[0]
+    return root
 
 
 def _line(text: str, position: int) -> int:

@@ -7,6 +7,7 @@ of 4.70 or 0x10 need not be quoted to be read as such.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -65,20 +66,25 @@ def load(text: str) -> object:
         raise UnreadableError("syntax") from None
 
 
-def _built(text: str) -> object:
-    # The innermost open collection is last; the root list collects the documents.
-    open_nodes: list[Any] = [[]]
-    keys: list[str | None] = [None]
+def _events(text: str) -> Iterator[yaml.Event]:
+    """The events of nodes and of the ends of collections, at most so many and without aliases."""
     for count, event in enumerate(yaml.parse(text, Loader=_LOADER)):
         if count >= MAX_EVENTS:
             raise UnreadableError("too_long")
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise UnreadableError("alias")
+        if isinstance(event, yaml.NodeEvent | yaml.CollectionEndEvent):
+            yield event
+
+
+def _built(text: str) -> object:
+    # The innermost open collection is last; the root list collects the documents.
+    open_nodes: list[Any] = [[]]
+    keys: list[str | None] = [None]
+    for event in _events(text):
         if isinstance(event, yaml.CollectionEndEvent):
             open_nodes.pop()
             keys.pop()
-            continue
-        if not isinstance(event, yaml.NodeEvent):
             continue
         parent, key = open_nodes[-1], keys[-1]
         is_key = isinstance(parent, dict) and key is None

@@ -48,8 +48,7 @@ def draw_label(plotter: Plotter, label: Label) -> None:
                 prop.at,
                 style.size,
                 vertical=quarter_turn(prop.angle) % 180 == 90,
-                h_align=style.h_align,
-                v_align=style.v_align,
+                align=(style.h_align, style.v_align),
                 pen=text_pen(style.size, bold=style.bold, thickness=style.thickness),
                 italic=style.italic,
             )
@@ -65,8 +64,7 @@ def _text(plotter: Plotter, ink: Ink, label: Label | SheetPin, text: str, at: Po
         at,
         style.size,
         vertical=dx == 0,
-        h_align="left" if dx > 0 or dy < 0 else "right",
-        v_align=v_align,
+        align=("left" if dx > 0 or dy < 0 else "right", v_align),
         pen=text_pen(style.size, bold=style.bold, thickness=style.thickness),
         italic=style.italic,
     )
@@ -170,8 +168,7 @@ def draw_sheet_box(plotter: Plotter, box: SheetBox) -> None:
             prop.at,
             style.size,
             vertical=quarter_turn(prop.angle) % 180 == 90,
-            h_align=style.h_align,
-            v_align=style.v_align,
+            align=(style.h_align, style.v_align),
             pen=text_pen(style.size, bold=style.bold, thickness=style.thickness),
             italic=style.italic,
         )

@@ -30,8 +30,7 @@ def draw_graphic(plotter: Plotter, item: Graphic) -> None:
         (x, y - _TEXT_RISE),
         style.size,
         vertical=quarter_turn(item.angle) % 180 == 90,
-        h_align=style.h_align,
-        v_align=style.v_align,
+        align=(style.h_align, style.v_align),
         pen=pen,
         italic=style.italic,
     )
@@ -59,8 +58,7 @@ def _draw_text_box(plotter: Plotter, box: TextBox) -> None:
         at,
         style.size,
         vertical=vertical,
-        h_align=style.h_align,
-        v_align=style.v_align,
+        align=(style.h_align, style.v_align),
         pen=text_pen(style.size, bold=style.bold, thickness=style.thickness),
         italic=style.italic,
     )

@@ -48,12 +48,10 @@ def draw_pin(
             (root[0] + dx * offset, root[1] + dy * offset),
             pin.name_size,
             vertical=vertical,
-            h_align="left" if dx > 0 or dy < 0 else "right",
+            align=("left" if dx > 0 or dy < 0 else "right", "center"),
         )
     elif name:
-        plotter.text(
-            name_ink, name, near, pin.name_size, vertical=vertical, h_align="center", v_align="bottom"
-        )
+        plotter.text(name_ink, name, near, pin.name_size, vertical=vertical, align=("center", "bottom"))
     if number:
         below = bool(name) and offset <= 0
         plotter.text(
@@ -62,8 +60,7 @@ def draw_pin(
             far if below else near,
             pin.number_size,
             vertical=vertical,
-            h_align="center",
-            v_align="top" if below else "bottom",
+            align=("center", "top" if below else "bottom"),
         )
 
 

@@ -243,8 +243,7 @@ def _draw_text(plotter: Plotter, ink: Ink, text: _PlacedText) -> None:
         text.at,
         style.size,
         vertical=text.vertical,
-        h_align=text.h_align,
-        v_align=text.v_align,
+        align=(text.h_align, text.v_align),
         pen=text_pen(style.size, bold=style.bold, thickness=style.thickness),
         italic=style.italic,
     )

@@ -52,7 +52,7 @@ def _draw_grid(plotter: Plotter, right: float, bottom: float) -> None:
                         name,
                         place if vertical else place[::-1],
                         1.3,
-                        h_align="center" if vertical else "left",
+                        align=("center" if vertical else "left", "center"),
                         pen=_PEN,
                     )
             field += 1

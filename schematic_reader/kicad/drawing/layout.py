@@ -140,12 +140,11 @@ class _BoxRecorder(Plotter):
         size: float,
         *,
         vertical: bool = False,
-        h_align: str = "left",
-        v_align: str = "center",
+        align: tuple[str, str] = ("left", "center"),
         pen: float = DEFAULT_PEN,
         italic: bool = False,
     ) -> None:
-        em = layout(text, h_align, v_align, pen / size, italic=italic)
+        em = layout(text, *align, pen / size, italic=italic)
         seen = " ".join(unescape(_MARKUP.sub(r"\1", text)).split())
         if not len(em) or not seen:
             return

@@ -85,15 +85,18 @@ class Plotter:
         size: float,
         *,
         vertical: bool = False,
-        h_align: str = "left",
-        v_align: str = "center",
+        align: tuple[str, str] = ("left", "center"),
         pen: float = DEFAULT_PEN,
         italic: bool = False,
     ) -> None:
-        """A text around its anchor; vertical text reads upward. A text without size is not drawn."""
+        """A text around its anchor; vertical text reads upward. A text without size is not drawn.
+
+        Args:
+            align: horizontal (left, center, right) and vertical (top, center, bottom).
+        """
         if size <= 0:
             return
-        em = layout(text, h_align, v_align, pen / size, italic=italic)
+        em = layout(text, *align, pen / size, italic=italic)
         if not len(em):
             return
         unit = size * self.scale

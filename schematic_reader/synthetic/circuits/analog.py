@@ -51,7 +51,7 @@ def _supply_unit(d: Draft, u: DraftPart, at: Spot) -> None:
         return
     quad = name in _QUAD
     high, low = _rails(d, name)
-    supply = d.part(name, *at, unit=5 if quad else 3, same_as=u)
+    supply = d.part(name, *at, unit_of=(u, 5 if quad else 3))
     top, bottom = supply["V+"], supply["V-"]
     d.power(high, top)
     d.power(low, bottom)

@@ -89,14 +89,9 @@ def _field_texts(part: DraftPart, at: Spot, m: Matrix, turn: Matrix, draft: Draf
     outline = part.outline
     local = turned_box(m, outline.body)
     body = (local[0] + at[0], local[1] + at[1], local[2] + at[0], local[3] + at[1])
-    cx, cy = (body[0] + body[2]) / 2, (body[1] + body[3]) / 2
     rule = part.fields
     if rule == "power":
-        if part.value in GROUNDS:
-            named = draft.style.ground_named
-            return (FieldText("Value", part.value, at[0], body[3] + 1.0),) if named else ()
-        below = body[3] - at[1] > at[1] - body[1]
-        return (FieldText("Value", part.value, at[0], body[3] + 0.9 if below else body[1] - 0.9),)
+        return _supply_text(part, at, body, draft)
     texts = (("Reference", part.kind.prefix + "00"), ("Value", part.value))
     ends = [(turned(m, s.x, s.y), turned(m, *s.out)) for s in outline.spots]
     if rule == "side":
@@ -116,14 +111,8 @@ def _field_texts(part: DraftPart, at: Spot, m: Matrix, turn: Matrix, draft: Draf
     if rule == "corner":
         return _stack(texts, body[2] + 0.6, body[1] - 0.4 - _LINE / 2, "left")
     if rule == "amplifier":
-        ahead = turned(m, *RIGHT)[0]
-        align = "left" if ahead > 0 else "right"
-        if all(out[1] for _, out in ends):  # the supply pins alone
-            return _stack(texts, cx + ahead, cy, align)
-        return (
-            FieldText("Reference", texts[0][1], cx + 0.3 * ahead, cy - 3.3, align),
-            FieldText("Value", texts[1][1], cx + 0.3 * ahead, cy + 3.3, align),
-        )
+        supplies = all(out[1] for _, out in ends)
+        return _on_amplifier(texts, body, turned(m, *RIGHT)[0], supplies=supplies)
     tops = sorted(at[0] + p[0] for p, out in ends if out == UP)
     lows = sorted(at[0] + p[0] for p, out in ends if out == DOWN)
     if rule == "below":
@@ -136,6 +125,29 @@ def _field_texts(part: DraftPart, at: Spot, m: Matrix, turn: Matrix, draft: Draf
     if not lows:
         return (reference, FieldText("Value", texts[1][1], body[0], body[3] + 1.0, "left"))
     return (reference, FieldText("Value", texts[1][1], lows[-1] + 0.7, body[3] + 1.0, "left"))
+
+
+def _supply_text(part: DraftPart, at: Spot, body: GridBox, draft: Draft) -> tuple[FieldText, ...]:
+    """The name of a supply over it, of a ground or a negative supply under it."""
+    if part.value in GROUNDS:
+        named = draft.style.ground_named
+        return (FieldText("Value", part.value, at[0], body[3] + 1.0),) if named else ()
+    below = body[3] - at[1] > at[1] - body[1]
+    return (FieldText("Value", part.value, at[0], body[3] + 0.9 if below else body[1] - 0.9),)
+
+
+def _on_amplifier(
+    texts: tuple[tuple[str, str], ...], body: GridBox, ahead: int, *, supplies: bool
+) -> tuple[FieldText, ...]:
+    """Over and under the output of an amplifier that points ``ahead``, or beside its unit of supply pins."""
+    cx, cy = (body[0] + body[2]) / 2, (body[1] + body[3]) / 2
+    align = "left" if ahead > 0 else "right"
+    if supplies:
+        return _stack(texts, cx + ahead, cy, align)
+    return (
+        FieldText("Reference", texts[0][1], cx + 0.3 * ahead, cy - 3.3, align),
+        FieldText("Value", texts[1][1], cx + 0.3 * ahead, cy + 3.3, align),
+    )
 
 
 def _over_one_sided(

@@ -233,12 +233,12 @@ def gates(d: Draft) -> None:
     first: DraftPart | None = None
     for i in range(d.rng.randint(1, 2)):
         inputs, out = ((("1", "2"), "3"), (("4", "5"), "6"))[i] if two else ((("1",), "2"), (("3",), "4"))[i]
-        u = d.part(name, 0, 12 * i, unit=i + 1, same_as=first)
+        u = d.part(name, 0, 12 * i, unit_of=(first, i + 1) if first else None)
         first = first or u
         for key in inputs:
             d.port(u, key, d.signal(d.choose("A#", "IN#", "X#")), shape="input")
         d.port(u, out, d.signal(d.choose("Y#", "NOT#")), shape="output")
-    supply = d.part(name, 24, 2, unit=5 if two else 7, same_as=first, fields="right")
+    supply = d.part(name, 24, 2, unit_of=(first or u, 5 if two else 7), fields="right")
     d.power(d.style.logic, supply["14"])
     d.ground(supply["7"])
 

@@ -157,21 +157,21 @@ class Draft:
         y: int,
         orientation: Matrix = IDENTITY,
         *,
-        unit: int = 1,
+        unit_of: tuple[DraftPart, int] | None = None,
         value: str | None = None,
-        same_as: DraftPart | None = None,
         side: Spot | None = None,
         fields: str = "",
     ) -> DraftPart:
-        """Place a symbol by its origin."""
+        """Place a symbol by its origin: a part of its own, or a further unit of the part in ``unit_of``."""
         kind = KINDS[name]
+        group, unit = (unit_of[0].group, unit_of[1]) if unit_of else (len(self.parts), 1)
         placed = DraftPart(
             kind,
             (x, y),
             orientation,
             unit,
             kind.value if value is None else value,
-            same_as.group if same_as else len(self.parts),
+            group,
             side,
             fields or kind.fields,
             OUTLINES[name, unit],

@@ -45,9 +45,9 @@ def _supply(unit: int, plus: str, minus: str) -> SymbolUnit:
     return SymbolUnit(unit, 1, (), pins)
 
 
-def _dual(name: str, library: str = "Amplifier_Operational", value: str | None = None) -> Kind:
+def _dual(name: str, library: str = "Amplifier_Operational", value: str = "") -> Kind:
     units = (_amplifier(1, "3", "2", "1"), _amplifier(2, "5", "6", "7"), _supply(3, "8", "4"))
-    return make_units(library, name, "U", units, fields="amplifier", value=value, footprint=_SO8)
+    return make_units(library, name, "U", units, fields="amplifier", value=value or name, footprint=_SO8)
 
 
 def _quad(name: str) -> Kind:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 from schematic_reader.kicad.model import (
     Arc,
@@ -109,34 +110,40 @@ def pin(
     return Pin(number, name, at(x, y), angle, mm(length), _PIN_KINDS[kind])
 
 
+class Options(TypedDict, total=False):
+    """What most symbols leave at its default.
+
+    Attributes:
+        fields: see ``Kind``.
+        value: of the value field; the symbol's name by default.
+        numbers, names: whether they are written at the pins.
+        name_offset: of a pin's name from the pin, in mm; 0 writes it over the pin.
+        footprint: library and name.
+        power: whether it is a power symbol.
+    """
+
+    fields: str
+    value: str
+    numbers: bool
+    names: bool
+    name_offset: float
+    footprint: str
+    power: bool
+
+
 def make(
     library: str,
     name: str,
     prefix: str,
     graphics: Sequence[Graphic],
     pins: Sequence[Pin],
-    *,
-    fields: str = "side",
-    value: str | None = None,
-    numbers: bool = False,
-    names: bool = False,
-    name_offset: float = 0.508,
-    footprint: str = "",
+    **options: Unpack[Options],
 ) -> Kind:
-    """One-unit symbol; ``numbers`` and ``names`` say what is written at its pins."""
+    """A one-unit symbol of two terminals or so: no texts at its pins, its fields at its side."""
     units = (SymbolUnit(0, 1, tuple(graphics)), SymbolUnit(1, 1, (), tuple(pins)))
-    return make_units(
-        library,
-        name,
-        prefix,
-        units,
-        fields=fields,
-        value=value,
-        numbers=numbers,
-        names=names,
-        name_offset=name_offset,
-        footprint=footprint,
-    )
+    defaults: Options = {"fields": "side", "numbers": False, "names": False}
+    defaults.update(options)
+    return make_units(library, name, prefix, units, **defaults)
 
 
 def make_units(
@@ -144,20 +151,15 @@ def make_units(
     name: str,
     prefix: str,
     units: tuple[SymbolUnit, ...],
-    *,
-    fields: str = "box",
-    value: str | None = None,
-    numbers: bool = True,
-    names: bool = True,
-    name_offset: float = 0.508,
-    footprint: str = "",
-    power: bool = False,
+    **options: Unpack[Options],
 ) -> Kind:
-    shown = name if value is None else value
+    """A symbol of several units: as an integrated circuit, unless ``options`` say otherwise."""
+    shown = options.get("value", name)
+    power = options.get("power", False)
     properties = (
         Property("Reference", prefix, at(2, 1), hidden=power),
         Property("Value", shown, at(2, -1)),
-        Property("Footprint", footprint, hidden=True),
+        Property("Footprint", options.get("footprint", ""), hidden=True),
         Property("Datasheet", "~", hidden=True),
     )
     symbol = LibSymbol(
@@ -165,11 +167,11 @@ def make_units(
         properties,
         units,
         power=power,
-        pin_numbers_hidden=not numbers,
-        pin_names_hidden=not names,
-        pin_name_offset=name_offset,
+        pin_numbers_hidden=not options.get("numbers", True),
+        pin_names_hidden=not options.get("names", True),
+        pin_name_offset=options.get("name_offset", 0.508),
     )
-    return Kind(symbol, prefix, fields, shown)
+    return Kind(symbol, prefix, options.get("fields", "box"), shown)
 
 
 def text_steps(text: str) -> float:
@@ -245,9 +247,8 @@ def chip(
     *,
     prefix: str = "U",
     width: int = 0,
-    value: str | None = None,
-    footprint: str = "",
+    **options: Unpack[Options],
 ) -> Kind:
     """A one-unit integrated circuit or module drawn as a box."""
     units = (chip_unit(1, left, right, top, bottom, width),)
-    return make_units(library, name, prefix, units, value=value, footprint=footprint)
+    return make_units(library, name, prefix, units, **options)

@@ -315,8 +315,8 @@ def test_everything_at_once_survives_png() -> None:
 
 def test_another_process_draws_the_same_bytes() -> None:
     code = (
-        "import hashlib, sys; sys.path[:0] = ['tests', '.']\n"
-        "from kicad_sheets import every_feature\n"
+        "import hashlib, sys; sys.path[:0] = ['.']\n"
+        "from tests.support.kicad_sheets import every_feature\n"
         "from schematic_reader.kicad.drawing.draw import draw_sheet, encode_png\n"
         "print(hashlib.sha256(encode_png(draw_sheet(every_feature(), width=640))).hexdigest())"
     )
