@@ -1,10 +1,10 @@
 """``python -m stages.predict SHEET...``: read schematic sheets and print their parts.
 
 A sheet is a PNG, JPEG, WebP, SVG or PDF (every page is one), a .kicad_sch, a folder of them, or - for
-standard input. What is asked, and how large pictures are, is told by params.yaml, as in training. Prints a
-bill of materials as CSV (or JSON, or a table); for the tasks yaml, json and schematic, the answer itself.
-A file that cannot be read is one line on stderr, and the exit status is their number (at most 125).
-With --serve, a page on this machine does the same for sheets that are dropped on it.
+standard input. Prompt and picture size follow params.yaml, as in training. Prints a bill of materials as CSV
+(or JSON, or a table); for the tasks yaml, json and schematic, the answer itself. A file that cannot be read
+is one line on stderr, and the exit status is their number (at most 125). With --serve, a local page does the
+same for sheets that are dropped on it.
 """
 
 from __future__ import annotations
@@ -19,40 +19,40 @@ from schematic_reader.cli import UserError, run
 from schematic_reader.config import Params, TaskName, load_params
 from schematic_reader.predict.batches import read_files
 from schematic_reader.predict.model_source import OWN, ModelSource, find_model
-from schematic_reader.predict.opened_sheet import SheetLimits, drawing_scale
+from schematic_reader.predict.opened_sheet import SheetLimits, render_scale
 from schematic_reader.predict.output import formatted
 from schematic_reader.predict.sheet_reader import SheetReader
 from schematic_reader.tasks import task as task_named
 
-MOST_FAILED = 125  # a shell means something else by a greater exit status
+MAX_EXIT_STATUS = 125  # shells reserve greater ones
 log = logging.getLogger(__name__)
 
 
 def main() -> None:
     """Read the sheets of the command line, or serve the page."""
     parser = command_line()
-    words = parser.parse_args()
-    if bool(words.sheets) == words.serve:
-        parser.error("name a sheet, or --serve" if words.sheets == [] else "--serve takes no sheets")
+    args = parser.parse_args()
+    if bool(args.sheets) == args.serve:
+        parser.error("name a sheet, or --serve" if args.sheets == [] else "--serve takes no sheets")
     params = load_params()
-    task = words.task or params.task
-    if task != "components" and words.format in ("csv", "table"):
+    task = args.task or params.task
+    if task != "components" and args.format in ("csv", "table"):
         raise UserError(f"an answer to the task {task} has no columns: leave --format out, or --format json")
     if task != params.task:
         log.warning("params.yaml has task: %s, so a model trained with it may not know %s", params.task, task)
-    weights = find_model(words.adapter, params)
-    limits = SheetLimits(params.image, params.clean.max_pixels, drawing_scale(params))
-    if words.serve:
+    source = find_model(args.adapter, params)
+    limits = SheetLimits(params.image, params.clean.max_pixels, render_scale(params))
+    if args.serve:
         from schematic_reader.predict.server import serve
 
-        serve(partial(load_reader, weights, task, params), limits, host=words.host, port=words.port)
+        serve(partial(load_reader, source, task, params), limits, host=args.host, port=args.port)
         return
     readings, failed = read_files(
-        words.sheets, limits, partial(load_reader, weights, task, params), batch_size=weights.model.batch_size
+        args.sheets, limits, partial(load_reader, source, task, params), batch_size=source.model.batch_size
     )
     if readings:
-        sys.stdout.write(formatted(readings, words.format, task, calibrated=weights.calibration is not None))
-    sys.exit(min(failed, MOST_FAILED))
+        sys.stdout.write(formatted(readings, args.format, task, calibrated=source.calibration is not None))
+    sys.exit(min(failed, MAX_EXIT_STATUS))
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -62,9 +62,7 @@ def command_line() -> argparse.ArgumentParser:
         "python -m stages.predict", description=__doc__, formatter_class=formatter
     )
     parser.add_argument("sheets", nargs="*", metavar="SHEET", help="a file, a folder, or -")
-    parser.add_argument(
-        "--task", choices=get_args(TaskName), help="what is asked; params.yaml's task if not given"
-    )
+    parser.add_argument("--task", choices=get_args(TaskName), help="params.yaml's task if not given")
     parser.add_argument("--format", choices=("csv", "json", "table"), help="csv if not given")
     parser.add_argument("--adapter", default=OWN, metavar="PATH_OR_ID", help=f"{OWN} if not given")
     parser.add_argument("--serve", action="store_true", help="a page to drop sheets on, until Ctrl-C")
@@ -73,17 +71,17 @@ def command_line() -> argparse.ArgumentParser:
     return parser
 
 
-def load_reader(weights: ModelSource, task: TaskName, params: Params) -> SheetReader:
+def load_reader(source: ModelSource, task_name: TaskName, params: Params) -> SheetReader:
     """Load the model. This imports torch."""
     from schematic_reader.generation.answerer import open_answerer
 
-    if task == "components" and weights.calibration is None:
-        log.warning("no calibration.json goes with the model: confidences are what it says of itself")
-    asked = task_named(task)
-    adapter = None if weights.whole else weights.folder
-    answerer = open_answerer(weights.model, asked, params.evaluate, seed=params.seed, adapter=adapter)
+    if task_name == "components" and source.calibration is None:
+        log.warning("no calibration.json: confidences are uncalibrated token probabilities")
+    task = task_named(task_name)
+    adapter = None if source.whole else source.folder
+    answerer = open_answerer(source.model, task, params.evaluate, seed=params.seed, adapter=adapter)
     answerer.load()  # now, not with the first sheet
-    return SheetReader(answerer.answer, asked, params.messages, weights.calibration)
+    return SheetReader(answerer.answer, task, params.messages, source.calibration)
 
 
 if __name__ == "__main__":

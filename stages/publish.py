@@ -1,8 +1,9 @@
 """``python -m stages.publish --repo OWNER/NAME``: send the trained adapter and its model card to the Hub.
 
 Writes published/ (adapter, processor, model card with the training curve) and commits it to the model
-repository OWNER/NAME, which is made if need be. The card tells base model, data set, settings, results and
-Git commit, so the working tree has to be clean and every stage up to date. The token comes from HF_TOKEN.
+repository OWNER/NAME, which is created if it does not exist. The card names base model, data set, settings,
+results and Git commit, so the working tree has to be clean and every stage up to date. The token comes from
+HF_TOKEN.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from schematic_reader.cli import run
 from schematic_reader.config import Params, load_params
 from schematic_reader.io.files import atomic_folder
 from schematic_reader.publish.card import PublishedWeights
-from schematic_reader.publish.folder import cached_commit, copy_adapter, write_about
+from schematic_reader.publish.folder import cached_commit, copy_adapter, write_card
 from schematic_reader.publish.provenance import find_provenance
-from schematic_reader.publish.upload import check_repository, require_token, send
+from schematic_reader.publish.upload import check_repository, require_token, upload_folder
 
 ADAPTER = Path("models/adapter")
 FOLDER = Path("published")
@@ -25,27 +26,28 @@ FOLDER = Path("published")
 
 def main() -> None:
     """Publish what the current folder holds."""
-    words = command_line().parse_args()
-    check_repository(words.repo)
-    token = None if words.dry_run else require_token()
+    args = command_line().parse_args()
+    check_repository(args.repo)
+    token = None if args.dry_run else require_token()
     params = load_params()
-    provenance = find_provenance(forced=words.force)
-    weights = PublishedWeights(words.repo, words.merged, cached_commit(params.active.model))
+    provenance = find_provenance(forced=args.force)
+    weights = PublishedWeights(args.repo, args.merged, cached_commit(params.active.model))
     with atomic_folder(FOLDER) as folder:
-        if words.merged:
+        if args.merged:
             write_merged(params, folder)
         else:
             copy_adapter(ADAPTER, params.active.model.base, folder)
-        write_about(folder, weights, params, provenance)
+        write_card(folder, weights, params, provenance)
     files = sorted(FOLDER.iterdir())
     for path in files:
         print(f"{path.stat().st_size:>14,}  {path.name}")
     total = f"{sum(path.stat().st_size for path in files):,} bytes in {len(files)} files"
     if token is None:
-        print(f"{total} in {FOLDER} would go to {words.repo}; nothing was sent")
+        print(f"{total} in {FOLDER} would go to {args.repo}; nothing was sent")
         return
-    message = f"Publish {'merged weights' if words.merged else 'adapter'} of commit {provenance.commit[:12]}"
-    print(f"{total} sent: {send(FOLDER, words.repo, private=words.private, message=message, token=token)}")
+    message = f"Publish {'merged weights' if args.merged else 'adapter'} of commit {provenance.commit[:12]}"
+    commit = upload_folder(FOLDER, args.repo, private=args.private, message=message, token=token)
+    print(f"{total} sent: {commit}")
 
 
 def command_line() -> argparse.ArgumentParser:

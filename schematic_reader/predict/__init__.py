@@ -1,1 +1,1 @@
-"""Reading sheets from outside: opening files of any kind, and parts lists for a spreadsheet or a browser."""
+"""Read sheets from outside: files of any kind in; a bill of materials for a spreadsheet or a browser out."""

@@ -1,4 +1,4 @@
-"""What the command line names, read in batches by a model that is loaded when the first sheet is open."""
+"""Read the files of a command line in batches; the model is loaded once a sheet is open."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ log = logging.getLogger(__name__)
 
 
 def read_files(
-    words: Sequence[str], limits: SheetLimits, load: Callable[[], SheetReader], *, batch_size: int
+    arguments: Sequence[str], limits: SheetLimits, load: Callable[[], SheetReader], *, batch_size: int
 ) -> tuple[list[Reading], int]:
-    """Read what the words of the command line name, and count the files that could not be read.
+    """The readings of all sheets of ``arguments``, and the number of files that could not be read.
 
-    The model is loaded when the first sheet is open, so that bad files are told at once.
+    The model is loaded when the first sheet is open, so that bad files are reported at once.
     """
     readings: list[Reading] = []
     waiting: list[OpenedSheet] = []
     failed, reader = 0, None
-    for found in chain(opened(words, limits), [None]):
+    for found in chain(opened(arguments, limits), [None]):
         if isinstance(found, UserError):
             print(f"error: {found}", file=sys.stderr)
             failed += 1
@@ -41,13 +41,13 @@ def read_files(
             log.info("%d read, %.1f s a sheet", len(batch), (time.perf_counter() - start) / len(batch))
     for reading in readings:
         if reading.cut:
-            log.warning("%s: the answer stops at evaluate.max_new_tokens and may lack parts", reading.origin)
+            log.warning("%s: answer truncated at evaluate.max_new_tokens, may be incomplete", reading.origin)
     return readings, failed
 
 
-def opened(words: Sequence[str], limits: SheetLimits) -> Iterator[list[OpenedSheet] | UserError]:
+def opened(arguments: Sequence[str], limits: SheetLimits) -> Iterator[list[OpenedSheet] | UserError]:
     """The sheets of each file, or what is wrong with it."""
-    for name in named_files(words):
+    for name in named_files(arguments):
         if isinstance(name, UserError):
             yield name
             continue

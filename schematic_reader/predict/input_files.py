@@ -1,4 +1,4 @@
-"""Where sheets come from on a command line: files, folders and standard input."""
+"""Input files of a command line: files, folders and standard input."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ SUFFIXES = (
 )  # fmt: skip
 
 
-def named_files(words: Sequence[str]) -> Iterator[str | UserError]:
-    """The files that the words of a command line name, or what is wrong with a word.
+def named_files(arguments: Sequence[str]) -> Iterator[str | UserError]:
+    """The files that the arguments of a command line name, or what is wrong with an argument.
 
     A folder stands for the files with one of ``SUFFIXES`` in it and in the folders in it, by name; those that
     start with a dot are left out.
     """
-    for word in words:
+    for word in arguments:
         path = Path(word)
         if word == STANDARD_INPUT or not path.is_dir():
             yield word
@@ -40,16 +40,16 @@ def named_files(words: Sequence[str]) -> Iterator[str | UserError]:
 
 
 def read_file(name: str) -> tuple[str, bytes]:
-    """How the file is called in the output, and its bytes, at most one more than ``MAX_BYTES``.
+    """The file's name for the output, and its bytes, at most one more than ``MAX_BYTES``.
 
     Raises:
         UserError: it is missing or cannot be read; one line that names it.
     """
     if name == STANDARD_INPUT:
         return "standard input", sys.stdin.buffer.read(MAX_BYTES + 1)
-    shown = os.fsencode(name).decode("utf-8", "replace")  # a name may be no UTF-8
+    label = os.fsencode(name).decode("utf-8", "replace")  # a name may be no UTF-8
     try:
         with Path(name).open("rb") as file:
-            return shown, file.read(MAX_BYTES + 1)
+            return label, file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise UserError(f"{shown}: {(error.strerror or str(error)).lower()}") from None
+        raise UserError(f"{label}: {(error.strerror or str(error)).lower()}") from None

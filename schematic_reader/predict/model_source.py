@@ -1,4 +1,4 @@
-"""Which model reads: the adapter that this repository trained, another folder, or one on the Hub."""
+"""Find the model to read with: this repository's adapter, another folder, or a model on the Hub."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ModelSource:
     calibration: Calibration | None
 
 
-def find_model(word: str, params: Params) -> ModelSource:
+def find_model(name: str, params: Params) -> ModelSource:
     """What ``--adapter`` names: a folder with an adapter or a whole model, or an id of either on the Hub.
 
     The base is the one that the adapter was trained on, in the precision and on the device of the profile
@@ -40,19 +40,19 @@ def find_model(word: str, params: Params) -> ModelSource:
     Raises:
         UserError: there is no such adapter.
     """
-    folder = _folder(word)
-    calibration = _calibration(folder, own=word == OWN)
+    folder = _folder(name)
+    calibration = _calibration(folder, own=name == OWN)
     active = params.active.model
     if not (folder / "adapter_config.json").is_file():
         if not (folder / "config.json").is_file():
-            raise UserError(f"{word} holds no adapter_config.json: {_fix(word)}")
+            raise UserError(f"{name} holds no adapter_config.json: {_fix(name)}")
         return ModelSource(folder, replace(active, base=str(folder), revision=None), True, calibration)
     if not (folder / "adapter_model.safetensors").is_file():
-        raise UserError(f"{word} holds no adapter_model.safetensors: {_fix(word)}")
+        raise UserError(f"{name} holds no adapter_model.safetensors: {_fix(name)}")
     config = read_json(folder / "adapter_config.json", "train")
     base = config.get("base_model_name_or_path")
     if not isinstance(base, str) or not base:
-        raise UserError(f"{word}: adapter_config.json names no base model: {_fix(word)}")
+        raise UserError(f"{name}: adapter_config.json names no base model: {_fix(name)}")
     same = [
         profile.model for profile in (params.active, *params.profiles.values()) if profile.model.base == base
     ]
@@ -60,31 +60,31 @@ def find_model(word: str, params: Params) -> ModelSource:
     return ModelSource(folder, model, False, calibration)
 
 
-def _fix(word: str) -> str:
-    if word == OWN:
+def _fix(name: str) -> str:
+    if name == OWN:
         return "run `dvc repro` to train one, or `dvc pull` to get your team's"
     return "name a folder that stages.train or stages.publish wrote, or an id on the Hub"
 
 
-def _folder(word: str) -> Path:
-    path = Path(word)
+def _folder(name: str) -> Path:
+    path = Path(name)
     if path.is_dir():
         return path
     # An id on the Hub looks like a path; where its first part is a folder here, a path is meant.
-    if not _HUB_ID.fullmatch(word) or path.parent.is_dir():
-        raise UserError(f"there is no folder {word}: {_fix(word)}")
+    if not _HUB_ID.fullmatch(name) or path.parent.is_dir():
+        raise UserError(f"there is no folder {name}: {_fix(name)}")
     try:
-        return Path(snapshot_download(word, allow_patterns=_WEIGHTS))
+        return Path(snapshot_download(name, allow_patterns=_WEIGHTS))
     except (OSError, ValueError, HfHubHTTPError) as error:
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise UserError(
-            f"no adapter {word!r} here or on the Hub: check the id, the network, and HF_TOKEN if it is "
+            f"no adapter {name!r} here or on the Hub: check the id, the network, and HF_TOKEN if it is "
             f"private ({reason})"
         ) from None
 
 
 def _calibration(folder: Path, *, own: bool) -> Calibration | None:
-    """What stands beside the weights or, for this repository's own, what ``stages.evaluate`` wrote."""
+    """The calibration beside the weights or, for this repository's own, that of ``stages.evaluate``."""
     for path in (folder / CALIBRATION, *([_OWN_CALIBRATION] if own else [])):
         if path.is_file():
             calibration = Calibration.read(path)

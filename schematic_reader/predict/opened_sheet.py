@@ -1,4 +1,4 @@
-"""A sheet from outside as the model gets it, from a picture or a drawing of any kind that is read here."""
+"""Open a sheet from outside, a picture or a vector file, as the model gets it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from schematic_reader.cli import UserError
 from schematic_reader.config import Image, Params
 from schematic_reader.io.picture import PictureError, fit_within, open_picture
 from schematic_reader.kicad.drawing.draw import PIXELS_PER_MM
-from schematic_reader.predict.rendering import RenderScale, draw, vector_format
+from schematic_reader.predict.rendering import RenderScale, render, vector_format
 
 MAX_BYTES = 100_000_000  # of one file; a page of a schematic has a few hundred thousand
-LEAST_SIDE = 32  # pixels; a letter takes 5
+MIN_SIDE = 32  # pixels; a letter takes 5
 
 
 @dataclass(frozen=True)
 class SheetLimits:
-    """How large sheets may be and how they are drawn.
+    """Limits on the size of sheets, and the resolution of rendering.
 
     Attributes:
-        image: the largest picture that the model gets.
-        max_pixels: the largest picture that is decoded, width times height.
-        scale: how large drawings become.
+        image: the model's limits.
+        max_pixels: width times height of the largest picture that is decoded.
+        scale: of vector files.
     """
 
     image: Image
@@ -52,7 +52,7 @@ class OpenedSheet:
 
 
 def open_sheets(file: str, data: bytes, limits: SheetLimits) -> list[OpenedSheet]:
-    """The sheets of a file: one, or each page of a PDF. What it is tells its content, not its name.
+    """The sheets of a file: one, or each page of a PDF. The format is told by content, not by name.
 
     Raises:
         UserError: it is no sheet, too small or too large, damaged or encrypted; one line that names the file.
@@ -63,7 +63,7 @@ def open_sheets(file: str, data: bytes, limits: SheetLimits) -> list[OpenedSheet
         kind = vector_format(data)
         if kind is None:
             return [OpenedSheet(SheetOrigin(file), _checked(_picture(data, limits), limits))]
-        pages = [_checked(page, limits) for page in draw(kind, data, limits.scale)]
+        pages = [_checked(page, limits) for page in render(kind, data, limits.scale)]
     except UserError as error:
         raise UserError(f"{file}: {error}") from None
     if kind != "pdf":
@@ -75,7 +75,7 @@ def _picture(data: bytes, limits: SheetLimits) -> PILImage.Image:
     if not data:
         raise UserError("it is empty")
     try:
-        # A phone writes which way up a photograph is beside the pixels.
+        # Photographs have their orientation in EXIF.
         return ImageOps.exif_transpose(open_picture(data, max_pixels=limits.max_pixels))
     except PictureError as error:
         if error.reason == "too_large":
@@ -84,25 +84,25 @@ def _picture(data: bytes, limits: SheetLimits) -> PILImage.Image:
                 "params.yaml"
             ) from None
         raise UserError(
-            "no sheet that can be read (a whole PNG, JPEG, WebP, SVG, PDF or .kicad_sch is wanted)"
+            "no readable sheet: expected a complete PNG, JPEG, WebP, SVG, PDF or .kicad_sch"
         ) from None
 
 
 def _checked(picture: PILImage.Image, limits: SheetLimits) -> PILImage.Image:
     """The picture within the limits."""
     fitted = fit_within(picture, max_side=limits.image.max_side, max_pixels=limits.image.max_pixels)
-    if min(fitted.size) < LEAST_SIDE:
+    if min(fitted.size) < MIN_SIDE:
         raise UserError(
             f"{picture.width} x {picture.height} pixels is too small or too narrow for a sheet: at least "
-            f"{LEAST_SIDE} a side must be left when it is at most {limits.image.max_side} long"
+            f"{MIN_SIDE} a side must be left when it is at most {limits.image.max_side} long"
         )
     return fitted
 
 
-def drawing_scale(params: Params) -> RenderScale:
-    """Drawings become as large as the sheets that the model has learned from.
+def render_scale(params: Params) -> RenderScale:
+    """Vector files are rendered at the scale of the sheets that the model was trained on.
 
-    The real ones are kicad-cli's, of one scale; the built-in ones are all of one size.
+    Open Schematics has kicad-cli's renderings, all of one scale; generated sheets are all of one size.
     """
     data, image = params.active.data, params.image
     canvas = (data.width, data.height) if data.source == "sample" and data.width and data.height else None

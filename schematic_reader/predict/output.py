@@ -12,13 +12,13 @@ from schematic_reader.io.display import ellipsized, printable
 from schematic_reader.predict.parts import Reading, bill_of_materials
 
 COLUMNS = ("part", "kind", "seen in", "confidence")
-_MARK = "\ufeff"  # by which Excel knows UTF-8
+_BOM = "\ufeff"  # the byte order mark by which Excel detects UTF-8
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-_WIDEST = 60  # of a column of the table
+_MAX_CELL_WIDTH = 60  # of a column of the table
 
 
 def formatted(readings: Sequence[Reading], format: str | None, task: str, *, calibrated: bool) -> str:
-    """The output in the format asked for."""
+    """The output in that format; None is CSV, or plain text for the structured tasks."""
     if format == "json":
         return as_json(readings, task=task, calibrated=calibrated)
     if task != "components":
@@ -29,15 +29,15 @@ def formatted(readings: Sequence[Reading], format: str | None, task: str, *, cal
 def as_csv(readings: Sequence[Reading]) -> str:
     """A bill of materials that a spreadsheet opens by a double click.
 
-    A spreadsheet takes a cell that starts with ``=``, ``+``, ``-`` or ``@`` for a formula, which a sheet's
-    author could have written (OWASP, CSV Injection). Such a cell starts with an apostrophe here; that goes
-    for names like ``+3V3`` too, which a spreadsheet would otherwise try to compute.
+    A spreadsheet evaluates a cell that starts with ``=``, ``+``, ``-`` or ``@`` as a formula, which a sheet's
+    author could have written (OWASP, CSV Injection). Such a cell gets a leading apostrophe, names like
+    ``+3V3`` included.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows(map(_without_formula, row) for row in _rows(readings))
-    return _MARK + out.getvalue()
+    return _BOM + out.getvalue()
 
 
 def as_table(readings: Sequence[Reading]) -> str:
@@ -51,7 +51,7 @@ def as_table(readings: Sequence[Reading]) -> str:
 def as_json(readings: Sequence[Reading], *, task: str, calibrated: bool) -> str:
     """``task``, ``calibrated`` and ``sheets``.
 
-    ``calibrated`` tells whether confidences are probabilities, or only what the model says of itself.
+    ``calibrated`` is false where confidences are uncalibrated token probabilities.
     """
     found = {"task": task, "calibrated": calibrated, "sheets": sheets(readings)}
     return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
@@ -103,4 +103,4 @@ def _without_formula(cell: str) -> str:
 
 
 def _cell(text: str) -> str:
-    return ellipsized(printable(text), _WIDEST)
+    return ellipsized(printable(text), _MAX_CELL_WIDTH)

@@ -1,7 +1,7 @@
-"""What kind of part a library symbol is, told from its name alone.
+"""The kind of part of a library symbol, by its name alone.
 
 KiCad's libraries name generic symbols by their kind (``R_Small``, ``Conn_01x04``, KiCad Library Convention
-S3), and many private libraries follow. A part number says nothing of the sort and is called ``other``.
+S3), and many private libraries follow. A bare part number is ``other``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ OTHER = "other"
 # Library nicknames that some exporters put before the name.
 _NICKNAME = re.compile(r"^(?:.*/|(?:Device|power|Connector|Mechanical|Switch|Diode)_)", re.IGNORECASE)
 
-# The first that matches counts. A name goes on after a kind's word with anything but a letter.
+# The first match counts. What follows a kind's word in a name must not be a letter.
 _RULES = [
     (kind, re.compile(rf"(?:{pattern})", re.IGNORECASE))
     for kind, pattern in (
@@ -42,7 +42,7 @@ _RULES = [
 ]
 
 
-def kind_of(name: str) -> str:
+def part_kind(name: str) -> str:
     """One of power, connector, resistor and so on, or ``other``."""
     bare = _NICKNAME.sub("", name.strip())
     return next((kind for kind, pattern in _RULES if pattern.match(bare)), OTHER)

@@ -1,4 +1,4 @@
-"""What was read on a sheet, and the parts of several sheets as one bill of materials."""
+"""The reading of a sheet, and the parts of several sheets as one bill of materials."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from schematic_reader.predict.opened_sheet import SheetOrigin
-from schematic_reader.predict.part_kinds import kind_of
+from schematic_reader.predict.part_kinds import part_kind
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part that a sheet shows; ``confidence`` is the probability that it does, None where none was kept."""
+    """A part on a sheet; ``confidence`` is the probability that it is there, None where there is none."""
 
     name: str
     confidence: float | None
 
     @property
     def kind(self) -> str:
-        return kind_of(self.name)
+        return part_kind(self.name)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What the model said about the sheet at ``origin``: its answer, and for components the parts in it.
+    """The model's answer for the sheet at ``origin``, and for the task components the parts in it.
 
-    ``cut`` tells that the answer ran into ``evaluate.max_new_tokens``.
+    ``cut`` is true where the answer was truncated at ``evaluate.max_new_tokens``.
     """
 
     origin: SheetOrigin
@@ -36,7 +36,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class BomLine:
-    """A line of a bill of materials. ``confidence`` is that of the sheet that shows the part most clearly."""
+    """A line of a bill of materials; ``confidence`` is the highest of its sheets."""
 
     part: str
     kind: str
@@ -51,8 +51,8 @@ def bill_of_materials(readings: Iterable[Reading]) -> list[BomLine]:
         for part in reading.parts:
             seen.setdefault(part.name, []).append((str(reading.origin), part.confidence))
     lines = []
-    for name, places in seen.items():
-        confidences = [confidence for _, confidence in places if confidence is not None]
-        sheets = tuple(dict.fromkeys(sheet for sheet, _ in places))
-        lines.append(BomLine(name, kind_of(name), sheets, max(confidences, default=None)))
+    for name, found in seen.items():
+        confidences = [confidence for _, confidence in found if confidence is not None]
+        sheets = tuple(dict.fromkeys(sheet for sheet, _ in found))
+        lines.append(BomLine(name, part_kind(name), sheets, max(confidences, default=None)))
     return sorted(lines, key=lambda line: (line.kind, line.part.casefold(), line.part))

@@ -1,10 +1,10 @@
-"""Drawings become pictures: PDF by PDFium, SVG by resvg, KiCad text by this project's own renderer.
+"""Render vector files: PDF by PDFium, SVG by resvg, KiCad text by this project's own renderer.
 
 Files from outside can crash a renderer (a deeply nested SVG overflows resvg's stack) or keep it busy for
-hours, so that each is drawn by a process of its own, within bounds of time and memory:
+hours, so each is rendered in a process of its own, with limits on time and memory:
 ``python -m schematic_reader.predict.rendering KIND SCALE``, SCALE as JSON, reads the file from standard input
-and writes each page to standard output as width, height (32 bits each, big-endian) and RGB bytes. What is
-wrong with the file is one line on standard error, with exit status 1.
+and writes each page to standard output as width, height (32 bits each, big-endian) and RGB bytes. A bad
+file is one line on standard error, with exit status 1.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from schematic_reader.io.picture import fitted_size
 MAX_PAGES = 50
 SECONDS = 60
 _MEMORY = 4 << 30  # bytes of address space
-_FINER = 2  # times the limits: thin strokes look best, and as in training, when a finer picture is shrunk
-_MOST_RATIO = 20  # of the longer side to the shorter
-_LEAST_LENGTH = 25.4  # mm; what is drawn smaller has no scale to keep
-_FRAMED_WIDTH = 200.0  # mm
-_MOST_LENGTH = 100_000.0  # mm
-_MM_A_POINT = 25.4 / 72
-_MM_A_PIXEL = 25.4 / 96  # CSS
+_SUPERSAMPLING = 2  # times the limits: shrinking keeps thin strokes visible, as in training
+_MAX_ASPECT_RATIO = 20  # of the longer side to the shorter
+_MIN_LENGTH = 25.4  # mm; anything smaller has no meaningful scale
+_MIN_FRAMED_WIDTH = 200.0  # mm
+_MAX_LENGTH = 100_000.0  # mm
+_MM_PER_POINT = 25.4 / 72
+_MM_PER_PIXEL = 25.4 / 96  # CSS
 _MM = {
-    "": _MM_A_PIXEL,
-    "px": _MM_A_PIXEL,
-    "pt": _MM_A_POINT,
-    "pc": 12 * _MM_A_POINT,
+    "": _MM_PER_PIXEL,
+    "px": _MM_PER_PIXEL,
+    "pt": _MM_PER_POINT,
+    "pc": 12 * _MM_PER_POINT,
     "in": 25.4,
     "cm": 10.0,
     "mm": 1.0,
@@ -50,14 +50,14 @@ _HEADER = struct.Struct(">II")
 
 @dataclass(frozen=True)
 class RenderScale:
-    """How large drawings become.
+    """The resolution at which vector files are rendered.
 
     Attributes:
-        pixels_per_mm: of a drawing on paper that the limits leave room for.
-        max_side: pixels of width or height that the model gets.
-        max_pixels: width times height that it gets; drawings may be finer, and are to be shrunk.
-        canvas: width and height in pixels. With it every drawing becomes a picture of this very size, scaled
-            to fit and laid into the upper left corner of white paper, as ``sources.sample`` draws its sheets.
+        pixels_per_mm: of a sheet that fits the limits.
+        max_side: the model's limit on width and height, in pixels.
+        max_pixels: its limit on width times height; a rendering may exceed both and is shrunk afterwards.
+        canvas: width and height in pixels. With it every rendering has this size, scaled to fit and placed in
+            the upper left corner of white paper, as ``synthetic.sample`` draws its sheets.
     """
 
     pixels_per_mm: float
@@ -67,9 +67,9 @@ class RenderScale:
 
 
 def vector_format(data: bytes) -> str | None:
-    """Which of ``pdf``, ``svg`` and ``kicad`` the file is by its beginning; None for anything else."""
+    """``pdf``, ``svg`` or ``kicad`` by the file's first bytes; None for anything else."""
     head = data[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
-    if b"%PDF-" in data[:1024]:  # PDFium allows as much before it
+    if b"%PDF-" in data[:1024]:  # PDFium accepts a header this late
         return "pdf"
     if head.startswith((b"(kicad_sch", b"EESchema")):
         return "kicad"
@@ -78,8 +78,8 @@ def vector_format(data: bytes) -> str | None:
     return None
 
 
-def draw(kind: str, data: bytes, scale: RenderScale) -> list[PILImage.Image]:
-    """RGB pictures of all pages, in a process of its own.
+def render(kind: str, data: bytes, scale: RenderScale) -> list[PILImage.Image]:
+    """RGB pictures of all pages, rendered in a process of its own.
 
     Raises:
         UserError: the file is damaged, encrypted, has too many pages or takes too much time or memory.
@@ -95,12 +95,12 @@ def draw(kind: str, data: bytes, scale: RenderScale) -> list[PILImage.Image]:
             env={**os.environ, "PYTHONPATH": root, "OPENBLAS_NUM_THREADS": "1"},
         )
     except subprocess.TimeoutExpired:
-        raise UserError(f"drawing it takes over {SECONDS} seconds: export it as a PNG") from None
+        raise UserError(f"rendering takes over {SECONDS} seconds: export it as a PNG") from None
     if done.returncode:
         line = done.stderr.decode(errors="replace").strip()
-        if line.startswith("error: "):  # Python 3.12.1 may crash on its way out, after the line was said
+        if line.startswith("error: "):  # Python 3.12.1 may crash at exit, after the line is printed
             raise UserError(line.removeprefix("error: "))
-        raise UserError("the renderer broke on it, for it is damaged or huge: export it as a PNG")
+        raise UserError("rendering failed: the file is damaged or too large; export it as a PNG")
     return list(_pages(done.stdout))
 
 
@@ -114,33 +114,33 @@ def _pages(stream: bytes) -> Iterator[PILImage.Image]:
 
 
 def main() -> None:
-    """Draw the file on standard input."""
+    """Render the file on standard input."""
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     kind, settings = sys.argv[1:]
     scale = RenderScale(**json.loads(settings))
-    drawn = {"pdf": _draw_pdf, "svg": _draw_svg, "kicad": _draw_kicad}[kind]
+    drawn = {"pdf": _render_pdf, "svg": _render_svg, "kicad": _render_kicad}[kind]
     for picture in drawn(sys.stdin.buffer.read(), scale):
         page = _on_white(picture, scale.canvas or picture.size)
         sys.stdout.buffer.write(_HEADER.pack(*page.size) + page.tobytes())
 
 
 def _size(width: float, height: float, scale: RenderScale) -> tuple[int, int]:
-    """The size in pixels of a drawing of ``width`` x ``height`` mm.
+    """The size in pixels of a sheet of ``width`` x ``height`` mm.
 
-    Where the scale would show nothing, because the file calls the drawing a few millimetres large, it becomes
-    as large as the limits allow.
+    A sheet of a few millimetres by its file has no meaningful scale and is rendered as large as the limits
+    allow.
     """
-    if not (0 < width < _MOST_LENGTH and 0 < height < _MOST_LENGTH):
-        raise UserError(f"a sheet of {width:g} x {height:g} mm cannot be drawn: give it a size of paper")
-    if max(width, height) > _MOST_RATIO * min(width, height):
+    if not (0 < width < _MAX_LENGTH and 0 < height < _MAX_LENGTH):
+        raise UserError(f"a sheet of {width:g} x {height:g} mm cannot be rendered: give it a paper size")
+    if max(width, height) > _MAX_ASPECT_RATIO * min(width, height):
         raise UserError(f"{width:.3g} x {height:.3g} mm is too narrow for a sheet: export a whole page")
     if scale.canvas:
         pixels_per_mm = min(scale.canvas[0] / width, scale.canvas[1] / height)
         return round(width * pixels_per_mm), round(height * pixels_per_mm)
     longest = max(width, height)
-    pixels_per_mm = scale.pixels_per_mm if longest >= _LEAST_LENGTH else scale.max_side / longest
+    pixels_per_mm = scale.pixels_per_mm if longest >= _MIN_LENGTH else scale.max_side / longest
     pixels = (round(width * pixels_per_mm), round(height * pixels_per_mm))
-    side, area = _FINER * scale.max_side, _FINER**2 * scale.max_pixels
+    side, area = _SUPERSAMPLING * scale.max_side, _SUPERSAMPLING**2 * scale.max_pixels
     return fitted_size(*pixels, max_side=side, max_pixels=area)
 
 
@@ -151,7 +151,7 @@ def _on_white(picture: PILImage.Image, size: tuple[int, int]) -> PILImage.Image:
     return paper
 
 
-def _draw_pdf(data: bytes, scale: RenderScale) -> Iterator[PILImage.Image]:
+def _render_pdf(data: bytes, scale: RenderScale) -> Iterator[PILImage.Image]:
     import pypdfium2
 
     try:
@@ -169,14 +169,14 @@ def _draw_pdf(data: bytes, scale: RenderScale) -> Iterator[PILImage.Image]:
         try:
             page = document[number]
             width, height = page.get_size()  # points
-            size = _size(width * _MM_A_POINT, height * _MM_A_POINT, scale)
+            size = _size(width * _MM_PER_POINT, height * _MM_PER_POINT, scale)
             drawn = page.render(scale=size[0] / width, rev_byteorder=True).to_pil()
             yield _on_white(drawn, size)  # PDFium rounds up
         except pypdfium2.PdfiumError:
             raise UserError(f"page {number + 1} of the PDF is damaged: export it again") from None
 
 
-def _draw_svg(data: bytes, scale: RenderScale) -> Iterator[PILImage.Image]:
+def _render_svg(data: bytes, scale: RenderScale) -> Iterator[PILImage.Image]:
     import resvg_py
 
     width, height = _size(*_svg_size(data), scale)
@@ -203,13 +203,13 @@ def _svg_size(data: bytes) -> tuple[float, float]:
     viewed = box[2:] if len(box) == 4 and box[2] and box[3] else None
     width, height = _length(root.get("width")), _length(root.get("height"))
     if viewed and width is None and height is None:
-        width, height = viewed[0] * _MM_A_PIXEL, viewed[1] * _MM_A_PIXEL
+        width, height = viewed[0] * _MM_PER_PIXEL, viewed[1] * _MM_PER_PIXEL
     elif viewed and width is None and height is not None:
         width = height * viewed[0] / viewed[1]
     elif viewed and height is None and width is not None:
         height = width * viewed[1] / viewed[0]
     if not width or not height:
-        raise UserError("the SVG does not say how large it is: give it a width and a height, or a viewBox")
+        raise UserError("the SVG has no size: give it a width and a height, or a viewBox")
     return width, height
 
 
@@ -228,7 +228,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _draw_kicad(data: bytes, scale: RenderScale) -> Iterator[PILImage.Image]:
+def _render_kicad(data: bytes, scale: RenderScale) -> Iterator[PILImage.Image]:
     from schematic_reader.kicad.drawing.draw import draw_sheet
     from schematic_reader.kicad.nodes import KicadError
     from schematic_reader.kicad.reader import read_sheet
@@ -241,7 +241,7 @@ def _draw_kicad(data: bytes, scale: RenderScale) -> Iterator[PILImage.Image]:
         raise UserError("it is not UTF-8: save it with KiCad 6 or later") from None
     width, height = scale.canvas or _size(*sheet.size, scale)
     # On small paper the frame's title block would cover the circuit.
-    sheet = replace(sheet, frame=sheet.frame and sheet.size[0] >= _FRAMED_WIDTH)
+    sheet = replace(sheet, frame=sheet.frame and sheet.size[0] >= _MIN_FRAMED_WIDTH)
     yield draw_sheet(sheet, width=width, height=height)
 
 

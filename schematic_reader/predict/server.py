@@ -1,8 +1,8 @@
-"""A page on this machine on which sheets are dropped, and what was read on them comes back.
+"""The local page: sheets are uploaded by drag and drop, and their parts come back.
 
-One thread opens and reads sheets, one upload after the other: neither PDFium nor the model is meant for more.
-The page answers to its own address alone: a request whose Host or Origin is another's, as a strange web page
-in the same browser would send, is refused. Uploads are bounded in size and number and never touch the disk.
+One thread opens and reads sheets, one upload after the other: neither PDFium nor the model is thread-safe.
+The page serves its own address alone: a request with another Host or Origin, as a foreign web page in the
+same browser would send, is rejected. Uploads are bounded in size and number and never touch the disk.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from schematic_reader.predict.sheet_reader import SheetReader
 
 MAX_UPLOAD = 32_000_000  # bytes of all files of one upload
 MAX_FILES = 20
-MAX_WAITING = 4  # uploads; more are told to come back
+MAX_QUEUED = 4  # uploads; further ones get 503
 _FOLDER = Path(__file__).parent
 _FILES = {
     "/": ("page.html", "text/html"),
@@ -54,7 +54,7 @@ def serve(load: Callable[[], SheetReader], limits: SheetLimits, *, host: str, po
         UserError: the address is not this machine's, or the port is taken.
     """
     if not is_loopback(host):
-        log.warning("%s is reachable from other machines, and the page asks for no password", host)
+        log.warning("%s is reachable from other machines, and the page has no password", host)
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.create_server(address[:2], family=family)
@@ -83,7 +83,7 @@ def application(reader: SheetReader, limits: SheetLimits, host: str) -> web.Appl
     @web.middleware
     async def guard(request: web.Request, handler: Any) -> web.StreamResponse:
         try:
-            response: web.StreamResponse = _refusal(request, own) or await handler(request)
+            response: web.StreamResponse = _rejection(request, own) or await handler(request)
         except web.HTTPException as error:
             response = _error(error.status, error.reason)
         response.headers.update(_HEADERS)
@@ -98,8 +98,8 @@ def application(reader: SheetReader, limits: SheetLimits, host: str) -> web.Appl
     return app
 
 
-def _refusal(request: web.Request, own: set[str] | None) -> web.Response | None:
-    """What a request from a page or to a name that is not ours gets; None for ours."""
+def _rejection(request: web.Request, own: set[str] | None) -> web.Response | None:
+    """The answer to a request from another origin or to another host; None for our own."""
     host = urlsplit(f"//{request.host}")
     if own is not None and host.hostname not in own:
         return _error(403, "this page answers to the address of this machine alone")
@@ -129,7 +129,7 @@ class _Page:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def read(self, request: web.Request) -> web.Response:
-        if self._waiting >= MAX_WAITING:
+        if self._waiting >= MAX_QUEUED:
             return _error(503, "busy with other sheets: try again in a minute")
         self._waiting += 1
         try:

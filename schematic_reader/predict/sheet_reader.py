@@ -1,4 +1,4 @@
-"""Ask a model about sheets from outside, with the prompt of its training and evaluation."""
+"""Read sheets from outside with a model, by the prompt of its training and evaluation."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from schematic_reader.scoring.confidence import Calibration, item_confidences
 from schematic_reader.tasks.contract import ModelAnswer, Task
 from schematic_reader.tasks.messages import chat
 
-FILE_TYPE = ".kicad_sch"  # what the data set says of its sheets
+FILE_TYPE = ".kicad_sch"  # as in the data set
 _ROW = {"name": None, "type": FILE_TYPE}
 
 
-class AnswerFn(Protocol):
+class ImageAnswerFn(Protocol):
     """``generation.answerer.Answerer.answer`` of one model: one answer a row."""
 
     def __call__(self, sheets: Any, rows: list[dict[str, Any]], /) -> Sequence[ModelAnswer]: ...
 
 
 class OpenedImages:
-    """An image source for rows that hold their pictures themselves."""
+    """An image source (``generation.prompts.ImageSource``) for rows that hold their pictures."""
 
     def picture(self, row: dict[str, Any]) -> PILImage.Image:
         picture: PILImage.Image = row["picture"]
@@ -43,7 +43,7 @@ class SheetReader:
     """
 
     def __init__(
-        self, answer: AnswerFn, task: Task, messages: Messages, calibration: Calibration | None
+        self, answer: ImageAnswerFn, task: Task, messages: Messages, calibration: Calibration | None
     ) -> None:
         self._answer = answer
         self._task = task
@@ -59,7 +59,7 @@ class SheetReader:
         return self._calibration is not None
 
     def read(self, sheets: Sequence[OpenedSheet]) -> list[Reading]:
-        """What the model says about each sheet, in their order."""
+        """The reading of each sheet, in their order."""
         messages = chat(self._prompt, "")
         rows = [
             {"id": str(number), "picture": sheet.picture, "messages": messages}

@@ -1,4 +1,4 @@
-"""The model card: what the weights are, what they were made from, what they reach, and how to load them."""
+"""The model card: base model, data, settings, results, and how to load the weights."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class PublishedWeights:
     Attributes:
         repository: owner/name on the Hub.
         merged: whether the adapter is merged into the base.
-        base_commit: the base model's commit on the Hub that this machine has loaded, if it can be told.
+        base_commit: the base model's commit on the Hub in this machine's cache; None where it is not known.
     """
 
     repository: str

@@ -1,4 +1,4 @@
-"""The folder that is published: weights, processor, calibration, the model card and its picture."""
+"""The published folder: weights, processor, calibration, the model card and its curve."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def copy_adapter(adapter: Path, base: str, folder: Path) -> None:
             shutil.copyfile(path, folder / path.name)
 
 
-def write_about(folder: Path, weights: PublishedWeights, params: Params, provenance: Provenance) -> None:
+def write_card(folder: Path, weights: PublishedWeights, params: Params, provenance: Provenance) -> None:
     """Write the model card, its picture and, where there is one, the calibration beside the weights.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Where published weights come from: the commit, dvc.lock, and whether both tell the truth about them."""
+"""Provenance of published weights: Git commit, dvc.lock, and whether files and results agree with them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Provenance:
     Attributes:
         commit: Git's, 40 hex digits.
         lock: SHA-256 of dvc.lock, 64 hex digits.
-        warnings: what does not hold of it, in sentences; empty unless publishing was forced.
+        warnings: sentences for the card on what does not agree; empty unless publishing was forced.
     """
 
     commit: str
@@ -86,7 +86,7 @@ def _git(*words: str) -> str:
 
 def _last_line(text: str) -> str:
     lines = text.strip().splitlines()
-    return lines[-1] if lines else "it says nothing"
+    return lines[-1] if lines else "no message"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""One commit on the Hugging Face Hub that makes a model repository hold what a folder holds."""
+"""Upload a folder to a model repository on the Hugging Face Hub, in one commit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from schematic_reader.cli import UserError
 TOKEN = "HF_TOKEN"  # noqa: S105, the name of a variable
 _REPOSITORY = re.compile(r"[^/]+/[^/]+")
 _WEIGHTS = re.compile(r"(adapter_)?model.*\.safetensors(\.index\.json)?|(adapter_|generation_)?config\.json")
-"""What an earlier publication may have left that this one must not leave beside its own weights."""
+"""Files of an earlier publication that must not stay beside the new weights."""
 
 
 def check_repository(name: str) -> None:
@@ -50,8 +50,8 @@ def require_token() -> str:
     return token
 
 
-def send(folder: Path, repository: str, *, private: bool, message: str, token: str) -> str:
-    """Commit ``folder`` to ``repository``, which is made if need be, and return the commit's address.
+def upload_folder(folder: Path, repository: str, *, private: bool, message: str, token: str) -> str:
+    """Commit ``folder`` to ``repository``, created if it does not exist, and return the commit's address.
 
     Weights of an earlier publication that ``folder`` does not have are deleted in the same commit; other
     files there are left alone.
@@ -82,7 +82,7 @@ def send(folder: Path, repository: str, *, private: bool, message: str, token: s
 
 @contextmanager
 def _refusals(repository: str, endpoint: str) -> Iterator[None]:
-    """Turn what the Hub and its client raise into one line that names the fix and never the token."""
+    """Turn errors of the Hub and its client into one line that names the fix and never the token."""
     try:
         yield
     except OfflineModeIsEnabled:
@@ -91,8 +91,8 @@ def _refusals(repository: str, endpoint: str) -> Iterator[None]:
         status = error.response.status_code
         if status in (401, 403, 404):
             raise UserError(
-                f"the Hub lets this {TOKEN} not write to {repository} ({status}): take a token with write "
-                f"permission of an account that may, from {endpoint}/settings/tokens"
+                f"{TOKEN} has no write access to {repository} ({status}): create a token with write "
+                f"permission for it at {endpoint}/settings/tokens"
             ) from None
         raise UserError(
             f"the Hub answers {status} for {repository}, where nothing was changed: try again later"

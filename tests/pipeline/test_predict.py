@@ -155,7 +155,7 @@ def test_it_asks_and_shows_exactly_what_evaluate_does(run: Predict, examined: li
     last = next(i for i, end in enumerate(examined[0].ends) if end >= at)
     expected = np.exp(np.mean(np.log(examined[0].probabilities[: last + 2])))
     assert first["confidence"] == pytest.approx(expected, abs=2e-4)
-    assert "confidences are what it says of itself" in done.log
+    assert "confidences are uncalibrated token probabilities" in done.log
 
 
 def test_the_same_sheet_in_another_form_and_from_standard_input(
@@ -315,7 +315,7 @@ def test_a_cut_answer_is_told(run: Predict, project: Path) -> None:
     with edited(project, ("max_new_tokens: 24", "max_new_tokens: 1")):
         done = run("in/5.png", "--format", "json")
     assert found(done)["5.png"]["cut"]
-    assert "in/5.png: the answer stops at evaluate.max_new_tokens" in done.log
+    assert "in/5.png: answer truncated at evaluate.max_new_tokens" in done.log
 
 
 @pytest.mark.parametrize("words", [[], ["--serve", "in/5.png"], ["in/5.png", "--format", "xls"]])
@@ -354,7 +354,7 @@ def test_the_document_s_limits_are_those_of_the_code() -> None:
     for fact in (
         f"over {rendering.MAX_PAGES} pages",
         f"At most {server.MAX_FILES} files and {server.MAX_UPLOAD // 1_000_000} MB at once",
-        f"({predict.MOST_FAILED} at most)",
+        f"({predict.MAX_EXIT_STATUS} at most)",
     ):
         assert fact in text
 

@@ -23,7 +23,7 @@ from schematic_reader.cli import UserError
 from schematic_reader.config import Image, Model, load_params
 from schematic_reader.predict import server
 from schematic_reader.predict.model_source import ModelSource
-from schematic_reader.predict.opened_sheet import SheetLimits, drawing_scale
+from schematic_reader.predict.opened_sheet import SheetLimits, render_scale
 from schematic_reader.predict.server import application, is_loopback
 from schematic_reader.predict.sheet_reader import SheetReader
 from schematic_reader.synthetic.sample import make_row
@@ -35,7 +35,7 @@ from tests.support.foreign_files import BAD, SVG, picture
 from tests.support.paths import ROOT
 
 PARAMS = load_params(ROOT / "params.yaml")
-LIMITS = SheetLimits(Image(256, 65_536), PARAMS.clean.max_pixels, drawing_scale(PARAMS))
+LIMITS = SheetLimits(Image(256, 65_536), PARAMS.clean.max_pixels, render_scale(PARAMS))
 TINY = ROOT / "models" / "tiny"
 Client = TestClient[Any, Any]
 
@@ -162,14 +162,12 @@ def test_more_uploads_than_can_wait_are_told_to_come_back() -> None:
 
     async def test(client: Client) -> None:
         send = partial(client.post, "/read")
-        first = [
-            asyncio.create_task(send(data=form(("a.png", picture())))) for _ in range(server.MAX_WAITING)
-        ]
+        first = [asyncio.create_task(send(data=form(("a.png", picture())))) for _ in range(server.MAX_QUEUED)]
         await asyncio.sleep(0.5)
         late = await send(data=form(("b.png", picture())))
         assert (late.status, (await late.json())["error"][:4]) == (503, "busy")
         gate.set()
-        assert [answer.status for answer in await asyncio.gather(*first)] == [200] * server.MAX_WAITING
+        assert [answer.status for answer in await asyncio.gather(*first)] == [200] * server.MAX_QUEUED
         assert (await send(data=form(("c.png", picture())))).status == 200
 
     with_client(waiting_reader(gate), test)
@@ -212,7 +210,7 @@ def test_in_a_browser(tmp_path: Path, reader: SheetReader, sheets: list[str]) ->
                 "5.png", "<b>bold.svg",
             ]  # fmt: skip
             assert (await tab.value("document.querySelector('#errors li').textContent")).startswith(
-                "text.png: no sheet that can be read"
+                "text.png: no readable sheet"
             )
             assert await tab.value("[...document.images].map(one => one.naturalWidth)") == [256, 256]
             parts = await tab.value(

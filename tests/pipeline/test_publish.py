@@ -20,7 +20,7 @@ from PIL import Image
 from schematic_reader.cli import UserError
 from schematic_reader.config import load_params
 from schematic_reader.publish.folder import copy_adapter
-from schematic_reader.publish.upload import check_repository, send
+from schematic_reader.publish.upload import check_repository, upload_folder
 from stages import publish
 from tests.support.checkout import git
 from tests.support.commands import documented
@@ -236,8 +236,8 @@ def test_a_name_that_is_none_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("part", "status", "says"),
     [
-        ("repos/create", 401, r"lets this HF_TOKEN not write to owner/name \(401\)"),
-        ("commit/main", 403, r"lets this HF_TOKEN not write to owner/name \(403\)"),
+        ("repos/create", 401, r"HF_TOKEN has no write access to owner/name \(401\)"),
+        ("commit/main", 403, r"HF_TOKEN has no write access to owner/name \(403\)"),
         ("commit/main", 500, "the Hub answers 500 for owner/name"),
         ("lfs/upload", 400, "Error while uploading 'model.safetensors'"),
     ],
@@ -248,22 +248,22 @@ def test_a_refusal_is_one_line_without_the_token_and_changes_nothing(
     (tmp_path / "model.safetensors").write_bytes(bytes(LARGE))
     hub.refuse[part] = status
     with pytest.raises(UserError, match=says) as caught:
-        send(tmp_path, "owner/name", private=False, message="Publish", token=TOKEN)
+        upload_folder(tmp_path, "owner/name", private=False, message="Publish", token=TOKEN)
     assert TOKEN not in str(caught.value)
     assert not hub.repositories.get("owner/name", Repository(False)).files
 
 
 def test_a_private_publication_does_not_go_where_all_can_see_it(hub: ModelHub, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("---\ntags: [x]\n---\n")
-    send(tmp_path, "owner/new", private=True, message="Publish", token=TOKEN)
+    upload_folder(tmp_path, "owner/new", private=True, message="Publish", token=TOKEN)
     assert hub.repositories["owner/new"].private
     hub.repositories["owner/old"] = Repository(private=False)
     with pytest.raises(UserError, match="owner/old exists and is public"):
-        send(tmp_path, "owner/old", private=True, message="Publish", token=TOKEN)
+        upload_folder(tmp_path, "owner/old", private=True, message="Publish", token=TOKEN)
     assert hub.repositories["owner/old"].files == {}
 
 
 def test_a_hub_that_is_not_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(UserError, match="the Hub cannot be reached"):
-        send(tmp_path, "owner/name", private=False, message="Publish", token=TOKEN)
+        upload_folder(tmp_path, "owner/name", private=False, message="Publish", token=TOKEN)

@@ -53,11 +53,11 @@ def entity_bomb() -> bytes:
 
 
 BAD = {
-    "text.png": (b"not a picture\n", "no sheet that can be read"),
+    "text.png": (b"not a picture\n", "no readable sheet"),
     "empty.png": (b"", "it is empty"),
     "one.png": (picture(size=(1, 1)), "1 x 1 pixels is too small"),
     "narrow.png": (picture(size=(2000, 33)), "2000 x 33 pixels is too small or too narrow"),
-    "half.jpg": (picture("JPEG")[:400], "no sheet that can be read"),
+    "half.jpg": (picture("JPEG")[:400], "no readable sheet"),
     "large.png": (bomb(9_000, 9_000), "over 50,000,000 pixels"),
     "huge.png": (bomb(20_000, 20_000), "over 50,000,000 pixels"),
     "locked.pdf": (pdf(locked=True), "the PDF is encrypted"),
@@ -65,12 +65,12 @@ BAD = {
     "book.pdf": (pdf(pages=500), "the PDF has 500 pages, at most 50 are read"),
     "narrow.pdf": (pdf(width=0.001), "mm is too narrow for a sheet"),
     "half.svg": (f'<svg {SVG} width="90" height="90"><g'.encode(), "the SVG is damaged"),
-    "unsized.svg": (f"<svg {SVG}><g/></svg>".encode(), "does not say how large it is"),
+    "unsized.svg": (f"<svg {SVG}><g/></svg>".encode(), "the SVG has no size"),
     "latin.svg": (f'<svg {SVG} viewBox="0 0 9 9">\xb5</svg>'.encode("latin-1"), "the SVG is damaged"),
     "bomb.svg": (entity_bomb(), "the SVG is damaged"),
     "deep.svg": (
         f'<svg {SVG} width="90" height="90">{"<g>" * 200_000}{"</g>" * 200_000}</svg>'.encode(),
-        "the renderer broke on it",
+        "rendering failed",
     ),
     "page.html": (b"<html><body><svg></svg></body></html>", "no SVG"),
     "old.kicad_sch": (b"EESchema Schematic File Version 4\n", "a KiCad 4/5 file"),

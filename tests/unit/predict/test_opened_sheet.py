@@ -115,7 +115,7 @@ def test_what_is_no_sheet_is_one_line_that_names_the_file(name: str) -> None:
 
 def test_a_file_that_is_too_long_or_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rendering, "SECONDS", 0.001)
-    with pytest.raises(UserError, match=r"^file: drawing it takes over 0.001 seconds"):
+    with pytest.raises(UserError, match=r"^file: rendering takes over 0.001 seconds"):
         opened(pdf())
     monkeypatch.setattr(opened_sheet, "MAX_BYTES", 1_000_000)
     with pytest.raises(UserError, match="^file: over 1 MB"):

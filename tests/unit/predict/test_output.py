@@ -14,7 +14,7 @@ from schematic_reader.kicad.nodes import KicadError
 from schematic_reader.kicad.reader import read_sheet
 from schematic_reader.predict.opened_sheet import SheetOrigin
 from schematic_reader.predict.output import as_csv, as_json, as_table, as_text
-from schematic_reader.predict.part_kinds import kind_of
+from schematic_reader.predict.part_kinds import part_kind
 from schematic_reader.predict.parts import Part, Reading, bill_of_materials
 from tests.support.paths import shared_folder
 
@@ -108,7 +108,7 @@ def test_nothing_read_is_no_line() -> None:
     ],
 )  # fmt: skip
 def test_kinds_by_name(name: str, kind: str) -> None:
-    assert kind_of(name) == kind
+    assert part_kind(name) == kind
 
 
 LETTERS = {
@@ -131,7 +131,7 @@ def test_kinds_agree_with_the_reference_letters_of_real_sheets() -> None:
             for lib_id, symbol in symbols.items():
                 letters = next((prop.value for prop in symbol.properties if prop.key == "Reference"), "")
                 kind = "power" if symbol.power else LETTERS.get(letters.rstrip("?0123456789"), "other")
-                said = kind_of(lib_id.rpartition(":")[2])
+                said = part_kind(lib_id.rpartition(":")[2])
                 total += 1
                 right += said == kind
                 wrong += said not in (kind, "other")
