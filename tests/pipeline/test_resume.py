@@ -1,7 +1,8 @@
-"""``dvc repro train`` killed at work: the next one goes on to the adapter of one never killed."""
+"""``dvc repro train`` killed at work: the next one goes on to the bytes of one never killed."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from stages import train
 from tests.support.checkout import dvc, run_python
 from tests.support.commands import documented
 from tests.support.finished import copy_finished
+from tests.support.training_runs import written
 
 
 def start_and_kill(checkout: Path, sealed: str) -> None:
@@ -36,28 +38,26 @@ def start_and_kill(checkout: Path, sealed: str) -> None:
     assert process.wait() == -signal.SIGKILL
 
 
-def adapter(checkout: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in sorted((checkout / train.ADAPTER).iterdir())}
-
-
-def test_a_killed_repro_goes_on_to_the_same_adapter(finished: Path, tmp_path: Path) -> None:
+def test_a_killed_repro_goes_on_to_the_same_bytes(finished: Path, tmp_path: Path) -> None:
     checkout = copy_finished(finished, tmp_path / "checkout")
     params = yaml.safe_load((checkout / "params.yaml").read_text())
     settings = params["profiles"]["sample"]["train"]
     settings |= {"epochs": 6, "max_sheets": 4, "packed_length": 300, "checkpoint_steps": 2}
     (checkout / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    before = adapter(checkout)
+    before = written(checkout)
     start_and_kill(checkout, "checkpoint-2/whole.json")
     assert not (checkout / train.ADAPTER).exists()
     said = dvc(checkout, "repro", "train")
     assert "training goes on after step " in said.stdout + said.stderr
     assert f"torch {version('torch')}" in said.stderr  # this environment's, as everything here
-    resumed = adapter(checkout)
-    assert "adapter_model.safetensors" in resumed and resumed != before
+    resumed = written(checkout)
+    changed = {name for name, content in resumed.items() if content != before.get(name)}
+    assert {"adapter_model.safetensors", "train.json", "train.tsv", "validation.tsv"} <= changed
+    assert json.loads(resumed["train.json"])["dropped"] == {"too_long": 0}
     assert not (checkout / train.UNFINISHED).exists()
     again = dvc(checkout, "repro", "--force", "--single-item", "train")
     assert "training goes on" not in again.stdout + again.stderr
-    assert adapter(checkout) == resumed
+    assert written(checkout) == resumed
 
 
 def test_a_run_by_hand_is_committed(finished: Path, tmp_path: Path) -> None:

@@ -11,14 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
-from safetensors.torch import load_file
 
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.load import load_base, load_tuned
 from stages import train
-from tests.pipeline.test_train_processes import ENVIRONMENT, curve
-from tests.pipeline.test_train_resume import run_train
 from tests.support.sheet_samples import TINY, ready_to_train, write_exact_params
+from tests.support.training_runs import ENVIRONMENT, assert_same_training, run_train
 
 MEASURED = """
 import json, logging, os
@@ -82,16 +80,7 @@ def test_shards_train_what_one_process_does_each_holding_half(
     caplog.set_level("INFO", "stages.train")
     run_train(alone)
     assert [text for text in caplog.messages if text.startswith("train.shard: there is one process")]
-    for name in ("train", "validation"):
-        one, two = (curve(folder, name) for folder in (alone, sharded))
-        assert [step for step, _ in one] == [step for step, _ in two] and len(one) > 2
-        assert [loss for _, loss in two] == pytest.approx([loss for _, loss in one], rel=1e-3)
-    expected, found = (
-        load_file(folder / train.ADAPTER / "adapter_model.safetensors") for folder in (alone, sharded)
-    )
-    assert set(expected) == set(found)
-    for name, weight in expected.items():
-        assert (found[name] - weight).norm() < 1e-2 * weight.norm(), name
+    assert_same_training(alone, sharded)
     device = prepare_device(TINY, 1)
     load_tuned(TINY, device, sharded / train.ADAPTER)
 
