@@ -13,7 +13,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from schematic_reader.cli import run, takes_no_arguments
+from schematic_reader.cli import parse_no_arguments, run
 from schematic_reader.config import load_params
 from schematic_reader.io.files import write_json
 from schematic_reader.io.tables import PREDICTIONS, Pictures, write_rows
@@ -32,20 +32,20 @@ ANSWERS = Path(".answer_cache/baseline")
 
 def main() -> None:
     """Run the stage in the current folder."""
-    takes_no_arguments(__doc__)
+    parse_no_arguments(__doc__)
     from schematic_reader.generation.answerer import open_answerer
-    from schematic_reader.model import processes
-    from schematic_reader.model.sheets import Sheets
+    from schematic_reader.model import distributed
+    from schematic_reader.model.sheet_images import SheetImages
 
     params = load_params()
     model, judged = params.active.model, params.evaluate
-    if model.device != "cpu" and processes.run_on_every_gpu("stages.baseline"):
+    if model.device != "cpu" and distributed.run_on_every_gpu("stages.baseline"):
         return
     task = task_named(params.task)
     rows = test_sheets(MESSAGES, judged.max_sheets)
     answerer = open_answerer(model, task, judged, seed=params.seed, cache=ANSWERS)
     predictions, metrics = evaluate_model(
-        partial(answerer.answer, Sheets(CLEAN, "test", params.image)),
+        partial(answerer.answer, SheetImages(CLEAN, "test", params.image)),
         rows,
         task=task,
         form=params.messages.form,
@@ -54,7 +54,7 @@ def main() -> None:
         clean=CLEAN,
         seed=params.seed,
     )
-    if not processes.is_first():
+    if not distributed.is_main_process():
         return  # the first process has all answers and writes them
     actual = target_items(task, [row["target"] for row in rows])
     train = items_of(MESSAGES, "train", task)

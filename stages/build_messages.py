@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from schematic_reader.cli import run, takes_no_arguments
+from schematic_reader.cli import parse_no_arguments, run
 from schematic_reader.config import load_params
 from schematic_reader.io.files import write_json
 from schematic_reader.io.parallel import cores
@@ -25,7 +25,7 @@ EXAMPLE_CHARS = 500
 
 def main() -> None:
     """Run the stage in the current folder."""
-    takes_no_arguments(__doc__)
+    parse_no_arguments(__doc__)
     params = load_params()
     metrics, example = build_messages(CLEAN_FOLDER, FOLDER, params.task, params.messages, workers=cores())
     write_json(METRICS, metrics)

@@ -12,7 +12,7 @@ import logging
 from pathlib import Path
 
 from schematic_reader.cleaning.clean_to_parquet import clean_to_parquet
-from schematic_reader.cli import run, takes_no_arguments
+from schematic_reader.cli import parse_no_arguments, run
 from schematic_reader.config import load_params
 from schematic_reader.io.files import write_json
 from schematic_reader.io.parallel import cores
@@ -24,7 +24,7 @@ METRICS = Path("metrics/clean.json")
 
 def main() -> None:
     """Run the stage in the current folder."""
-    takes_no_arguments(__doc__)
+    parse_no_arguments(__doc__)
     metrics = clean_to_parquet(RAW_FOLDER, FOLDER, load_params().clean, workers=cores())
     write_json(METRICS, metrics)
     splits = ", ".join(f"{name} {count}" for name, count in metrics["splits"].items())

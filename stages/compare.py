@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from schematic_reader.cli import run, takes_no_arguments
+from schematic_reader.cli import parse_no_arguments, run
 from schematic_reader.io.files import read_json
 from schematic_reader.report.table import result_table
 
 
 def main() -> None:
     """Print the table of the metrics in the current folder."""
-    takes_no_arguments(__doc__)
+    parse_no_arguments(__doc__)
     print(
         result_table(
             read_json(Path("metrics/baseline.json"), "baseline"),

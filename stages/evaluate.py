@@ -14,7 +14,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from schematic_reader.cli import run, takes_no_arguments
+from schematic_reader.cli import parse_no_arguments, run
 from schematic_reader.config import load_params
 from schematic_reader.io.files import read_json, write_json, write_text
 from schematic_reader.io.tables import PREDICTIONS, Pictures, write_rows
@@ -46,14 +46,14 @@ REPORT = Path("metrics/report.html")
 
 def main() -> None:
     """Run the stage in the current folder."""
-    takes_no_arguments(__doc__)
+    parse_no_arguments(__doc__)
     from schematic_reader.generation.answerer import open_answerer
-    from schematic_reader.model import processes
-    from schematic_reader.model.sheets import Sheets
+    from schematic_reader.model import distributed
+    from schematic_reader.model.sheet_images import SheetImages
 
     params = load_params()
     model, judged = params.active.model, params.evaluate
-    if model.device != "cpu" and processes.run_on_every_gpu("stages.evaluate"):
+    if model.device != "cpu" and distributed.run_on_every_gpu("stages.evaluate"):
         return
     task = task_named(params.task)
     baseline = read_predictions(BASELINE, "baseline")
@@ -61,7 +61,7 @@ def main() -> None:
     rows = test_sheets(MESSAGES, judged.max_sheets)
     answerer = open_answerer(model, task, judged, seed=params.seed, adapter=ADAPTER, cache=ANSWERS)
     predictions, metrics = evaluate_model(
-        partial(answerer.answer, Sheets(CLEAN, "test", params.image)),
+        partial(answerer.answer, SheetImages(CLEAN, "test", params.image)),
         rows,
         task=task,
         form=params.messages.form,
@@ -71,8 +71,8 @@ def main() -> None:
         seed=params.seed,
     )
     asked = validation_sheets(MESSAGES, judged.calibration_sheets)
-    answers = answerer.answer(Sheets(CLEAN, "validation", params.image), asked)
-    if not processes.is_first():
+    answers = answerer.answer(SheetImages(CLEAN, "validation", params.image), asked)
+    if not distributed.is_main_process():
         return  # the first process has all answers and writes them
     metrics["gain"] = gain(
         predictions, baseline, task=task, bootstrap_samples=judged.bootstrap_samples, seed=params.seed

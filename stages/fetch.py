@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from schematic_reader.cli import command_line, run
+from schematic_reader.cli import argument_parser, run
 from schematic_reader.config import load_params
 from schematic_reader.io.manifest import raw_shards
 from schematic_reader.sources.fetch import fetch, preview
@@ -27,7 +27,7 @@ FOLDER = Path("data/raw")
 
 def main() -> None:
     """Run the stage in the current folder."""
-    parser = command_line(__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("--plan", action="store_true", help="print the plan and stop")
     plan_only = parser.parse_args().plan
     params = load_params()

@@ -48,7 +48,10 @@ def first(examples: Examples, count: int) -> Examples:
     """The first ``count`` examples."""
     few = slice(count)
     return replace(
-        examples, rows=examples.rows[few], lengths=examples.lengths[few], answers=examples.answers[few]
+        examples,
+        rows=examples.rows[few],
+        lengths=examples.lengths[few],
+        answer_lengths=examples.answer_lengths[few],
     )
 
 

@@ -36,7 +36,7 @@ def flop_of_samples(config: Any, examples: Examples, samples: Iterable[int]) -> 
     for index in samples:
         width, height = examples.sheets.size(examples.rows[index])
         patches = 4 * max(1, round(width / patch)) * max(1, round(height / patch))
-        tokens, answers = examples.lengths[index], examples.answers[index]
+        tokens, answers = examples.lengths[index], examples.answer_lengths[index]
         total += flop_of_sample(config, tokens=tokens, patches=patches, answers=answers)
     return total
 

@@ -26,7 +26,7 @@ from schematic_reader.generation.settings import GenerationSettings
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoder, collate
 from schematic_reader.model.load import load_processor, load_tuned
-from schematic_reader.model.sheets import Sheets
+from schematic_reader.model.sheet_images import SheetImages
 from schematic_reader.scoring.evaluation import test_sheets
 from schematic_reader.scoring.precision_recall import count, total
 from schematic_reader.tasks import task as task_named
@@ -50,7 +50,7 @@ def main() -> None:
     encoder = Encoder(load_processor(str(ADAPTER), None))
     model = load_tuned(profile, device, ADAPTER)
     rows = test_sheets(MESSAGES, most_sheets)
-    sheets = Sheets(CLEAN, "test", params.image)
+    sheets = SheetImages(CLEAN, "test", params.image)
     most = params.evaluate.max_new_tokens
     plain = [one_by_one(model, encoder, sheets, row, most) for row in rows]
     settings = GenerationSettings(profile.batch_size, most, continuous=True)
@@ -87,10 +87,10 @@ class EveryThird(AnswerCache):
 
 
 @torch.inference_mode()
-def one_by_one(model: Any, encoder: Encoder, sheets: Sheets, row: dict[str, Any], most: int) -> str:
+def one_by_one(model: Any, encoder: Encoder, sheets: SheetImages, row: dict[str, Any], most: int) -> str:
     """The answer about one sheet by a growing cache, nothing padded."""
     prompt = collate(
-        [encoder.encode_prompt([sheets.picture(row)], row["messages"])], encoder.pad_id, side="left"
+        [encoder.encode_prompt([sheets.picture(row)], row["messages"])], encoder.pad_id, padding_side="left"
     )
     del prompt["labels"]
     out = model.generate(

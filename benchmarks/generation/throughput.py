@@ -38,7 +38,7 @@ from schematic_reader.io.parallel import cores
 from schematic_reader.io.picture import fit_within
 from schematic_reader.model.device import Device, prepare_device
 from schematic_reader.model.encode import Encoder
-from schematic_reader.model.sheets import Sheets
+from schematic_reader.model.sheet_images import SheetImages
 
 TUTORIAL_SIDE, TUTORIAL_PIXELS = 1024, 1024 * 1024
 
@@ -76,7 +76,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, torch.inference_mode():
         folder = Path(name)
         rows = read_sheets(arguments.rows, folder, arguments.sheets or size.sheets)
-        sheets = Sheets(folder, "train", params.image)
+        sheets = SheetImages(folder, "train", params.image)
         few = rows[: arguments.loop_sheets or size.loop_sheets]
         model = build_model(arguments.model, processor, device)
         bench = Bench(model, encoder, sheets, params, device)
@@ -151,7 +151,7 @@ class Bench:
         self,
         model: Any,
         encoder: Encoder,
-        sheets: Sheets,
+        sheets: SheetImages,
         params: Params,
         device: Device,
     ) -> None:

@@ -79,7 +79,7 @@ def layer_weights(config: Any) -> int:
 def bandwidth(device: Device) -> float:
     """Bytes a second that a plain copy reads and writes, the median of ten."""
     size = 2**30 if device.name == "cuda" else 2**26
-    source = torch.ones(size, dtype=torch.uint8, device=device.place)
+    source = torch.ones(size, dtype=torch.uint8, device=device.torch_device)
     target = torch.empty_like(source)
     rates = []
     for _ in range(13):

@@ -1,9 +1,10 @@
 """``python -m benchmarks.training.exactness --model 8b --rows FOLDER_OR_FILE``: what packing changes.
 
-Computes the loss of some real sheets and the gradient of a whole adapter from one packed row, from the same
-row with the sheets in other orders (the noise of rounding), from each sheet alone, from compiled layers and,
-where the GPU can, in 8 bits: in bfloat16 on a GPU, in float32 on a CPU. Prints and records how far off the
-first row's each is, relative to its norm. ``--rows`` and ``--processor`` are those of ``train_throughput``.
+Computes the loss of some real sheets and the gradient of a whole adapter from one packed batch, from the same
+batch with the sheets in other orders (the noise of rounding), from each sheet alone, from compiled layers
+and, where the GPU can, in FP8: in bfloat16 on a GPU, in float32 on a CPU. Prints and records how far off the
+first batch's each is, relative to its norm. ``--rows`` and ``--processor`` are those of
+``benchmarks.training.throughput``.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from benchmarks.common.sheets import build_model, options, read_processor, read_
 from benchmarks.training.throughput import SIZES, can_fp8, settings
 from schematic_reader.model.device import Device, prepare_device
 from schematic_reader.model.encode import Encoder
-from schematic_reader.model.row import Shape
-from schematic_reader.model.sheets import Sheets
+from schematic_reader.model.packed_batch import BatchShape
+from schematic_reader.model.sheet_images import SheetImages
 from schematic_reader.training.adapter import add_adapter
-from schematic_reader.training.examples import Examples, choose_examples
-from schematic_reader.training.feed import Feed
-from schematic_reader.training.fp8 import use_fp8
+from schematic_reader.training.examples import Examples, select_examples
+from schematic_reader.training.fp8 import convert_to_fp8
+from schematic_reader.training.packed_dataset import PackedDataset
 from schematic_reader.training.packed_loss import PackedLoss
 
 ORDERS = 3  # besides the first
@@ -45,9 +46,9 @@ def main() -> None:
     lora = replace(params.lora, dropout=0.0)
     with tempfile.TemporaryDirectory() as name:
         rows = read_sheets(arguments.rows, Path(name), arguments.sheets)
-        sheets = Sheets(Path(name), "train", params.image)
-        budget = params.active.train.packed_length
-        examples = choose_examples(rows, sheets, encoder, budget=budget, max_sheets=len(rows))
+        sheets = SheetImages(Path(name), "train", params.image)
+        max_length = params.active.train.packed_length
+        examples = select_examples(rows, sheets, encoder, max_length=max_length, max_sheets=len(rows))
         model = add_adapter(build_model(arguments.model, processor, device), lora)
         with torch.no_grad():  # a new adapter's second half is zero, which hides errors of the first
             for weight in model.parameters():
@@ -56,17 +57,19 @@ def main() -> None:
         compare(PackedLoss(model), encoder, examples, device)
 
 
-def compare(reader: PackedLoss, encoder: Encoder, examples: Examples, device: Device) -> None:
+def compare(packed_loss: PackedLoss, encoder: Encoder, examples: Examples, device: Device) -> None:
     """Record how far off the first order's loss and gradient all others are."""
     first = list(range(len(examples.rows)))
 
-    def computed(rows: Sequence[Sequence[int]], shape: Shape | None = None) -> tuple[float, torch.Tensor]:
-        feed = Feed(examples, encoder, [tuple(row) for row in rows], device, shape)
-        return loss_and_gradient(reader, feed, device)
+    def computed(
+        plan: Sequence[Sequence[int]], shape: BatchShape | None = None
+    ) -> tuple[float, torch.Tensor]:
+        dataset = PackedDataset(examples, encoder, [tuple(batch) for batch in plan], device, shape)
+        return loss_and_gradient(packed_loss, dataset, device)
 
     expected = computed([first])
 
-    def tell(variant: str, found: tuple[float, torch.Tensor]) -> None:
+    def record_error(variant: str, found: tuple[float, torch.Tensor]) -> None:
         (loss, gradient), (right, norm) = found, expected
         record(
             "train_exactness",
@@ -82,27 +85,29 @@ def compare(reader: PackedLoss, encoder: Encoder, examples: Examples, device: De
 
     generator = random.Random(1)
     for _ in range(ORDERS):
-        tell("packed in another order", computed([generator.sample(first, len(first))]))
-    tell("each sheet alone", computed([[index] for index in first]))
+        record_error("packed in another order", computed([generator.sample(first, len(first))]))
+    record_error("each sheet alone", computed([[index] for index in first]))
     if can_fp8(device):
-        use_fp8(reader.model, lambda: 1.0)
-        tell("packed, fp8", computed([first]))
-    reader.compile_layers()
-    shape = Shape(sum(examples.lengths) + 100, len(first))
+        convert_to_fp8(packed_loss.model, lambda: 1.0)
+        record_error("packed, fp8", computed([first]))
+    packed_loss.compile_layers()
+    shape = BatchShape(sum(examples.lengths) + 100, len(first))
     compiled = "packed, padded and compiled"
-    tell(f"{compiled}, fp8" if can_fp8(device) else compiled, computed([first], shape))
+    record_error(f"{compiled}, fp8" if can_fp8(device) else compiled, computed([first], shape))
 
 
-def loss_and_gradient(reader: PackedLoss, feed: Feed, device: Device) -> tuple[float, torch.Tensor]:
-    """The summed loss of all rows and the adapter's gradient, float64 of shape ``(weights,)``."""
-    weights: list[Any] = [weight for weight in reader.model.parameters() if weight.requires_grad]
+def loss_and_gradient(
+    packed_loss: PackedLoss, dataset: PackedDataset, device: Device
+) -> tuple[float, torch.Tensor]:
+    """The summed loss of all batches and the adapter's gradient, float64 of shape ``(weights,)``."""
+    weights: list[Any] = [weight for weight in packed_loss.model.parameters() if weight.requires_grad]
     for weight in weights:
         weight.grad = None
     total = 0.0
-    for at in range(len(feed.plan)):
-        row = feed.row(at).to(device.place)
+    for number in range(len(dataset.plan)):
+        batch = dataset.batch(number).to(device.torch_device)
         with torch.autocast(device.name, torch.bfloat16, enabled=device.dtype == torch.bfloat16):
-            loss = reader(row)
+            loss = packed_loss(batch)
         loss.backward()
         total += loss.item()
     return total, torch.cat([weight.grad.flatten().double() for weight in weights])

@@ -1,7 +1,7 @@
-"""``python -m benchmarks.training.steps``: packed rows against padded batches, in alternation.
+"""``python -m benchmarks.training.steps``: packed batches against padded batches, in alternation.
 
 Reads data/clean and data/messages of the active profile, whose model has to fit here. Turn by turn, a padded
-batch through TRL as it stands, a packed row, and the same row once the vision tower has seen its sheets go
+batch through TRL as it stands, a packed batch, and the same one with its vision features cached go
 forward and backward. Prints and records processor seconds a sheet, which other work on the machine changes
 less than elapsed time; the optimizer, which is the same for all, is left out.
 """
@@ -27,13 +27,13 @@ from schematic_reader.io.tables import read_messages
 from schematic_reader.model.device import Device, prepare_device
 from schematic_reader.model.encode import Encoder, collate
 from schematic_reader.model.load import load_base, load_processor
-from schematic_reader.model.sheets import Sheets
+from schematic_reader.model.sheet_images import SheetImages
 from schematic_reader.training.adapter import add_adapter, lora_config
-from schematic_reader.training.examples import Examples, choose_examples
-from schematic_reader.training.features import FeatureCache
-from schematic_reader.training.feed import Feed
-from schematic_reader.training.pack import plan_rows
+from schematic_reader.training.examples import Examples, select_examples
+from schematic_reader.training.feature_cache import FeatureCache
+from schematic_reader.training.packed_dataset import PackedDataset
 from schematic_reader.training.packed_loss import PackedLoss
+from schematic_reader.training.packing import plan_packing
 
 CLEAN, MESSAGES = Path("data/clean"), Path("data/messages")
 WARM_UP = 2  # turns that are not counted
@@ -51,37 +51,41 @@ def main() -> None:
     profile = params.active
     device = prepare_device(profile.model, params.seed)
     encoder = Encoder(load_processor(profile.model.base, profile.model.revision))
-    examples = choose_examples(
+    examples = select_examples(
         read_messages(MESSAGES, "train"),
-        Sheets(CLEAN, "train", params.image),
+        SheetImages(CLEAN, "train", params.image),
         encoder,
-        budget=profile.train.packed_length,
+        max_length=profile.train.packed_length,
         max_sheets=profile.train.max_sheets,
     )
-    seconds: dict[str, list[float]] = {"padded": [], "packed": [], "seen": []}
+    seconds: dict[str, list[float]] = {"padded": [], "packed": [], "cached": []}
     with tempfile.TemporaryDirectory() as folder:
         cache = FeatureCache(Path(folder, "features"))
-        plan = plan_rows(examples.lengths, tokens=profile.train.packed_length, epochs=1, seed=params.seed)
-        rows = Feed(examples, encoder, plan.rows, device, seen=cache)
-        reader = PackedLoss(add_adapter(load_base(profile.model, device), params.lora), seen=cache)
-        reader.model.train()
-        most = max(len(row) for row in plan.rows)
-        batches = padded(examples, encoder, params, device, most, Path(folder))
+        plan = plan_packing(examples.lengths, tokens=profile.train.packed_length, epochs=1, seed=params.seed)
+        dataset = PackedDataset(examples, encoder, plan.batches, device, feature_cache=cache)
+        packed_loss = PackedLoss(
+            add_adapter(load_base(profile.model, device), params.lora), feature_cache=cache
+        )
+        packed_loss.model.train()
+        samples = max(len(batch) for batch in plan.batches)
+        padded_step = padded(examples, encoder, params, device, samples, Path(folder))
 
         def packed(turn: int) -> int:
-            row = rows.row(turn % len(plan.rows)).to(device.place)
-            (reader(row) / len(row.answers)).backward()
-            return len(row.ids)
+            batch = dataset.batch(turn % len(plan.batches)).to(device.torch_device)
+            (packed_loss(batch) / len(batch.answer_ids)).backward()
+            return len(batch.sheet_ids)
 
-        # The second pass over the same row finds what the first has kept.
-        ways: dict[str, Step] = {"padded": batches, "packed": packed, "seen": packed}
-        for turn in range(min(turns, len(plan.rows))):
+        # The second pass over the same batch finds the features that the first has cached.
+        ways: dict[str, Step] = {"padded": padded_step, "packed": packed, "cached": packed}
+        for turn in range(min(turns, len(plan.batches))):
             for name, step in ways.items():
                 began = time.process_time()
                 sheets = step(turn)
                 seconds[name].append((time.process_time() - began) / sheets)
     report(
-        {name: statistics.median(found[WARM_UP:]) for name, found in seconds.items()}, turns - WARM_UP, most
+        {name: statistics.median(found[WARM_UP:]) for name, found in seconds.items()},
+        turns - WARM_UP,
+        samples,
     )
 
 
@@ -92,7 +96,7 @@ def padded(
 
     def samples(items: list[dict[str, int]]) -> dict[str, torch.Tensor]:
         encoded = [examples.encode(item["index"] % len(examples.rows), encoder) for item in items]
-        return collate(encoded, encoder.pad_id, side="right")
+        return collate(encoded, encoder.pad_id, padding_side="right")
 
     trainer: Any = SFTTrainer(
         model=load_base(params.active.model, device),
@@ -115,7 +119,7 @@ def padded(
 
     def step(turn: int) -> int:
         inputs = samples([{"index": turn * batch + i} for i in range(batch)])
-        moved = {name: tensor.to(device.place) for name, tensor in inputs.items()}
+        moved = {name: tensor.to(device.torch_device) for name, tensor in inputs.items()}
         trainer.compute_loss(trainer.model, moved).backward()
         return batch
 

@@ -1,11 +1,11 @@
 """``python -m benchmarks.training.throughput --model 8b --rows FOLDER_OR_FILE``: fine-tuning on one device.
 
 Trains a model of random weights on real sheets, first by the tutorial's recipe, then by this project's train
-stage with the settings of params.yaml, and again in 8 bits where the GPU can, and prints and records one JSON
+stage with the settings of params.yaml, and again in FP8 where the GPU can, and prints and records one JSON
 line each. What is not timed, as loading, warm-up and compilation, is told as ``other_s``. ``--rows`` are
 parquet files with Open Schematics' columns; ``--processor`` is a folder or an id on the Hub, or a folder with
 a bare tokenizer.json.gz. ``--model tiny`` has the geometry of models/tiny and runs on a CPU. ``--ours`` runs
-no tutorial, ``--packed-length`` sets the length of our rows.
+no tutorial, ``--packed-length`` sets the length of our packed batches.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ from schematic_reader.config import Params, load_params
 from schematic_reader.io.parallel import cores
 from schematic_reader.model.device import Device, prepare_device
 from schematic_reader.model.encode import Encoder
-from schematic_reader.model.sheets import Sheets
+from schematic_reader.model.sheet_images import SheetImages
 from schematic_reader.training.checkpoint import Checkpoint
-from schematic_reader.training.examples import Examples, choose_examples
+from schematic_reader.training.examples import Examples, select_examples
 from schematic_reader.training.finetune import finetune
 from schematic_reader.training.fp8 import check_fp8
+from schematic_reader.training.settings import FinetuneSettings
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,13 @@ def main() -> None:
         folder = Path(name)
         rows = read_sheets(arguments.rows, folder, size.sheets)
         # The tutorial cuts at so many tokens, which breaks a sample: both train on shorter ones only.
-        budget = min(LONGEST, params.active.train.packed_length)
-        examples = choose_examples(
-            rows, Sheets(folder, "train", params.image), encoder, budget=budget, max_sheets=size.sheets
+        max_length = min(LONGEST, params.active.train.packed_length)
+        examples = select_examples(
+            rows,
+            SheetImages(folder, "train", params.image),
+            encoder,
+            max_length=max_length,
+            max_sheets=size.sheets,
         )
         most = ceiling(device)
         tutorial = None
@@ -103,10 +108,10 @@ def main() -> None:
 
 
 def settings(size: Size, packed_length: int | None) -> Params:
-    """params.yaml with the benchmark's profile, number of epochs and, if given, row length."""
+    """params.yaml with the benchmark's profile, number of epochs and, if given, packed length."""
     params = load_params()
     profile = params.profiles[size.profile]
-    # Epochs only make the run longer: every sheet has to be looked at as often as it is trained.
+    # Epochs only make the run longer: vision features are computed as often as a sheet is trained.
     shared = replace(params.train, vision_cache_gib=0.0)
     train = replace(
         profile.train,
@@ -120,7 +125,7 @@ def settings(size: Size, packed_length: int | None) -> Params:
 
 
 def can_fp8(device: Device) -> bool:
-    """Whether the train stage would run in 8 bits here."""
+    """Whether the train stage would run in FP8 here."""
     try:
         check_fp8(device)
     except UserError:
@@ -150,26 +155,23 @@ def train_packed(
 ) -> Measured:
     """This project's way: the function behind the train stage, as it stands."""
     start = time.perf_counter()
-    done = finetune(
+    result = finetune(
         model,
         encoder,
         examples,
         first(examples, VALIDATION_SHEETS),
-        lora=params.lora,
-        settings=params.train,
-        profile=replace(params.active.train, fp8=fp8),
-        device=device,
-        seed=params.seed,
-        checkpoint=Checkpoint(folder / f"fp8 {fp8}", {}),
+        FinetuneSettings(params.lora, params.train, replace(params.active.train, fp8=fp8), params.seed),
+        device,
+        Checkpoint(folder / f"fp8 {fp8}", {}),
     )
-    timed = done.paces[warm_up:]
-    seconds = sum(pace.seconds for pace in timed)
+    timed = result.timings[warm_up:]
+    seconds = sum(timing.seconds for timing in timed)
     return Measured(
-        samples=[index for pace in timed for index in pace.samples],
+        samples=[index for timing in timed for index in timing.samples],
         seconds=seconds,
-        waited=sum(pace.waited for pace in timed),
+        waited=sum(timing.data_wait for timing in timed),
         other=time.perf_counter() - start - seconds,
-        padding=done.padding,
+        padding=result.padding,
     )
 
 
@@ -191,7 +193,7 @@ def report(
     on_cuda = device.name == "cuda"
     rate = len(measured.samples) / measured.seconds
     flop = flop_of_samples(config, examples, measured.samples) / measured.seconds
-    answers = sum(examples.answers[index] for index in measured.samples) / measured.seconds
+    answers = sum(examples.answer_lengths[index] for index in measured.samples) / measured.seconds
     name = torch.cuda.get_device_name() if on_cuda else f"{cores()} cores, {torch.get_num_threads()} threads"
     return record(
         "train_throughput",

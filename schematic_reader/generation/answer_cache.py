@@ -24,7 +24,7 @@ from schematic_reader.code_deps import ROOT, code_files
 from schematic_reader.config import Model
 from schematic_reader.generation.settings import GenerationSettings
 from schematic_reader.io.fingerprint import files_digest, value_digest
-from schematic_reader.model import shares
+from schematic_reader.model import distributed
 from schematic_reader.model.device import Device
 from schematic_reader.model.load import base_commit
 from schematic_reader.tasks.contract import ModelAnswer
@@ -61,13 +61,13 @@ class AnswerCache:
         entries = folder / fingerprint
         entries.mkdir(parents=True, exist_ok=True)
         os.utime(entries)
-        if shares.is_first_of_machine():
+        if distributed.is_local_main_process():
             _remove_all_but_newest(folder)
-        self._path = entries / f"rank-{shares.this_process()}.jsonl"
+        self._path = entries / f"rank-{distributed.rank()}.jsonl"
         found = [_read(path) for path in sorted(entries.glob("*.jsonl"))]
         # All processes have read before one writes, and all know the same: they share out the rest.
         self._answers: dict[str, CachedAnswer] = {}
-        for files in shares.told_by_all(found):
+        for files in distributed.all_gather_object(found):
             for answers in files:
                 self._answers |= answers
 

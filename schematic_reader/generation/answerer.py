@@ -28,12 +28,12 @@ from schematic_reader.generation.prompts import ImageSource, PromptBatch
 from schematic_reader.generation.settings import Decoding, GeneratedTokens, GenerationSettings
 from schematic_reader.generation.static_batching import generate_in_static_batches
 from schematic_reader.io.parallel import cores
-from schematic_reader.model import processes
+from schematic_reader.model import distributed
 from schematic_reader.model.device import prepare_device
+from schematic_reader.model.distributed import gather_dict, init, rank, shard_for_rank
 from schematic_reader.model.encode import Encoder
-from schematic_reader.model.fused import use_patch_product
+from schematic_reader.model.fused import patch_embed_as_linear
 from schematic_reader.model.load import load_base, load_processor, load_tuned
-from schematic_reader.model.shares import gathered, join, own_share, this_process
 from schematic_reader.tasks.contract import ModelAnswer, Task
 
 _STORED_AT_ONCE = 8  # answers: each time the disk has to confirm
@@ -73,7 +73,7 @@ class Answerer:
         """The model, loaded unless it has been before."""
         if self._model is None:
             self._model = self._load_model()
-            use_patch_product(self._model.model.visual)
+            patch_embed_as_linear(self._model.model.visual)
         return self._model
 
     def max_new_tokens(self, _row: dict[str, Any]) -> int:
@@ -102,7 +102,7 @@ class Answerer:
             # 1) what the cache has, and which prompts are batched together for the rest
             keys = _keys(prompts)
             answers = {i: self._cache[key].answer for i, key in enumerate(keys) if key in self._cache}
-            context = [self.settings.batch_size, processes.count()]
+            context = [self.settings.batch_size, distributed.world_size()]
             plan, chosen = plan_generation(self._cache, [keys[i] for i in order], context)
             order = [order[place] for place in chosen]
             log.info("%d answers are cached, %d are generated", len(answers), len(rows) - len(answers))
@@ -112,11 +112,11 @@ class Answerer:
                 self._cache.add({keys[number]: answer for number, answer in fresh.items()}, plan)
 
         # 2) this process's share of the rest
-        share = own_share(order)
+        share = shard_for_rank(order)
         if any(number not in answers for number in share):
             answers |= self._generate(prompts, share, frozenset(answers), store)
         # 3) the answers of all processes
-        answers = gathered(answers)
+        answers = gather_dict(answers)
         if self._cache is not None:
             self._cache.learn({key: answers[number] for number, key in enumerate(keys)}, plan)
         return [answers[number] for number in range(len(rows))]
@@ -141,7 +141,7 @@ class Answerer:
                 total=len(set(share) - answered),
                 desc="answering" if prompts.with_image else "answering without images",
                 unit="sheet",
-                disable=this_process() > 0,
+                disable=rank() > 0,
             ) as progress,
         ):
             for generated in self._generated_tokens(model, prompts, share, answered, decoding):
@@ -200,7 +200,7 @@ def open_answerer(
         UserError: the model or the adapter cannot be loaded, or not run here.
     """
     device = prepare_device(model, seed)
-    join(device)
+    init(device)
     source, revision = (model.base, model.revision) if adapter is None else (str(adapter), None)
     encoder = Encoder(load_processor(source, revision))
     settings = GenerationSettings.of(
@@ -225,8 +225,8 @@ def _keys(prompts: PromptBatch) -> list[str]:
         pixels.update(image.tobytes())
         return number, pixels.hexdigest()
 
-    with ThreadPoolExecutor(max(1, cores() // processes.on_this_machine())) as threads:
-        digests = gathered(dict(threads.map(digest, own_share(range(len(prompts.rows))))))
+    with ThreadPoolExecutor(max(1, cores() // distributed.local_world_size())) as threads:
+        digests = gather_dict(dict(threads.map(digest, shard_for_rank(range(len(prompts.rows))))))
     turns = [
         [message for message in row["messages"] if message["role"] != "assistant"] for row in prompts.rows
     ]

@@ -23,7 +23,7 @@ from schematic_reader.generation.kv_cache import SlotKVCache, StepOutput, slot_a
 from schematic_reader.generation.prompts import PromptBatch
 from schematic_reader.generation.settings import Decoding, GeneratedTokens
 from schematic_reader.model.encode import Encoded
-from schematic_reader.model.row import Row, Shape, lay_out
+from schematic_reader.model.packed_batch import BatchShape, PackedBatch, pack_batch
 
 PREFILL_TOKENS = 8192
 """Tokens of a prefill, at most: enough to keep a GPU busy, few enough that slots are not long empty."""
@@ -85,11 +85,11 @@ def generate_continuously(
     plan = [numbers for numbers in plan if not all(number in answered for number in numbers)]
     max_len = max(length + max_new_tokens(number) for number, length in zip(order, lengths, strict=True))
 
-    def pack(samples: list[Encoded]) -> Row:
+    def pack(samples: list[Encoded]) -> PackedBatch:
         tokens = sum(len(sample.input_ids) for sample in samples)
-        shape = Shape(math.ceil(tokens / PREFILL_BUCKET) * PREFILL_BUCKET, len(samples))
+        shape = BatchShape(math.ceil(tokens / PREFILL_BUCKET) * PREFILL_BUCKET, len(samples))
         ids = [""] * len(samples)
-        batch = lay_out(samples, ids, merge=encoder.merge, pad_id=encoder.pad_id, shape=shape)
+        batch = pack_batch(samples, ids, merge_size=encoder.merge_size, pad_id=encoder.pad_id, shape=shape)
         return batch.pin_memory() if model.device.type == "cuda" else batch
 
     def request(number: int) -> Request | None:
@@ -143,7 +143,7 @@ class ContinuousBatching:
         self._running: list[Request | None] = [None] * cache.slots  # by slot
 
     def run_requests(
-        self, prefills: Iterable[tuple[Sequence[Request | None], Future[Row]]]
+        self, prefills: Iterable[tuple[Sequence[Request | None], Future[PackedBatch]]]
     ) -> Iterator[Request]:
         """Yields each request as it finishes.
 
@@ -177,12 +177,12 @@ class ContinuousBatching:
             if not self._cache.greedy_on_device:
                 self._select_tokens(slice(self._cache.slots), self._running, logits)
 
-    def _admits(self, requests: Sequence[Request | None], batch: Future[Row]) -> bool:
+    def _admits(self, requests: Sequence[Request | None], batch: Future[PackedBatch]) -> bool:
         """Whether these requests are prefilled now: there are slots, and no running request would wait."""
         has_room = sum(request is not None for request in requests) <= self._running.count(None)
         return has_room and (batch.done() or not any(self._running))
 
-    def _prefill_into_free_slots(self, requests: Sequence[Request | None], batch: Row) -> None:
+    def _prefill_into_free_slots(self, requests: Sequence[Request | None], batch: PackedBatch) -> None:
         """Prefill packed prompts and give each request a slot."""
         free = iter([slot for slot, request in enumerate(self._running) if request is None])
         spare = self._cache.slots

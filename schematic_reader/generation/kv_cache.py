@@ -18,9 +18,9 @@ from torch.nn import functional
 from transformers import AttentionInterface
 
 from schematic_reader.model import attention
-from schematic_reader.model.fused import use_fused_norms
-from schematic_reader.model.reader import Reader
-from schematic_reader.model.row import Row
+from schematic_reader.model.fused import use_fused_rms_norm
+from schematic_reader.model.packed_batch import PackedBatch
+from schematic_reader.model.packed_model import PackedModel
 
 NAME = "flash_slots"  # of the attention function; see ``attention.NAME``
 
@@ -63,7 +63,7 @@ class SlotKVCache:
         greedy_on_device: append the argmax after each step, so that the host need not wait for the logits.
     """
 
-    def __init__(self, model: Reader, slots: int, max_len: int, *, greedy_on_device: bool) -> None:
+    def __init__(self, model: PackedModel, slots: int, max_len: int, *, greedy_on_device: bool) -> None:
         self._model, self.slots, self.greedy_on_device = model, slots, greedy_on_device
         text = model.base.config.text_config
         weight = model.base.lm_head.weight
@@ -73,7 +73,7 @@ class SlotKVCache:
         shape = (slots + 1, text.num_key_value_heads, self._max_len, text.head_dim)
         self._kv = [
             {name: torch.zeros(shape, dtype=self._dtype, device=self._device) for name in ("keys", "values")}
-            for _ in range(model.layers)
+            for _ in range(model.num_layers)
         ]
         # Of every slot: the last token, how many tokens are cached, and the last token's rotary position.
         # (slots + 1,) each.
@@ -86,14 +86,14 @@ class SlotKVCache:
         # By attended length; None after the first, eager step of a length.
         self._graphs: dict[int, torch.cuda.CUDAGraph | None] = {}
 
-    def prefill(self, batch: Row, slots: Sequence[int]) -> torch.Tensor:
+    def prefill(self, batch: PackedBatch, slots: Sequence[int]) -> torch.Tensor:
         """Prefill the prompts of a padded packed batch, the first into the first of ``slots`` and so on.
 
         Returns:
             Logits of each answer's first token, float32, ``(len(slots), vocabulary)``.
         """
         batch = batch.to(self._device)
-        tokens, cu_seqlens = batch.input_ids.shape[1], batch.starts  # (prompts + 1,), padding included
+        tokens, cu_seqlens = batch.input_ids.shape[1], batch.cu_seqlens  # (prompts + 1,), padding included
         # 1) the slot and the position that each token's keys and values are written to: (tokens,) each
         spare = [self.slots] * (len(cu_seqlens) - 1 - len(slots))  # the padding's, and that of empty prompts
         owners = self._to_device_async([*slots, *spare])
@@ -174,7 +174,7 @@ class SlotKVCache:
         # 4) all layers, which write the new keys and values; rotary positions are (3, slots, 1)
         rope_positions = self._rope_positions[used].expand(3, -1)[..., None]
         layer_kwargs = [kv | {"positions": lengths} for kv in self._kv]
-        hidden = self._model.next_states(hidden, rope_positions, mask, layer_kwargs)
+        hidden = self._model.decode_hidden_states(hidden, rope_positions, mask, layer_kwargs)
         self._logits.copy_(self._lm_head(hidden[:, 0]))
         # 5) advance; a slot that nobody uses stays at the end of its positions
         lengths.add_(1).clamp_(max=self._max_len - 1)
@@ -195,12 +195,12 @@ class SlotKVCache:
 
 
 @contextmanager
-def slot_attention(model: Any) -> Iterator[Reader]:
+def slot_attention(model: Any) -> Iterator[PackedModel]:
     """The packed model of ``model``, whose language model attends to slots until the block ends."""
     text, vision = model.config.text_config, model.config.vision_config
     before = text._attn_implementation, vision._attn_implementation
-    packed = Reader(model)
-    use_fused_norms(model.model.language_model)
+    packed = PackedModel(model)
+    use_fused_rms_norm(model.model.language_model)
     AttentionInterface.register(NAME, attend)
     text._attn_implementation = NAME
     try:
@@ -229,7 +229,7 @@ def attend(
         attention_mask: None for packed prompts; else added to the scores, ``(slots, 1, 1, attended)``.
         kwargs: ``keys`` and ``values``, ``(slots + 1, KV heads, max_len, head_dim)``; ``positions``, int64,
             ``(tokens,)`` or ``(slots,)``; for packed prompts also ``slots``, int64, ``(tokens,)``, and what
-            ``attention.attend`` takes.
+            ``attention.packed_attention`` takes.
 
     Returns:
         ``(1, tokens, heads, head_dim)`` or ``(slots, 1, heads, head_dim)``, and no weights.
@@ -239,7 +239,7 @@ def attend(
         slots = kwargs.pop("slots")
         keys[slots, :, positions] = key[0].transpose(0, 1)  # (tokens, KV heads, head_dim)
         values[slots, :, positions] = value[0].transpose(0, 1)
-        return attention.attend(module, query, key, value, None, scaling=scaling, **kwargs)
+        return attention.packed_attention(module, query, key, value, None, scaling=scaling, **kwargs)
     return _attend_step(query, key, value, attention_mask, scaling, keys, values, positions), None
 
 

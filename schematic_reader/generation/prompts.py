@@ -13,7 +13,7 @@ import torch
 from PIL import Image as PILImage
 
 from schematic_reader.io.parallel import cores
-from schematic_reader.model import processes
+from schematic_reader.model import distributed
 from schematic_reader.model.encode import Encoded, Encoder
 
 GREY = (128, 128, 128)
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class ImageSource(Protocol):
-    """The images of message rows as the model gets them; ``model.sheets.Sheets`` is one."""
+    """The images of message rows as the model gets them; ``model.sheet_images.SheetImages`` is one."""
 
     def picture(self, row: dict[str, Any]) -> PILImage.Image: ...
     def size(self, row: dict[str, Any]) -> tuple[int, int]: ...
@@ -88,7 +88,7 @@ class PromptBatch:
             collate: from a batch's encoded prompts to what the model takes.
             dtype: of the pixel values.
         """
-        threads = max(1, min(_MAX_THREADS, cores() // processes.on_this_machine()))
+        threads = max(1, min(_MAX_THREADS, cores() // distributed.local_world_size()))
         # One PyTorch thread in each of ours: more would compete for the same cores.
         single = partial(torch.set_num_threads, 1)
         with (

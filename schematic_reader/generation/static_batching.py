@@ -28,7 +28,7 @@ def generate_in_static_batches(
     )
 
     def left_padded(samples: list[Encoded]) -> dict[str, torch.Tensor]:
-        tensors = collate(samples, decoding.pad_id, side="left")
+        tensors = collate(samples, decoding.pad_id, padding_side="left")
         del tensors["labels"]
         return {name: tensor.pin_memory() if on_cuda else tensor for name, tensor in tensors.items()}
 

@@ -1,1 +1,1 @@
-"""The vision-language model: loading, encoding, training and asking. The only package that imports torch."""
+"""The vision-language model: device, loading, encoding, packed batches and their attention."""

@@ -1,8 +1,8 @@
-"""Attention over samples laid end to end: each attends to itself alone, in one call for the whole row.
+"""Attention over packed sequences: each sample attends to itself alone, in one call for the whole batch.
 
-The function is what transformers calls in place of its own, in the language model and in the vision tower.
-Its name holds "flash", which makes Qwen3-VL's vision tower hand over all pictures in one call instead of
-looping over them in every layer.
+transformers calls ``packed_attention`` in place of its own functions, in the language model and in the vision
+tower. Its registered name holds "flash", which makes Qwen3-VL's vision tower pass all images in one call
+instead of looping over them in every layer.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from transformers.utils import is_flash_attn_2_available
 NAME = "flash_packed"
 
 
-def attend(
+def packed_attention(
     module: Any,
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    attention_mask: torch.Tensor | None,  # noqa: ARG001, always None: the borders say it all
+    attention_mask: torch.Tensor | None,  # noqa: ARG001, always None: cu_seq_lens_q says it all
     *,
     scaling: float,
     cu_seq_lens_q: torch.Tensor,
@@ -36,33 +36,37 @@ def attend(
     """Attend within each sample, causally where the module does.
 
     Args:
-        query: of shape ``(1, heads, tokens, head_dim)``; key and value may have fewer heads.
-        cu_seq_lens_q: int32, where each sample starts, then the number of tokens.
+        query: of shape ``(1, heads, T, head_dim)``; key and value may have fewer heads (GQA).
+        cu_seq_lens_q: int32 ``(samples + 1,)``, where each sample starts, then T.
         max_length_q: at least the length of the longest sample.
         lengths: of the samples, int64 on the CPU, where the host knows them.
 
     Returns:
-        ``(1, tokens, heads, head_dim)``, and no weights.
+        ``(1, T, heads, head_dim)``, and no weights.
     """
     causal = module.is_causal if is_causal is None else is_causal
     if lengths is not None and not causal and not torch.is_grad_enabled():
-        return _one_by_one(query, key, value, lengths, scaling), None
+        return _sdpa_per_image(query, key, value, lengths, scaling), None
     if query.is_cuda and query.dtype in (torch.bfloat16, torch.float16):
-        rows = [tensor[0].transpose(0, 1) for tensor in (query, key, value)]
-        return _by_kernel(rows, cu_seq_lens_q, max_length_q, causal, scaling)[None], None
-    return _by_sample(query, key, value, cu_seq_lens_q, causal, scaling), None
+        # (1, heads, T, head_dim) -> (T, heads, head_dim), the layout of variable-length kernels
+        qkv = [tensor[0].transpose(0, 1) for tensor in (query, key, value)]
+        return _varlen_kernel(qkv, cu_seq_lens_q, max_length_q, causal, scaling)[None], None
+    return _sdpa_per_sample(query, key, value, cu_seq_lens_q, causal, scaling), None
 
 
-def _kernel() -> Callable[..., torch.Tensor]:
-    """One call over all samples on the GPU: flash-attn's where it is installed, else PyTorch's own."""
+def _choose_varlen_kernel() -> Callable[..., torch.Tensor]:
+    """The variable-length kernel for GPUs: flash-attn's where it is installed, else PyTorch's own.
+
+    It takes query, key and value of shape ``(T, heads, head_dim)`` and returns the query's shape.
+    """
     if is_flash_attn_2_available():
         from flash_attn import flash_attn_varlen_func  # type: ignore[import-not-found]
 
         def flash(
-            rows: list[torch.Tensor], starts: torch.Tensor, longest: int, causal: bool, scaling: float
+            qkv: list[torch.Tensor], cu_seqlens: torch.Tensor, max_seqlen: int, causal: bool, scaling: float
         ) -> torch.Tensor:
             out: torch.Tensor = flash_attn_varlen_func(
-                *rows, starts, starts, longest, longest, causal=causal, softmax_scale=scaling
+                *qkv, cu_seqlens, cu_seqlens, max_seqlen, max_seqlen, causal=causal, softmax_scale=scaling
             )
             return out
 
@@ -70,74 +74,82 @@ def _kernel() -> Callable[..., torch.Tensor]:
     from torch.nn.attention import varlen
 
     attn: Any = varlen.varlen_attn
-    # Torch 2.11 takes fewer key heads as they are; later ones want to be told.
-    grouped = {"enable_gqa": True} if "enable_gqa" in signature(attn).parameters else {}
+    # Torch 2.11 takes fewer key heads without a flag; later versions need it.
+    gqa = {"enable_gqa": True} if "enable_gqa" in signature(attn).parameters else {}
 
-    def own(
-        rows: list[torch.Tensor], starts: torch.Tensor, longest: int, causal: bool, scaling: float
+    def torch_varlen(
+        qkv: list[torch.Tensor], cu_seqlens: torch.Tensor, max_seqlen: int, causal: bool, scaling: float
     ) -> torch.Tensor:
         window = (-1, 0) if causal else (-1, -1)
         out: torch.Tensor = attn(
-            *rows, starts, starts, longest, longest, scale=scaling, window_size=window, **grouped
+            *qkv,
+            cu_seqlens,
+            cu_seqlens,
+            max_seqlen,
+            max_seqlen,
+            scale=scaling,
+            window_size=window,
+            **gqa,
         )
         return out
 
-    return own
+    return torch_varlen
 
 
-_by_kernel = _kernel()
+_varlen_kernel = _choose_varlen_kernel()
 
 
-@torch.compiler.disable  # the lengths differ in every row, which would be compiled anew each time
-def _by_sample(
+@torch.compiler.disable  # lengths differ in every batch: each would be a new graph
+def _sdpa_per_sample(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    starts: torch.Tensor,
+    cu_seqlens: torch.Tensor,
     causal: bool,
     scaling: float,
 ) -> torch.Tensor:
-    """PyTorch's own attention, sample by sample: on a CPU ten times as fast as one call with a block mask."""
-    lengths = [length for length in starts.diff().tolist() if length]
-    grouped = query.shape[1] != key.shape[1]
-    parts = zip(*(tensor.split(lengths, dim=2) for tensor in (query, key, value)), strict=True)
+    """SDPA sample by sample: on a CPU ten times as fast as one call with a block-diagonal mask."""
+    lengths = [length for length in cu_seqlens.diff().tolist() if length]
+    gqa = query.shape[1] != key.shape[1]
+    # (1, heads, T, head_dim) -> one (1, heads, length, head_dim) per sample
+    samples = zip(*(tensor.split(lengths, dim=2) for tensor in (query, key, value)), strict=True)
     outs = [
-        functional.scaled_dot_product_attention(q, k, v, is_causal=causal, scale=scaling, enable_gqa=grouped)
-        for q, k, v in parts
+        functional.scaled_dot_product_attention(q, k, v, is_causal=causal, scale=scaling, enable_gqa=gqa)
+        for q, k, v in samples
     ]
-    return torch.cat(outs, dim=2).transpose(1, 2)
+    return torch.cat(outs, dim=2).transpose(1, 2)  # (1, T, heads, head_dim)
 
 
-@torch.library.custom_op("schematic_reader::attend_one_by_one", mutates_args=())
-def _one_by_one(
+@torch.library.custom_op("schematic_reader::sdpa_per_image", mutates_args=())
+def _sdpa_per_image(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, lengths: torch.Tensor, scaling: float
 ) -> torch.Tensor:
-    """Attention of each sample to all of itself, by what PyTorch has fastest for a sample of its length.
+    """SDPA of each image over all of its patches, by the backend that is fastest for its length.
 
-    For pictures of 3,000 patches that is cuDNN's on a Hopper GPU, a third faster than one call for all. An
-    operation of its own, so that it is compiled once for any number of pictures.
+    For images of 3,000 patches that is cuDNN's on a Hopper GPU, a third faster than one variable-length call.
+    A custom operator, so that compiled code has one graph for any number of images.
     """
-    parts = zip(*(tensor.split(lengths.tolist(), dim=2) for tensor in (query, key, value)), strict=True)
-    outs = [functional.scaled_dot_product_attention(q, k, v, scale=scaling) for q, k, v in parts]
-    return torch.cat([out.transpose(1, 2) for out in outs], dim=1)
+    images = zip(*(tensor.split(lengths.tolist(), dim=2) for tensor in (query, key, value)), strict=True)
+    outs = [functional.scaled_dot_product_attention(q, k, v, scale=scaling) for q, k, v in images]
+    return torch.cat([out.transpose(1, 2) for out in outs], dim=1)  # (1, T, heads, head_dim)
 
 
-@_one_by_one.register_fake
+@_sdpa_per_image.register_fake
 def _(query: torch.Tensor, *_: Any) -> torch.Tensor:
     return query.new_empty(query.shape[0], query.shape[2], query.shape[1], query.shape[3])
 
 
-def use_packed_vision(model: PreTrainedModel) -> None:
-    """Make the vision tower of ``model`` attend picture by picture.
+def use_packed_vision_attention(model: PreTrainedModel) -> None:
+    """Make the vision tower of ``model`` attend image by image.
 
     Set on the built model's configuration: given to ``from_pretrained``, a name with "flash" in it would be
     looked up as a kernel to download.
     """
-    AttentionInterface.register(NAME, attend)
+    AttentionInterface.register(NAME, packed_attention)
     model.config.vision_config._attn_implementation = NAME
 
 
 def use_packed_attention(model: PreTrainedModel) -> None:
-    """Make both parts of ``model`` attend sample by sample."""
-    use_packed_vision(model)
+    """Make the vision tower and the language model of ``model`` attend sample by sample."""
+    use_packed_vision_attention(model)
     model.config.text_config._attn_implementation = NAME

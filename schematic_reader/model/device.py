@@ -1,4 +1,4 @@
-"""What the machine can do, checked before a model is loaded, and the seeds and precision that follow."""
+"""The device that the model runs on, checked before a model is loaded; seeds and float32 precision."""
 
 from __future__ import annotations
 
@@ -11,31 +11,32 @@ from transformers.utils import is_flash_attn_2_available
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import Model
-from schematic_reader.model import processes
+from schematic_reader.model import distributed
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Device:
-    """Where the model runs, in what precision, and by which attention."""
+    """Device, dtype and attention implementation of the model."""
 
     name: str  # cpu or cuda
     dtype: torch.dtype
-    attention: str  # as transformers names it
-    number: int = 0  # of the GPU
+    attention: str  # attn_implementation of transformers
+    index: int = 0  # of the GPU
 
     @property
-    def place(self) -> str:
-        """The one device that the model is on, as PyTorch names it."""
-        return f"cuda:{self.number}" if self.name == "cuda" else self.name
+    def torch_device(self) -> str:
+        """The device as PyTorch names it, such as ``cuda:1``."""
+        return f"cuda:{self.index}" if self.name == "cuda" else self.name
 
 
 def prepare_device(model: Model, seed: int) -> Device:
-    """Check that ``model`` can run here, seed every generator and set how exact float32 products are.
+    """Check that ``model`` can run here, seed every generator and set the precision of float32 matmuls.
 
-    ``matmul`` is what PyTorch calls it: ``high`` allows TF32 on the GPU, ``medium`` products of bfloat16 with
-    float32 sums also on a CPU that has instructions for them; any other computes in float32 as before.
+    ``matmul`` is that of ``torch.set_float32_matmul_precision``: ``high`` allows TF32 on a GPU; ``medium``
+    allows bfloat16 matmuls with float32 accumulation, also on a CPU with instructions for them; a device
+    without either computes in float32.
 
     Raises:
         UserError: the profile asks for CUDA or bfloat16 and the machine has none.
@@ -55,13 +56,13 @@ def prepare_device(model: Model, seed: int) -> Device:
     torch.backends.cudnn.allow_tf32 = True
     set_seed(seed)
     dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[model.dtype]
-    number = processes.local_rank() if name == "cuda" else 0
+    index = distributed.local_rank() if name == "cuda" else 0
     if name == "cuda":
-        torch.cuda.set_device(number)
+        torch.cuda.set_device(index)
     flash = name == "cuda" and dtype == torch.bfloat16 and is_flash_attn_2_available()
-    device = Device(name, dtype, "flash_attention_2" if flash else "sdpa", number)
-    where = (
-        torch.cuda.get_device_name(number) if name == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    device = Device(name, dtype, "flash_attention_2" if flash else "sdpa", index)
+    hardware = (
+        torch.cuda.get_device_name(index) if name == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     )
-    log.info("%s, %s, attention %s, torch %s", where, model.dtype, device.attention, torch.__version__)
+    log.info("%s, %s, attention %s, torch %s", hardware, model.dtype, device.attention, torch.__version__)
     return device

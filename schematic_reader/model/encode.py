@@ -1,4 +1,4 @@
-"""From a sheet's picture and its chat to what the model takes, with a loss on the answer alone.
+"""Encodes a sheet's picture and its chat as model inputs, with labels on the answer alone.
 
 The prompt is encoded by the model's own processor, which expands the image token to one placeholder for each
 merged patch. The answer's tokens are appended to that expanded sequence, so the mask cannot be off by the
@@ -16,7 +16,7 @@ from transformers import ProcessorMixin
 
 from schematic_reader.cli import UserError
 
-IGNORED = -100  # the label that PyTorch's cross entropy and TRL leave out
+IGNORE_INDEX = -100  # label without a loss, as PyTorch's cross entropy and TRL have it
 
 
 @dataclass(frozen=True)
@@ -47,65 +47,66 @@ class Encoder:
         self.processor: Any = processor  # transformers types neither its call nor its parts
         self.tokenizer: Any = self.processor.tokenizer
         self.pad_id = int(self.tokenizer.pad_token_id)
-        self.merge = int(self.processor.image_processor.merge_size)  # side of the patches behind one token
+        self.merge_size = int(self.processor.image_processor.merge_size)  # patches a side behind one token
         self.end_of_turn_id = self._end_of_turn()
 
     def encode_prompt(self, pictures: list[PILImage.Image], messages: list[dict[str, Any]]) -> Encoded:
-        """Encode the user's turn up to where the answer starts; every label is ``IGNORED``."""
+        """Encode the user's turn up to where the answer starts; every label is ``IGNORE_INDEX``."""
         text = self._prompt_text(messages)
-        made = self.processor(
+        inputs = self.processor(
             text=[text], images=pictures, return_mm_token_type_ids=True, return_tensors="pt"
         )
-        ids = made["input_ids"][0]
+        ids = inputs["input_ids"][0]
         return Encoded(
             ids,
-            torch.full_like(ids, IGNORED),
-            made["mm_token_type_ids"][0].to(ids.dtype),
-            made["pixel_values"],
-            made["image_grid_thw"],
+            torch.full_like(ids, IGNORE_INDEX),
+            inputs["mm_token_type_ids"][0].to(ids.dtype),
+            inputs["pixel_values"],
+            inputs["image_grid_thw"],
         )
 
     def encode_sample(self, pictures: list[PILImage.Image], messages: list[dict[str, Any]]) -> Encoded:
         """Encode a whole chat; exactly the answer and its end-of-turn token have a label."""
-        return self._answered(self.encode_prompt(pictures, messages), messages)
+        return self._append_answer(self.encode_prompt(pictures, messages), messages)
 
-    def encode_seen(self, grids: torch.Tensor, messages: list[dict[str, Any]]) -> Encoded:
-        """What ``encode_sample`` gives, but for the pixels, of which there are none.
+    def encode_with_cached_features(self, grids: torch.Tensor, messages: list[dict[str, Any]]) -> Encoded:
+        """The same as ``encode_sample`` without pixels, for images whose features are cached.
 
         Args:
             grids: (temporal, height, width) of each picture in patches, int64 of shape ``(pictures, 3)``.
         """
         ids = torch.tensor(self._ids(self._prompt_text(messages)), dtype=torch.int64)
-        tokens = torch.ones_like(ids)
-        tokens[ids == self.processor.image_token_id] = grids.prod(1) // self.merge**2
-        ids = ids.repeat_interleave(tokens)
-        kinds = (ids == self.processor.image_token_id).to(ids.dtype)
-        prompt = Encoded(ids, torch.full_like(ids, IGNORED), kinds, torch.empty(0, 0), grids)
-        return self._answered(prompt, messages)
+        # Expand each image's one placeholder to one per merged patch, as the processor does.
+        repeats = torch.ones_like(ids)
+        repeats[ids == self.processor.image_token_id] = grids.prod(1) // self.merge_size**2
+        ids = ids.repeat_interleave(repeats)
+        token_types = (ids == self.processor.image_token_id).to(ids.dtype)
+        prompt = Encoded(ids, torch.full_like(ids, IGNORE_INDEX), token_types, torch.empty(0, 0), grids)
+        return self._append_answer(prompt, messages)
 
     def answer_ids(self, target: str) -> torch.Tensor:
         """Token ids of an answer with its end-of-turn token, int64 of shape ``(tokens,)``."""
         return torch.tensor([*self._ids(target), self.end_of_turn_id], dtype=torch.int64)
 
-    def length(self, sizes: list[tuple[int, int]], messages: list[dict[str, Any]]) -> int:
-        """How many tokens ``encode_sample`` would give for pictures of these (width, height), unopened."""
+    def sample_length(self, sizes: list[tuple[int, int]], messages: list[dict[str, Any]]) -> int:
+        """Tokens of ``encode_sample`` for pictures of these (width, height), without opening them."""
         answer = self.answer_ids(messages[-1]["content"][0]["text"])
         return self.prompt_length(sizes, messages) + len(answer)
 
     def prompt_length(self, sizes: list[tuple[int, int]], messages: list[dict[str, Any]]) -> int:
-        """How many tokens ``encode_prompt`` would give for pictures of these (width, height), unopened."""
+        """Tokens of ``encode_prompt`` for pictures of these (width, height), without opening them."""
         image_processor = self.processor.image_processor
         patches = [image_processor.get_number_of_image_patches(height, width) for width, height in sizes]
-        # The unexpanded prompt holds one placeholder a picture.
-        pictures = sum(count // self.merge**2 - 1 for count in patches)
-        return len(self._ids(self._prompt_text(messages))) + pictures
+        # The unexpanded prompt holds one placeholder per picture already.
+        expansion = sum(count // self.merge_size**2 - 1 for count in patches)
+        return len(self._ids(self._prompt_text(messages))) + expansion
 
     def _ids(self, text: str) -> list[int]:
-        """What the tokenizer makes of ``text``; its own call takes three times as long for one text."""
+        """Token ids of ``text``; the backend takes a third of the time of the tokenizer's own call."""
         ids: list[int] = self.tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 
-    def _answered(self, prompt: Encoded, messages: list[dict[str, Any]]) -> Encoded:
+    def _append_answer(self, prompt: Encoded, messages: list[dict[str, Any]]) -> Encoded:
         answer = self.answer_ids(messages[-1]["content"][0]["text"])
         return replace(
             prompt,
@@ -120,7 +121,7 @@ class Encoder:
         return text
 
     def _end_of_turn(self) -> int:
-        """The token that the chat template puts behind an answer."""
+        """The token with which the chat template ends an answer."""
         answer = "answer"
         user = {"role": "user", "content": [{"type": "text", "text": "question"}]}
         reply = {"role": "assistant", "content": [{"type": "text", "text": answer}]}
@@ -146,11 +147,11 @@ def _plain(message: dict[str, Any]) -> dict[str, Any]:
     return {"role": message["role"], "content": content}
 
 
-def collate(samples: list[Encoded], pad_id: int, *, side: str) -> dict[str, torch.Tensor]:
+def collate(samples: list[Encoded], pad_id: int, *, padding_side: str) -> dict[str, torch.Tensor]:
     """Pad samples to one batch.
 
     Args:
-        side: "right" for training, "left" for generation.
+        padding_side: "right" for training, "left" for generation.
 
     Returns:
         ``input_ids``, ``attention_mask``, ``labels`` and ``mm_token_type_ids`` of shape ``(batch, tokens)``;
@@ -161,7 +162,7 @@ def collate(samples: list[Encoded], pad_id: int, *, side: str) -> dict[str, torc
     def pad(rows: list[torch.Tensor], value: int) -> torch.Tensor:
         out = torch.full((len(rows), longest), value, dtype=torch.int64)
         for i, row in enumerate(rows):
-            if side == "left":
+            if padding_side == "left":
                 out[i, longest - len(row) :] = row
             else:
                 out[i, : len(row)] = row
@@ -170,7 +171,7 @@ def collate(samples: list[Encoded], pad_id: int, *, side: str) -> dict[str, torc
     return {
         "input_ids": pad([s.input_ids for s in samples], pad_id),
         "attention_mask": pad([torch.ones_like(s.input_ids) for s in samples], 0),
-        "labels": pad([s.labels for s in samples], IGNORED),
+        "labels": pad([s.labels for s in samples], IGNORE_INDEX),
         "mm_token_type_ids": pad([s.mm_token_type_ids for s in samples], 0),
         "pixel_values": torch.cat([s.pixel_values for s in samples]),
         "image_grid_thw": torch.cat([s.image_grid_thw for s in samples]),

@@ -1,4 +1,4 @@
-"""Parts of Qwen3-VL computed by one operation each, with the same result but for rounding."""
+"""Parts of Qwen3-VL replaced by one faster operation each; results are equal up to rounding."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from torch import nn
 from torch.nn import functional
 
 
-class _PatchProduct:
-    """What the patch embedding computes.
+class _LinearPatchEmbed:
+    """The patch embedding as one matrix product.
 
     Args:
         convolution: its kernel covers the whole patch, ``(width, channels, frames, patch, patch)``.
@@ -21,19 +21,20 @@ class _PatchProduct:
 
     def __call__(self, pixel_values: torch.Tensor) -> torch.Tensor:
         weight, bias = self._convolution.weight, self._convolution.bias
+        # (patches, channels * frames * patch * patch) -> (patches, width)
         return functional.linear(pixel_values.to(weight.dtype), weight.flatten(1), bias)
 
 
-def use_patch_product(visual: Any) -> None:
-    """Compute patches by a matrix product, which is faster everywhere than a convolution of one step."""
+def patch_embed_as_linear(visual: Any) -> None:
+    """Compute the patch embedding as a matrix product: faster than a convolution of one step."""
     embedding = visual.patch_embed
-    # What has been compiled around a replacement holds on to that very object, so it stays.
+    # Compiled code guards on this very object, so one that is there already stays.
     if "forward" not in vars(embedding):
-        embedding.forward = _PatchProduct(embedding.proj)
+        embedding.forward = _LinearPatchEmbed(embedding.proj)
 
 
-def use_fused_norms(language: Any) -> None:
-    """Compute root mean square norms by PyTorch's own module, one pass over the memory instead of six."""
+def use_fused_rms_norm(language: Any) -> None:
+    """Replace Qwen3-VL's RMSNorm by PyTorch's, which passes over memory once instead of six times."""
     for parent in list(language.modules()):
         for name, module in parent.named_children():
             if type(module).__name__ == "Qwen3VLTextRMSNorm":

@@ -1,4 +1,4 @@
-"""Loading the base model, the adapter on it, and the processor: from a folder or from the Hub alike."""
+"""Loads base model, adapter and processor, from a folder or from the Hub alike."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub.errors import HfHubHTTPError
-from peft import PeftModel
-from safetensors import SafetensorError
+from peft import PeftModel, get_peft_model_state_dict
+from peft.utils import SAFETENSORS_WEIGHTS_NAME
+from safetensors import SafetensorError, safe_open
 from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
@@ -56,7 +57,7 @@ def load_base(model: Model, device: Device) -> PreTrainedModel:
             revision=model.revision,
             dtype=device.dtype,
             attn_implementation=device.attention,
-            device_map={"": device.place},
+            device_map={"": device.torch_device},
         )
     except (OSError, ValueError, HfHubHTTPError) as error:
         raise UserError(not_found(model.base, "vision-language model", error)) from None
@@ -82,7 +83,7 @@ def load_tuned(model: Model, device: Device, adapter: Path) -> Any:
     """The base model with the exported adapter merged into it.
 
     Raises:
-        UserError: the adapter is missing or was made for another base.
+        UserError: the adapter is missing, damaged, or of another base or version.
     """
     if not (adapter / "adapter_config.json").is_file():
         raise UserError(f"{adapter} holds no adapter: run `dvc repro train`")
@@ -96,19 +97,27 @@ def load_tuned(model: Model, device: Device, adapter: Path) -> Any:
             f"{adapter} is damaged or was trained on another model than {model.base}: run `dvc repro train` "
             f"({reason})"
         ) from None
+    # PEFT only warns of weights that find no layer, and of layers that stay without.
+    expected = set(get_peft_model_state_dict(tuned))
+    with safe_open(adapter / SAFETENSORS_WEIGHTS_NAME, "pt") as weights:
+        if differing := sorted(expected ^ set(weights.keys())):
+            raise UserError(
+                f"{adapter} has weights for other layers than {model.base} has here, such as {differing[0]}: "
+                "it was trained by another version, run `dvc repro train`"
+            )
     return tuned.merge_and_unload().eval()
 
 
 @contextmanager
 def without_notices() -> Iterator[None]:
-    """Keeps quiet what PEFT makes transformers say: it asks for a property by a name that is going away."""
+    """Silences transformers' warning of a deprecated property that PEFT reads."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         yield
 
 
 def not_found(base: str, what: str, error: Exception) -> str:
-    """One line that says what could not be loaded, why, and what to check."""
+    """One line that names what could not be loaded, why, and what to check."""
     if Path(base).is_dir() or base.startswith((".", "/")):
         fix = "check the folder in the profile's model.base"
     else:

@@ -1,1 +1,1 @@
-"""Fine-tuning an adapter on packed rows."""
+"""Fine-tuning of a LoRA adapter on packed batches."""

@@ -1,4 +1,4 @@
-"""The LoRA adapter, as PEFT has it, on the parts of the model that params.yaml names."""
+"""The LoRA adapter: PEFT's configuration for the modules that params.yaml names."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from transformers import PreTrainedModel
 from schematic_reader.config import Lora
 from schematic_reader.model.load import without_notices
 
-# The linear layers of Qwen3-VL that are not the language model's.
-_OTHER_PARTS = {
+# Linear layers of Qwen3-VL outside the language model, by ``lora.extra_targets``.
+_EXTRA_TARGETS = {
     "vision": r".*\.visual\.blocks\..*\.(qkv|proj|linear_fc1|linear_fc2)",
     "merger": r".*\.visual\.(merger|deepstack_merger_list\.\d+)\.(linear_fc1|linear_fc2)",
 }
@@ -20,7 +20,7 @@ _OTHER_PARTS = {
 def lora_config(lora: Lora) -> LoraConfig:
     """PEFT's settings. ``target_modules`` are projections of the language model."""
     names = "|".join(sorted(lora.target_modules))
-    targets = [rf".*\.language_model\..*\.({names})", *(_OTHER_PARTS[part] for part in lora.extra_targets)]
+    targets = [rf".*\.language_model\..*\.({names})", *(_EXTRA_TARGETS[part] for part in lora.extra_targets)]
     return LoraConfig(
         r=lora.r,
         lora_alpha=lora.alpha,

@@ -1,4 +1,4 @@
-"""What an interrupted training run leaves for the next one, which goes on only if nothing has changed."""
+"""Checkpoints of an interrupted training run, resumed only if nothing that matters has changed."""
 
 from __future__ import annotations
 
@@ -18,33 +18,36 @@ import trl
 
 from schematic_reader.cli import UserError
 from schematic_reader.code_deps import ROOT, code_files
+from schematic_reader.config import Params
 from schematic_reader.io.files import write_json
 from schematic_reader.io.fingerprint import files_digest, value_digest
-from schematic_reader.model import shares
+from schematic_reader.model import distributed
+from schematic_reader.training.examples import Examples
 
 log = logging.getLogger(__name__)
 
-_SEAL = "whole.json"  # in each checkpoint, written last
+_COMPLETE = "complete.json"  # in each checkpoint, written last
+_COMPLETE_IN_0_1 = "whole.json"  # its name in version 0.1, whose checkpoints cannot be resumed
 
-# Accelerate calls the CPU of one of several processes cpu:0, by which name PyTorch 2.11 loads no tensor.
+# Accelerate calls the CPU of one of several processes cpu:0, from which PyTorch 2.11 loads no tensor.
 torch.serialization.register_package(
     100, lambda _: None, lambda storage, location: storage if location == "cpu:0" else None
 )
 
 
 @dataclass(frozen=True)
-class State:
-    """A whole checkpoint: where the trainer left it, after how many steps, and what else the run knew."""
+class SavedState:
+    """A complete checkpoint: the trainer's folder, the steps done, and the state of the loss log."""
 
     folder: Path
     step: int
-    facts: dict[str, Any]
+    loss_log: dict[str, Any]
 
 
 class Checkpoint:
-    """The trainer's checkpoints below ``folder``, which belong to one fingerprint, and what else a run keeps.
+    """The trainer's checkpoints below ``folder``, which belong to one fingerprint of a run.
 
-    The first process writes them. Machines that train together may share the folder or have one each.
+    Rank 0 writes them. Nodes that train together may share the folder or have one each.
 
     Args:
         fingerprint: hashes of all that a run's result depends on, by what they are of.
@@ -55,91 +58,118 @@ class Checkpoint:
         self._fingerprint = dict(fingerprint)
 
     def open(self) -> None:
-        """Make the folder this run's, in every process, with the first one's last whole checkpoint in it.
+        """Make the folder this run's, on every rank, with rank 0's last complete checkpoint in it.
 
         Raises:
-            UserError: the processes would not train the same.
+            UserError: the ranks would not train the same.
         """
-        first, *others = shares.told_by_all(self._fingerprint)
-        for number, other in enumerate(others, 1):
-            if other != first:
-                differing = " and ".join(name for name in first if other.get(name) != first[name])
+        main, *others = distributed.all_gather_object(self._fingerprint)
+        for rank, other in enumerate(others, 1):
+            if other != main:
+                different = " and ".join(name for name in main if other.get(name) != main[name])
                 raise UserError(
-                    f"process {number} has other {differing} than the first: give every machine the same "
+                    f"rank {rank} runs different {different} from rank 0: give every machine the same "
                     "commit, params.yaml and environment, and `dvc pull` the same data there"
                 )
-        with shares.first_one_then_one_a_machine():
-            self._claim()
-        self._bring()
+        with distributed.main_process_first():
+            self._discard_if_stale()
+        self._sync_to_nodes()
 
-    def _claim(self) -> None:
+    def _discard_if_stale(self) -> None:
         """Remove what another run left in the folder; one log line says so."""
-        mark = self.folder / "run.json"
-        stored = json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() else None
+        run = self.folder / "run.json"
+        stored = json.loads(run.read_text(encoding="utf-8")) if run.is_file() else None
         if stored == self._fingerprint:
             return
-        left = self.load() if stored is not None else None
-        if stored is not None and left is not None:
+        saved = self.load()
+        if stored is not None and saved is not None:
             changed = [name for name, digest in self._fingerprint.items() if stored.get(name) != digest]
             log.warning(
-                "training starts anew: an earlier run stopped after step %d, but since then other %s",
-                left.step,
-                " and ".join(changed),
+                "training restarts: an earlier run stopped after step %d, but these have changed since: %s",
+                saved.step,
+                ", ".join(changed),
+            )
+        elif any(self.folder.glob(f"checkpoint-*/{_COMPLETE_IN_0_1}")):
+            log.warning(
+                "training restarts: the checkpoints in %s are of version 0.1, which this one cannot "
+                "resume; to finish such a run, check out the commit that started it before you train again",
+                self.folder,
             )
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        write_json(mark, self._fingerprint)
+        write_json(run, self._fingerprint)
 
-    def _bring(self) -> None:
-        """Give machines that do not see the first process's folder a copy of its last whole checkpoint.
+    def _sync_to_nodes(self) -> None:
+        """Give nodes that do not see rank 0's folder a copy of its last complete checkpoint.
 
-        It is small, an adapter and twice as much by the optimizer, and goes through memory.
+        It is small, an adapter and twice as much by the optimizer, and travels through memory.
         """
-        state = self.load()
-        own = None if state is None else (state.step, state.facts)
-        first, *others = shares.told_by_all(own)
-        if all(other == first for other in others):
+        saved = self.load()
+        own = None if saved is None else (saved.step, saved.loss_log)
+        main, *others = distributed.all_gather_object(own)
+        if all(other == main for other in others):
             return
-        files = {} if state is None else {file.name: file.read_bytes() for file in state.folder.iterdir()}
-        files = shares.told_by_the_first(files)
-        if shares.is_first_of_machine() and own != first:
+        files = {} if saved is None else {file.name: file.read_bytes() for file in saved.folder.iterdir()}
+        files = distributed.broadcast_from_main(files)
+        if distributed.is_local_main_process() and own != main:
             for folder in self.folder.glob("checkpoint-*"):
                 shutil.rmtree(folder)
-            if first is not None:
-                folder = self.folder / f"checkpoint-{first[0]}"
+            if main is not None:
+                folder = self.folder / f"checkpoint-{main[0]}"
                 folder.mkdir()
-                for name in sorted(files, key=lambda name: name == _SEAL):  # the seal last
+                for name in sorted(files, key=lambda name: name == _COMPLETE):  # that one last
                     (folder / name).write_bytes(files[name])
-        shares.wait_for_all()
+        distributed.barrier()
 
-    def load(self) -> State | None:
-        """The last whole checkpoint."""
-        whole = []
+    def load(self) -> SavedState | None:
+        """The last complete checkpoint."""
+        complete = []
         for folder in self.folder.glob("checkpoint-*"):
-            if (folder / _SEAL).is_file():
-                facts = json.loads((folder / _SEAL).read_text(encoding="utf-8"))
-                whole.append(State(folder, int(folder.name.rsplit("-", 1)[1]), facts))
-        return max(whole, key=lambda state: state.step, default=None)
+            if (folder / _COMPLETE).is_file():
+                loss_log = json.loads((folder / _COMPLETE).read_text(encoding="utf-8"))
+                complete.append(SavedState(folder, int(folder.name.rsplit("-", 1)[1]), loss_log))
+        return max(complete, key=lambda saved: saved.step, default=None)
 
-    def seal(self, step: int, facts: Mapping[str, Any]) -> None:
-        """Mark the checkpoint that the trainer wrote after ``step`` steps as whole."""
-        write_json(self.folder / f"checkpoint-{step}" / _SEAL, facts)
+    def mark_complete(self, step: int, loss_log: Mapping[str, Any]) -> None:
+        """Mark the checkpoint that the trainer wrote after ``step`` steps as complete."""
+        write_json(self.folder / f"checkpoint-{step}" / _COMPLETE, loss_log)
 
     def clear(self) -> None:
-        """Remove the folder once every process has come here: the results are written."""
-        shares.wait_for_all()
-        if shares.is_first_of_machine():
+        """Remove the folder once every rank has come here: the results are written."""
+        distributed.barrier()
+        if distributed.is_local_main_process():
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def digest_of_code() -> str:
+def run_fingerprint(params: Params, splits: Mapping[str, Examples], model: Any) -> dict[str, str]:
+    """Hashes of all that the adapter depends on, by what they are of.
+
+    Args:
+        splits: the examples that are trained on and validated with.
+        model: the loaded base model.
+    """
+    profile = params.active
+    groups = (params.image, params.lora, params.train, profile.model, profile.train)
+    return {
+        "code": _code_digest(),
+        "params": value_digest([params.seed, *map(repr, groups)]),
+        "number of processes": str(distributed.world_size()),
+        # An id is a hash of the sheet's content, its picture included.
+        "data": value_digest([examples.rows for _, examples in sorted(splits.items())]),
+        "base model": _model_digest(
+            profile.model.base, profile.model.revision, getattr(model.config, "_commit_hash", None)
+        ),
+    }
+
+
+def _code_digest() -> str:
     """A hash of every module that training runs, and of the libraries' versions."""
     versions = [module.__version__ for module in (torch, transformers, peft, trl)]
     code = files_digest([ROOT / name for name in code_files("stages/train.py")], root=ROOT)
     return value_digest([platform.python_version(), versions, code])
 
 
-def digest_of_model(base: str, revision: str | None, commit: str | None) -> str:
+def _model_digest(base: str, revision: str | None, commit: str | None) -> str:
     """A hash of the base model: of its files if it is a folder, else of the commit that was loaded."""
     folder = Path(base)
     if not folder.is_dir():

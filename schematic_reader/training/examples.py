@@ -1,26 +1,35 @@
-"""The message rows that are trained on or whose loss is measured, with their length in tokens."""
+"""The message rows that are trained on or validated with, and their length in tokens."""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from schematic_reader.cli import UserError
+from schematic_reader.config import Params
+from schematic_reader.io.tables import read_messages
 from schematic_reader.model.encode import Encoded, Encoder
-from schematic_reader.model.sheets import Sheets
+from schematic_reader.model.sheet_images import SheetImages
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Message rows of one split that fit into a row of tokens, with their pictures.
+    """Message rows of one split that fit into a packed batch, with their pictures.
 
-    ``lengths`` and ``answers`` hold each row's tokens and how many of them carry a loss; ``dropped`` the ids
-    of rows that are too long.
+    Args:
+        lengths: tokens of each row's sample, image placeholders included.
+        answer_lengths: how many of them are answer tokens, which carry a loss.
+        dropped: ids of rows that are too long.
     """
 
     rows: list[dict[str, Any]]
-    sheets: Sheets
+    sheets: SheetImages
     lengths: list[int]
-    answers: list[int]
+    answer_lengths: list[int]
     dropped: list[str]
 
     def encode(self, index: int, encoder: Encoder) -> Encoded:
@@ -29,23 +38,61 @@ class Examples:
         return encoder.encode_sample([self.sheets.picture(row)], row["messages"])
 
 
-def choose_examples(
-    rows: list[dict[str, Any]], sheets: Sheets, encoder: Encoder, *, budget: int, max_sheets: int
+def select_examples(
+    rows: list[dict[str, Any]], sheets: SheetImages, encoder: Encoder, *, max_length: int, max_sheets: int
 ) -> Examples:
-    """The first ``max_sheets`` rows by id whose picture, prompt and answer fit into ``budget`` tokens.
+    """The first ``max_sheets`` rows by id whose image, prompt and answer fit into ``max_length`` tokens.
 
     Ids are content hashes, so their order is as good as random and does not depend on a seed. A row that does
-    not fit is left out whole: cutting it would teach a wrong answer or lose placeholders of its picture.
+    not fit is dropped whole: truncation would teach a wrong answer or lose image placeholders.
     """
-    chosen = Examples([], sheets, [], [], [])
+    examples = Examples([], sheets, [], [], [])
     for row in sorted(rows, key=lambda row: row["id"]):
-        if len(chosen.rows) == max_sheets:
+        if len(examples.rows) == max_sheets:
             break
-        length = encoder.length([sheets.size(row)], row["messages"])
-        if length > budget:
-            chosen.dropped.append(row["id"])
+        length = encoder.sample_length([sheets.size(row)], row["messages"])
+        if length > max_length:
+            examples.dropped.append(row["id"])
         else:
-            chosen.rows.append(row)
-            chosen.lengths.append(length)
-            chosen.answers.append(len(encoder.answer_ids(row["target"])))
-    return chosen
+            examples.rows.append(row)
+            examples.lengths.append(length)
+            examples.answer_lengths.append(len(encoder.answer_ids(row["target"])))
+    return examples
+
+
+def read_splits(messages: Path, clean: Path, params: Params, encoder: Encoder) -> dict[str, Examples]:
+    """The examples of the train and validation splits.
+
+    Args:
+        messages: the folder of message rows, ``data/messages``.
+        clean: the folder of the clean splits with the pictures, ``data/clean``.
+
+    Raises:
+        UserError: no sheet of a split fits into a packed batch.
+    """
+    profile = params.active.train
+    splits = {}
+    for split, max_sheets in (("train", profile.max_sheets), ("validation", params.train.validation_sheets)):
+        examples = select_examples(
+            read_messages(messages, split),
+            SheetImages(clean, split, params.image),
+            encoder,
+            max_length=profile.packed_length,
+            max_sheets=max_sheets,
+        )
+        if examples.dropped:
+            log.warning(
+                "%s: %d sheets are longer than train.packed_length (%d tokens) and dropped: %s",
+                split,
+                len(examples.dropped),
+                profile.packed_length,
+                ", ".join(examples.dropped),
+            )
+        if not examples.rows:
+            raise UserError(
+                f"every {split} sheet is longer than the profile's train.packed_length "
+                f"({profile.packed_length} tokens): raise it, or lower image.max_pixels or "
+                "messages.max_target_chars"
+            )
+        splits[split] = examples
+    return splits

@@ -1,4 +1,4 @@
-"""LoRA fine-tuning through TRL: packed rows, a loss that does not depend on the packing, resumable."""
+"""LoRA fine-tuning through TRL: packed batches, a loss that does not depend on the packing, resumable."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ import torch
 from transformers import PreTrainedModel
 from trl import SFTConfig
 
-from schematic_reader.config import Lora, ProfileTrain, Train
-from schematic_reader.model import processes
+from schematic_reader.model import distributed
 from schematic_reader.model.device import Device
 from schematic_reader.model.encode import Encoder
-from schematic_reader.model.row import Shape
+from schematic_reader.model.packed_batch import BatchShape
 from schematic_reader.training.checkpoint import Checkpoint
 from schematic_reader.training.examples import Examples
-from schematic_reader.training.features import FeatureCache, bytes_a_token
-from schematic_reader.training.feed import Feed, workers
-from schematic_reader.training.ledger import Ledger
-from schematic_reader.training.pack import Plan, plan_rows, row_length
-from schematic_reader.training.trainer import Pace, PackedTrainer
+from schematic_reader.training.feature_cache import FeatureCache, bytes_per_token
+from schematic_reader.training.loss_log import LossLog
+from schematic_reader.training.packed_dataset import PackedDataset, num_workers
+from schematic_reader.training.packing import PackingPlan, best_packed_length, plan_packing
+from schematic_reader.training.settings import FinetuneSettings
+from schematic_reader.training.trainer import PackedTrainer, StepTiming
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Finetuned:
-    """The model with its adapter, the loss by step, and what the run's rows and steps were like."""
+class FinetuneResult:
+    """The model with its adapter, the loss by step, the share of padding, and the timing of each step."""
 
     model: Any
-    ledger: Ledger
+    loss_log: LossLog
     padding: float
-    paces: list[Pace]
+    timings: list[StepTiming]
 
 
 def finetune(
@@ -41,149 +41,146 @@ def finetune(
     encoder: Encoder,
     train: Examples,
     validation: Examples,
-    *,
-    lora: Lora,
-    settings: Train,
-    profile: ProfileTrain,
+    settings: FinetuneSettings,
     device: Device,
-    seed: int,
     checkpoint: Checkpoint,
-) -> Finetuned:
-    """Train an adapter on ``train``, from the last checkpoint on if there is one.
+) -> FinetuneResult:
+    """Train an adapter on ``train``, resuming from the last checkpoint if there is one.
 
     The loss of an optimizer step is the mean over all answer tokens of the step, however they are packed.
 
     Raises:
         UserError: the loss is not finite, memory does not suffice, or fp8 changes too much.
     """
-    tokens = row_length([*train.lengths, *validation.lengths], profile.packed_length)
-    plan = plan_rows(train.lengths, tokens=tokens, epochs=profile.epochs, seed=seed)
-    unmixed = plan_rows(validation.lengths, tokens=tokens, epochs=1, seed=seed)
-    shape = _shape(plan, unmixed) if device.name == "cuda" else None
-    together = processes.count()
-    each = -(-profile.gradient_accumulation // together)  # rows of a step that one process trains
-    steps = plan.steps(each * together, processes=together)
-    arguments = _arguments(settings, profile, device, seed, checkpoint, each=each, steps=len(steps))
+    profile, seed = settings.profile, settings.seed
+    # 1) Plan the packed batches of both splits.
+    tokens = best_packed_length([*train.lengths, *validation.lengths], profile.packed_length)
+    train_plan = plan_packing(train.lengths, tokens=tokens, epochs=profile.epochs, seed=seed)
+    validation_plan = plan_packing(validation.lengths, tokens=tokens, epochs=1, seed=seed)
+    shape = _common_shape(train_plan, validation_plan) if device.name == "cuda" else None
+    # 2) Divide the batches into optimizer steps, the same ones whatever the number of ranks.
+    world_size = distributed.world_size()
+    batches_per_rank = -(-profile.gradient_accumulation // world_size)  # of a step
+    steps = train_plan.steps(batches_per_rank * world_size, world_size=world_size)
+    arguments = _sft_config(settings, device, checkpoint, batches_per_rank=batches_per_rank, steps=len(steps))
     checkpoint.open()
+    # 3) Train.
     cache = FeatureCache(checkpoint.folder / "features")
-    kept = _kept(model, train, validation, lora, settings, profile)
+    cached = _splits_to_cache(model, train, validation, settings)
 
-    def feed(split: str, examples: Examples, rows: list[tuple[int, ...]]) -> Feed:
-        return Feed(examples, encoder, rows, device, shape, cache if split in kept else None)
+    def dataset(split: str, examples: Examples, plan: list[tuple[int, ...]]) -> PackedDataset:
+        return PackedDataset(examples, encoder, plan, device, shape, cache if split in cached else None)
 
-    ledger = Ledger(settings.logging_steps, len(steps))
+    loss_log = LossLog(settings.train.logging_steps, len(steps))
     trainer = PackedTrainer(
         model,
         arguments,
-        lora=lora,
+        settings,
         steps=steps,
-        train=feed("train", train, [row for step in steps for row in step]),
-        validation=feed("validation", validation, unmixed.rows),
-        ledger=ledger,
+        train=dataset("train", train, [batch for step in steps for batch in step]),
+        validation=dataset("validation", validation, validation_plan.batches),
+        loss_log=loss_log,
         checkpoint=checkpoint,
-        recompute=profile.gradient_checkpointing,
-        seen=cache,
-        fp8=profile.fp8,
-        seed=seed,
     )
-    trainer.go()
-    _tell(trainer.paces, plan)
-    return Finetuned(trainer.model, ledger, plan.padding, trainer.paces)
+    trainer.fit()
+    _log_throughput(trainer.timings, train_plan)
+    return FinetuneResult(trainer.model, loss_log, train_plan.padding, trainer.timings)
 
 
-def _arguments(
-    settings: Train,
-    profile: ProfileTrain,
+def _sft_config(
+    settings: FinetuneSettings,
     device: Device,
-    seed: int,
     checkpoint: Checkpoint,
     *,
-    each: int,
+    batches_per_rank: int,
     steps: int,
 ) -> SFTConfig:
+    """TRL's configuration.
+
+    Args:
+        batches_per_rank: packed batches of an optimizer step on one rank.
+        steps: number of optimizer steps.
+    """
     on_cuda = device.name == "cuda"
-    ahead = workers(device)
-    # It is the reader that recomputes layers. Transformers 5.23 has a new name for this and warns of the old.
+    workers = num_workers(device)
+    # PackedLoss recomputes layers itself. Transformers 5.23 has a new name for this and warns of the old.
     names = {field.name for field in fields(SFTConfig)}
     old, new = "gradient_checkpointing", "activation_checkpointing"
-    off: Any = {new if new in names else old: False}
+    library_checkpointing: Any = {new if new in names else old: False}
     return SFTConfig(
         output_dir=str(checkpoint.folder),
         num_train_epochs=1,  # the plan holds all epochs
-        per_device_train_batch_size=1,  # row
-        gradient_accumulation_steps=each,
+        per_device_train_batch_size=1,  # packed batch
+        gradient_accumulation_steps=batches_per_rank,
         average_tokens_across_devices=False,  # the plan knows how many there are
         optim="adamw_torch_fused",
-        learning_rate=profile.learning_rate,
-        lr_scheduler_type=settings.schedule,
-        warmup_steps=min(settings.warmup_steps, steps),
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
+        learning_rate=settings.profile.learning_rate,
+        lr_scheduler_type=settings.train.schedule,
+        warmup_steps=min(settings.train.warmup_steps, steps),
+        weight_decay=settings.train.weight_decay,
+        max_grad_norm=settings.train.max_grad_norm,
         bf16=on_cuda and device.dtype == torch.bfloat16,
         tf32=True if on_cuda else None,
         use_cpu=not on_cuda,
-        ddp_backend="gloo" if processes.count() > 1 and not on_cuda else None,
-        eval_strategy="no",  # the trainer's own course says when
+        ddp_backend="gloo" if distributed.world_size() > 1 and not on_cuda else None,
+        eval_strategy="no",  # the trainer's callback schedules validations
         save_strategy="steps",
-        save_steps=profile.checkpoint_steps,
-        save_total_limit=2,  # the newest may not be whole yet
+        save_steps=settings.profile.checkpoint_steps,
+        save_total_limit=2,  # the newest may not be complete yet
         logging_strategy="no",
         logging_nan_inf_filter=False,  # it would wait for the device in every step
         report_to="none",
-        seed=seed,
-        dataloader_num_workers=ahead,
-        dataloader_prefetch_factor=2 if ahead else None,
+        seed=settings.seed,
+        dataloader_num_workers=workers,
+        dataloader_prefetch_factor=2 if workers else None,
         dataloader_pin_memory=on_cuda,
         remove_unused_columns=False,
         max_length=None,
         dataset_kwargs={"skip_prepare_dataset": True},
         ddp_find_unused_parameters=False,
-        **off,
+        **library_checkpointing,
     )
 
 
-def _kept(
-    model: PreTrainedModel,
-    train: Examples,
-    validation: Examples,
-    lora: Lora,
-    settings: Train,
-    profile: ProfileTrain,
+def _splits_to_cache(
+    model: PreTrainedModel, train: Examples, validation: Examples, settings: FinetuneSettings
 ) -> set[str]:
-    """The splits whose pictures the vision tower sees only once: those that come again, if disk allows.
+    """The splits whose vision features are cached: those that are trained more than once, if disk allows.
 
-    An adapter on the tower or its mergers changes what they give from step to step.
+    An adapter on the tower or its mergers changes the features from step to step, so nothing is cached.
     """
-    room = settings.vision_cache_gib * 2**30
-    token = bytes_a_token(model.config.vision_config, model.dtype)
-    again = {"validation": validation} | ({"train": train} if profile.epochs > 1 else {})
-    kept = set()
-    for split, examples in again.items() if not lora.extra_targets else ():
-        needed = sum(examples.lengths) * token  # a little more than that: not every token is a picture's
-        if needed <= room:
-            kept.add(split)
-            room -= needed
+    if settings.lora.extra_targets:
+        return set()
+    free = settings.train.vision_cache_gib * 2**30
+    token_bytes = bytes_per_token(model.config.vision_config, model.dtype)
+    repeated = {"validation": validation} | ({"train": train} if settings.profile.epochs > 1 else {})
+    cached = set()
+    for split, examples in repeated.items():
+        needed = sum(examples.lengths) * token_bytes  # an upper bound: not every token is an image's
+        if needed <= free:
+            cached.add(split)
+            free -= needed
         else:
             log.info(
-                "%s: the vision tower looks at every sheet anew, train.vision_cache_gib is %.1f too small",
+                "%s: vision features are not cached, train.vision_cache_gib is %.1f too small",
                 split,
-                (needed - room) / 2**30,
+                (needed - free) / 2**30,
             )
-    return kept
+    return cached
 
 
-def _shape(*plans: Plan) -> Shape:
-    """One shape for the rows of all plans."""
-    return Shape(plans[0].tokens, max(len(row) for plan in plans for row in plan.rows))
+def _common_shape(*plans: PackingPlan) -> BatchShape:
+    """One shape for the batches of all plans."""
+    return BatchShape(plans[0].tokens, max(len(batch) for plan in plans for batch in plan.batches))
 
 
-def _tell(paces: list[Pace], plan: Plan) -> None:
-    """One line on how the time went, which no metric holds because it differs from run to run."""
-    seconds = sum(pace.seconds for pace in paces)
+def _log_throughput(timings: list[StepTiming], plan: PackingPlan) -> None:
+    """Log throughput in one line; no metric has it because it differs from run to run."""
+    seconds = sum(timing.seconds for timing in timings)
     if seconds:
         log.info(
-            "%.2f sheets/s, %.1f %% of the time spent waiting for data, %.1f %% of the tokens padding",
-            sum(len(pace.samples) for pace in paces) / seconds,
-            100 * sum(pace.waited for pace in paces) / seconds,
+            "%.2f sheets/s, %.1f %% of the time waiting for data, %.1f %% of the tokens padding",
+            sum(len(timing.samples) for timing in timings) / seconds,
+            100 * sum(timing.data_wait for timing in timings) / seconds,
             100 * plan.padding,
         )

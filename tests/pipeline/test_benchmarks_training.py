@@ -16,8 +16,8 @@ from benchmarks.training import gpus as train_gpus
 from benchmarks.training import steps as train_steps
 from benchmarks.training import throughput as train_throughput
 from schematic_reader.config import load_params
-from schematic_reader.model.sheets import Sheets
-from schematic_reader.training.features import FeatureCache
+from schematic_reader.model.sheet_images import SheetImages
+from schematic_reader.training.feature_cache import FeatureCache
 from tests.support.paths import ROOT
 from tests.support.sheet_samples import LIMITS, message_rows, ready_to_train, write_params
 
@@ -25,7 +25,7 @@ from tests.support.sheet_samples import LIMITS, message_rows, ready_to_train, wr
 def raw_file(folder: Path, count: int) -> Path:
     """Small sheets as a parquet file with Open Schematics' columns."""
     rows = message_rows(folder, count)
-    sheets = Sheets(folder, "train", LIMITS)
+    sheets = SheetImages(folder, "train", LIMITS)
     raw = [
         {
             "image": {"bytes": sheets.encoded(row), "path": None},
@@ -86,7 +86,7 @@ def test_one_process_is_measured_over_full_steps(tmp_path: Path, monkeypatch: py
     file = tmp_path / "params.yaml"  # with rows so short that five sheets make several steps
     file.write_text(params.replace("packed_length: 1792", "packed_length: 200"), encoding="utf-8")
     monkeypatch.setattr(train_gpus, "settings", lambda *_: load_params(file))
-    words = ["--way", "one process", "--rows-a-step", "1"]
+    words = ["--way", "one process", "--batches-per-step", "1"]
     (line,) = recorded(train_gpus, words, tmp_path, monkeypatch)
     assert line["variant"] == "one process" and line["processes"] == 1
     assert line["steps"] == len(line["losses"]) - 2 > 0 and line["samples_per_s"] > 0
@@ -106,6 +106,6 @@ def test_ways_of_a_step_are_told_turn_by_turn(tmp_path: Path, monkeypatch: pytes
     )
     train_steps.main()
     lines = {line["variant"]: line for line in map(json.loads, results.read_text().splitlines())}
-    assert set(lines) == {"padded", "packed", "seen"} and lines["padded"]["ratio"] == 1
+    assert set(lines) == {"padded", "packed", "cached"} and lines["padded"]["ratio"] == 1
     assert all(line["processor_s_a_sheet"] > 0 for line in lines.values())
     assert len(looked_at) == 3  # once for each row of three turns

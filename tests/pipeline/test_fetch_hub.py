@@ -220,7 +220,7 @@ def test_after_a_kill_in_mid_shard_only_that_one_is_read_again(hub: Hub, tmp_pat
         assert done.returncode == -signal.SIGKILL
     else:
         assert done.returncode == 130
-        assert "interrupted: what was finished is kept" in done.stderr and "Traceback" not in done.stderr
+        assert "interrupted: finished work is kept" in done.stderr and "Traceback" not in done.stderr
     left = tmp_path / "data" / ".raw.part"
     assert [path.name for path in left.glob("*.parquet")] == ["shard-00000.parquet"]
     assert [path.name for path in (tmp_path / "data").iterdir()] == [".raw.part"]

@@ -16,7 +16,7 @@ from schematic_reader.generation.answer_cache import AnswerCache
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoder
 from schematic_reader.model.load import load_base, load_processor
-from schematic_reader.model.sheets import Sheets
+from schematic_reader.model.sheet_images import SheetImages
 from tests.support.answering import LIMITS, TINY, answerer, drawn, write_sheets
 from tests.support.paths import ROOT
 
@@ -29,15 +29,15 @@ from schematic_reader.generation.answer_cache import AnswerCache
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoder
 from schematic_reader.model.load import load_base, load_processor
-from schematic_reader.model.shares import join
-from schematic_reader.model.sheets import Sheets
+from schematic_reader.model.distributed import init
+from schematic_reader.model.sheet_images import SheetImages
 from tests.support.answering import LIMITS, TINY, answerer
 folder, rows = Path(sys.argv[1]), json.loads(sys.argv[2])
 device = prepare_device(TINY, 1)
-process = join(device)
+process = init(device)
 cache = AnswerCache(folder / "answers", "run")
 encoder = Encoder(load_processor(TINY.base, None))
-answers = answerer(load_base(TINY, device), encoder, cache).answer(Sheets(folder, "test", LIMITS), rows)
+answers = answerer(load_base(TINY, device), encoder, cache).answer(SheetImages(folder, "test", LIMITS), rows)
 (folder / f"{process}.json").write_text(json.dumps([asdict(answer) for answer in answers]))
 """
 
@@ -70,7 +70,7 @@ def test_two_processes_give_the_answers_of_one_each_asking_its_share(tmp_path: P
     files = [tmp_path / "answers" / "run" / f"rank-{rank}.jsonl" for rank in "01"]
     assert [len(file.read_bytes().splitlines()) for file in files] == [3, 2]
     model, encoder = load_base(TINY, prepare_device(TINY, 1)), Encoder(load_processor(TINY.base, None))
-    sheets = Sheets(tmp_path, "test", LIMITS)
+    sheets = SheetImages(tmp_path, "test", LIMITS)
     # One process alone finds what both have stored.
     stored = answerer(model, encoder, AnswerCache(tmp_path / "answers", "run"))
     stored._load_model = lambda: pytest.fail("the model is loaded")

@@ -27,7 +27,7 @@ from schematic_reader.generation.answerer import open_answerer
 from schematic_reader.io.tables import CLEAN, write_rows
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.load import load_base, load_processor
-from schematic_reader.model.sheets import Sheets
+from schematic_reader.model.sheet_images import SheetImages
 from schematic_reader.predict import rendering, server
 from schematic_reader.synthetic.sample import make_row
 from schematic_reader.tasks import task as task_named
@@ -116,7 +116,7 @@ def found(done: Done) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def examined(project: Path, tmp_path_factory: pytest.TempPathFactory) -> list[ModelAnswer]:
-    """What the model answers where ``stages.evaluate`` asks it: clean rows, message rows, ``Sheets``."""
+    """What the model answers where ``stages.evaluate`` asks it: clean rows, message rows, ``SheetImages``."""
     clean = tmp_path_factory.mktemp("clean")
     with chdir(project):
         params = load_params()
@@ -141,7 +141,7 @@ def examined(project: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Mo
             seed=1,
             adapter=Path("models/adapter"),
         )
-        return answerer.answer(Sheets(clean, "test", params.image), messages)
+        return answerer.answer(SheetImages(clean, "test", params.image), messages)
 
 
 def test_it_asks_and_shows_exactly_what_evaluate_does(run: Predict, examined: list[ModelAnswer]) -> None:

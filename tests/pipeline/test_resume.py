@@ -1,4 +1,4 @@
-"""``dvc repro train`` killed at work: the next one goes on to the bytes of one never killed."""
+"""``dvc repro train`` killed at work: the next one resumes to the bytes of one never killed."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.support.finished import copy_finished
 from tests.support.training_runs import written
 
 
-def start_and_kill(checkout: Path, sealed: str) -> None:
-    """Send SIGKILL to DVC and all it has started, once the stage has written a whole checkpoint."""
+def start_and_kill(checkout: Path, complete: str) -> None:
+    """Send SIGKILL to DVC and all it has started, once the stage has written a complete checkpoint."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     process = subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", "train"],
@@ -31,24 +31,24 @@ def start_and_kill(checkout: Path, sealed: str) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    while not (checkout / train.UNFINISHED / sealed).exists():
+    while not (checkout / train.UNFINISHED / complete).exists():
         assert process.poll() is None
         time.sleep(0.005)
     os.killpg(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
 
 
-def test_a_killed_repro_goes_on_to_the_same_bytes(finished: Path, tmp_path: Path) -> None:
+def test_a_killed_repro_resumes_to_the_same_bytes(finished: Path, tmp_path: Path) -> None:
     checkout = copy_finished(finished, tmp_path / "checkout")
     params = yaml.safe_load((checkout / "params.yaml").read_text())
     settings = params["profiles"]["sample"]["train"]
     settings |= {"epochs": 6, "max_sheets": 4, "packed_length": 300, "checkpoint_steps": 2}
     (checkout / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     before = written(checkout)
-    start_and_kill(checkout, "checkpoint-2/whole.json")
+    start_and_kill(checkout, "checkpoint-2/complete.json")
     assert not (checkout / train.ADAPTER).exists()
     said = dvc(checkout, "repro", "train")
-    assert "training goes on after step " in said.stdout + said.stderr
+    assert "training resumes after step " in said.stdout + said.stderr
     assert f"torch {version('torch')}" in said.stderr  # this environment's, as everything here
     resumed = written(checkout)
     changed = {name for name, content in resumed.items() if content != before.get(name)}
@@ -56,7 +56,7 @@ def test_a_killed_repro_goes_on_to_the_same_bytes(finished: Path, tmp_path: Path
     assert json.loads(resumed["train.json"])["dropped"] == {"too_long": 0}
     assert not (checkout / train.UNFINISHED).exists()
     again = dvc(checkout, "repro", "--force", "--single-item", "train")
-    assert "training goes on" not in again.stdout + again.stderr
+    assert "training resumes" not in again.stdout + again.stderr
     assert written(checkout) == resumed
 
 

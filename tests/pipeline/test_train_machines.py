@@ -1,4 +1,4 @@
-"""Training on two machines through ``accelerate launch``: here two folders that meet over loopback."""
+"""Training on two nodes through ``accelerate launch``: here two folders that meet over loopback."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from schematic_reader.cli import UserError
-from schematic_reader.model import processes
+from schematic_reader.model import distributed
 from stages import train
 from tests.support.commands import documented, give_environment
 from tests.support.paths import ROOT
@@ -54,7 +54,7 @@ def launch(folders: list[Path], *, fails: bool = False) -> list[str]:
         return list(threads.map(on, (0, 1)))
 
 
-def interrupt(folders: list[Path], sealed: str) -> None:
+def interrupt(folders: list[Path], complete: str) -> None:
     """Start both machines and end them when the first has written a whole checkpoint."""
     environment = os.environ | ENVIRONMENT
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1"]
@@ -66,7 +66,7 @@ def interrupt(folders: list[Path], sealed: str) -> None:
         )
         for rank, folder in enumerate(folders)
     ]  # fmt: skip
-    while not (folders[0] / train.UNFINISHED / sealed).exists():
+    while not (folders[0] / train.UNFINISHED / complete).exists():
         assert running[0].poll() is None
         time.sleep(0.005)
     for process in running:
@@ -76,13 +76,13 @@ def interrupt(folders: list[Path], sealed: str) -> None:
     assert not (folders[0] / train.ADAPTER).exists()
 
 
-def test_two_machines_go_on_after_a_halt_and_train_what_one_process_does(folders: list[Path]) -> None:
+def test_two_nodes_resume_after_a_halt_and_train_what_one_process_does(folders: list[Path]) -> None:
     """The second machine never sees the first one's checkpoint but through the network."""
     *machines, alone = folders
-    interrupt(machines, "checkpoint-2/whole.json")
-    assert not list((machines[1] / train.UNFINISHED).glob("checkpoint-*/whole.json"))
+    interrupt(machines, "checkpoint-2/complete.json")
+    assert not list((machines[1] / train.UNFINISHED).glob("checkpoint-*/complete.json"))
     for said in launch(machines):
-        assert "training goes on after step " in said
+        assert "training resumes after step " in said
         assert f"torch {version('torch')}" in said  # this environment's, as everything here
     assert not (machines[1] / train.ADAPTER).exists() and not (machines[1] / "metrics").exists()
     assert not [folder for folder in machines if (folder / train.UNFINISHED).exists()]
@@ -99,17 +99,17 @@ def test_machines_that_differ_are_refused(folders: list[Path]) -> None:
     params = folders[1] / "params.yaml"
     params.write_text(params.read_text().replace("weight_decay: 0.01", "weight_decay: 0.02"))
     for said in launch(folders[:2], fails=True):
-        assert "error: process 1 has other params than the first: give every machine the same commit" in said
+        assert "error: rank 1 runs different params from rank 0: give every machine the same commit" in said
 
 
 def test_a_launch_of_several_that_start_alone_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """What ``accelerate launch`` sets for one GPU a machine without ``--multi_gpu``."""
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    processes.check_launch()
+    distributed.check_launch()
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
-    processes.check_launch()
+    distributed.check_launch()
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     with pytest.raises(UserError, match="add --multi_gpu"):
-        processes.check_launch()
+        distributed.check_launch()
     monkeypatch.setenv("WORLD_SIZE", "2")
-    processes.check_launch()
+    distributed.check_launch()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from schematic_reader.model import processes
+from schematic_reader.model import distributed
 from tests.support.paths import ROOT
 
 
@@ -16,8 +16,9 @@ def test_a_stage_runs_once_for_each_gpu(tmp_path: Path, monkeypatch: pytest.Monk
     """Two GPUs are pretended; the processes that are started for them are real."""
     (tmp_path / "noted.py").write_text(
         "import os, pathlib\n"
-        "from schematic_reader.model import processes as p\n"
-        "text = f'{p.count()} {p.on_this_machine()} {p.is_first()} {p.run_on_every_gpu(\"noted\")}'\n"
+        "from schematic_reader.model import distributed as p\n"
+        "ranks = f'{p.world_size()} {p.local_world_size()} {p.is_main_process()}'\n"
+        "text = f'{ranks} {p.run_on_every_gpu(\"noted\")}'\n"
         "pathlib.Path(os.environ['NOTES'], str(p.local_rank())).write_text(text)\n"
     )
     (tmp_path / "failing.py").write_text("raise SystemExit(3)")
@@ -25,10 +26,10 @@ def test_a_stage_runs_once_for_each_gpu(tmp_path: Path, monkeypatch: pytest.Monk
     notes.mkdir()
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{tmp_path}")
     monkeypatch.setenv("NOTES", str(notes))
-    assert not processes.run_on_every_gpu("noted") or torch.cuda.device_count() > 1
+    assert not distributed.run_on_every_gpu("noted") or torch.cuda.device_count() > 1
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert processes.run_on_every_gpu("noted")
-    told = {path.name: path.read_text() for path in notes.iterdir()}
-    assert told == {"0": "2 2 True False", "1": "2 2 False False"}
+    assert distributed.run_on_every_gpu("noted")
+    noted = {path.name: path.read_text() for path in notes.iterdir()}
+    assert noted == {"0": "2 2 True False", "1": "2 2 False False"}
     with pytest.raises(SystemExit):
-        processes.run_on_every_gpu("failing")
+        distributed.run_on_every_gpu("failing")

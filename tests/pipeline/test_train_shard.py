@@ -1,4 +1,4 @@
-"""Training with the frozen base spread over two processes (``train.shard``), here over gloo on the CPU."""
+"""Training with the frozen base sharded over two ranks (``train.shard``), here over gloo on the CPU."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ def test_shards_train_what_one_process_does_each_holding_half(
     """Also over an interruption, with a gradient that is cut in every step."""
     sharded, alone = prepared(tmp_path / "sharded"), prepared(tmp_path / "alone")
     process = start(sharded, tmp_path / "log")
-    while not (sharded / train.UNFINISHED / "checkpoint-2" / "whole.json").exists():
+    while not (sharded / train.UNFINISHED / "checkpoint-2" / "complete.json").exists():
         assert process.poll() is None, (tmp_path / "log").read_text()[-4000:]
         time.sleep(0.005)
     process.send_signal(signal.SIGTERM)  # the launcher ends what it has started
     process.wait()
     assert not (sharded / train.ADAPTER).exists()
     assert start(sharded, tmp_path / "log").wait() == 0, (tmp_path / "log").read_text()[-4000:]
-    assert "training goes on after step " in (tmp_path / "log").read_text()
+    assert "training resumes after step " in (tmp_path / "log").read_text()
     caplog.set_level("INFO", "stages.train")
     run_train(alone)
     assert [text for text in caplog.messages if text.startswith("train.shard: there is one process")]

@@ -16,7 +16,7 @@ from schematic_reader.generation.answerer import Answerer
 from schematic_reader.generation.settings import GenerationSettings
 from schematic_reader.io.tables import CLEAN, write_rows
 from schematic_reader.model.encode import Encoder
-from schematic_reader.model.sheets import Sheets
+from schematic_reader.model.sheet_images import SheetImages
 from schematic_reader.tasks.contract import ModelAnswer
 from schematic_reader.tasks.messages import chat
 from tests.support.paths import ROOT
@@ -76,7 +76,7 @@ def answerer(
     return Answerer(lambda: model, encoder, made, cache)
 
 
-class RecordedSheets(Sheets):
+class RecordedSheets(SheetImages):
     """The sheets of ``write_sheets``, and the ids of those whose picture was opened."""
 
     def __init__(self, folder: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoder
 from schematic_reader.model.load import load_base, load_processor
-from schematic_reader.model.sheets import Sheets
+from schematic_reader.model.sheet_images import SheetImages
 from schematic_reader.tasks.contract import ModelAnswer
 from tests.support.answering import LIMITS, ROWS, TINY, Ask, Rows, answerer, drawn, write_sheets
 
@@ -33,7 +33,7 @@ def encoder() -> Encoder:
 @pytest.fixture(scope="module")
 def ask(rows: Rows, model: Any, encoder: Encoder) -> Ask:
     """Answers to some of ``rows`` with given settings."""
-    sheets = Sheets(rows[0], "test", LIMITS)
+    sheets = SheetImages(rows[0], "test", LIMITS)
 
     def ask(some: list[dict[str, Any]], *, with_image: bool = True, **settings: Any) -> list[ModelAnswer]:
         return answerer(model, encoder, **settings).answer(sheets, some, with_image=with_image)

@@ -24,7 +24,7 @@ from schematic_reader.generation.answer_cache import (
 from schematic_reader.generation.settings import GenerationSettings
 from schematic_reader.model.device import Device
 from schematic_reader.model.encode import Encoder
-from schematic_reader.model.sheets import Sheets
+from schematic_reader.model.sheet_images import SheetImages
 from schematic_reader.tasks.contract import Grammar, ModelAnswer
 from tests.support.answering import LIMITS, ROWS, TINY, Rows, answerer, drawn, write_sheets
 from tests.support.paths import ROOT
@@ -214,7 +214,7 @@ def test_the_model_is_asked_only_for_answers_that_are_not_there(
 ) -> None:
     def ask(folder: Path, some: list[dict[str, Any]], **settings: Any) -> list[ModelAnswer]:
         cache = AnswerCache(tmp_path / "answers", "set")
-        sheets = Sheets(folder, "test", LIMITS)
+        sheets = SheetImages(folder, "test", LIMITS)
         made = answerer(model, encoder, cache, **{"continuous": continuous, "batch_size": 1} | settings)
         return made.answer(sheets, some)
 
@@ -238,7 +238,7 @@ def test_the_model_is_asked_only_for_answers_that_are_not_there(
 def test_a_model_that_has_nothing_to_answer_is_not_loaded(
     tmp_path: Path, rows: Rows, model: Any, encoder: Encoder
 ) -> None:
-    sheets = Sheets(rows[0], "test", LIMITS)
+    sheets = SheetImages(rows[0], "test", LIMITS)
     whole = answerer(model, encoder, AnswerCache(tmp_path, "set")).answer(sheets, rows[1])
     idle = answerer(model, encoder, AnswerCache(tmp_path, "set"))
     idle._load_model = lambda: pytest.fail("the model is loaded")
@@ -249,7 +249,7 @@ def test_answers_without_images_are_cached_apart(
     tmp_path: Path, rows: Rows, model: Any, encoder: Encoder, looked: Looked
 ) -> None:
     made = answerer(model, encoder, AnswerCache(tmp_path, "set"))
-    sheets = Sheets(rows[0], "test", LIMITS)
+    sheets = SheetImages(rows[0], "test", LIMITS)
     made.answer(sheets, rows[1])
     without = made.answer(sheets, rows[1], with_image=False)
     assert looked.since() == 2 * ROWS
@@ -280,7 +280,7 @@ def test_an_interrupted_run_resumes_and_ends_with_the_same_bytes(
         made = answerer(
             model, encoder, cache, continuous=continuous, batch_size=batch_size, max_new_tokens=12
         )
-        return made.answer(Sheets(rows[0], "test", LIMITS), rows[1][:count])
+        return made.answer(SheetImages(rows[0], "test", LIMITS), rows[1][:count])
 
     ask(AnswerCache(tmp_path / "whole", "set"), before)
     ask(AnswerCache(tmp_path / "interrupted", "set"), before)

@@ -12,7 +12,7 @@ from transformers import GenerationConfig
 
 from schematic_reader.generation.prompts import GREY
 from schematic_reader.model.encode import Encoder, collate
-from schematic_reader.model.sheets import Sheets
+from schematic_reader.model.sheet_images import SheetImages
 from tests.support.answering import LIMITS, ROWS, Ask, Rows, answerer, drawn, write_sheets
 
 
@@ -20,14 +20,14 @@ def test_answers_without_images_are_those_to_grey_sheets(
     tmp_path: Path, rows: Rows, model: Any, encoder: Encoder, ask: Ask
 ) -> None:
     grey = write_sheets(tmp_path, [Image.new("RGB", drawn(i).size, GREY) for i in range(ROWS)])
-    shown = answerer(model, encoder).answer(Sheets(tmp_path, "test", LIMITS), grey)
+    shown = answerer(model, encoder).answer(SheetImages(tmp_path, "test", LIMITS), grey)
     assert ask(rows[1], with_image=False) == shown
 
 
 def prompt(rows: Rows, encoder: Encoder, row: dict[str, Any]) -> dict[str, torch.Tensor]:
-    sheets = Sheets(rows[0], "test", LIMITS)
+    sheets = SheetImages(rows[0], "test", LIMITS)
     batch = collate(
-        [encoder.encode_prompt([sheets.picture(row)], row["messages"])], encoder.pad_id, side="left"
+        [encoder.encode_prompt([sheets.picture(row)], row["messages"])], encoder.pad_id, padding_side="left"
     )
     del batch["labels"]
     return batch

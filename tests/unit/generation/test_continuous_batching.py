@@ -16,7 +16,7 @@ from schematic_reader.generation.answerer import Answerer
 from schematic_reader.generation.continuous_batching import PREFILL_TOKENS, plan_prefills
 from schematic_reader.generation.settings import GenerationSettings
 from schematic_reader.model.encode import Encoder
-from schematic_reader.model.sheets import Sheets
+from schematic_reader.model.sheet_images import SheetImages
 from schematic_reader.tasks import task
 from tests.support.answering import LIMITS, Ask, Rows
 
@@ -77,7 +77,9 @@ class FixedLengths(Answerer):
 def test_each_request_may_have_its_own_limit(rows: Rows, model: Any, encoder: Encoder, ask: Ask) -> None:
     free = ask(rows[1], max_new_tokens=9)
     settings = GenerationSettings(batch_size=2, max_new_tokens=9, continuous=True)
-    held = FixedLengths(lambda: model, encoder, settings).answer(Sheets(rows[0], "test", LIMITS), rows[1])
+    held = FixedLengths(lambda: model, encoder, settings).answer(
+        SheetImages(rows[0], "test", LIMITS), rows[1]
+    )
     for row, answer, other in zip(rows[1], held, free, strict=True):
         limit = FixedLengths.limits[row["id"]]
         assert answer.tokens == min(limit, other.tokens)

@@ -11,7 +11,7 @@ import pytest
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoder
 from schematic_reader.model.load import load_base, load_processor
-from schematic_reader.model.sheets import Sheets
+from schematic_reader.model.sheet_images import SheetImages
 from schematic_reader.tasks.contract import ModelAnswer
 from tests.support.answering import LIMITS, TINY, answerer, drawn, write_sheets
 
@@ -23,7 +23,7 @@ def test_continuous_batching_gives_the_tokens_of_static_batches_on_the_cpu(
 ) -> None:
     """Three slots for eleven sheets, so that slots are refilled while others decode."""
     rows = write_sheets(tmp_path, [drawn(i) for i in range(11)])
-    encoder, sheets = Encoder(load_processor(TINY.base, None)), Sheets(tmp_path, "test", LIMITS)
+    encoder, sheets = Encoder(load_processor(TINY.base, None)), SheetImages(tmp_path, "test", LIMITS)
 
     def answers(device: str, *, continuous: bool) -> list[ModelAnswer]:
         settings = replace(TINY, device=device)

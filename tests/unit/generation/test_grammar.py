@@ -14,7 +14,7 @@ from schematic_reader.generation.grammar import grammar_constraint
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoder
 from schematic_reader.model.load import load_base
-from schematic_reader.model.sheets import Sheets
+from schematic_reader.model.sheet_images import SheetImages
 from schematic_reader.tasks import task
 from schematic_reader.tasks.description import Description, Entry, symbol
 from schematic_reader.tasks.messages import chat
@@ -39,7 +39,7 @@ def test_more_answers_parse(tmp_path: Path, encoder: Encoder, name: str) -> None
     rows = write_sheets(tmp_path, [drawn(i) for i in range(4)])
     for row in rows:
         row["messages"] = chat(asked.prompt({}, form="compact", with_name=False), "{}")
-    model, sheets = load_base(TINY, prepare_device(TINY, 1)), Sheets(tmp_path, "test", LIMITS)
+    model, sheets = load_base(TINY, prepare_device(TINY, 1)), SheetImages(tmp_path, "test", LIMITS)
     free, bound = (
         answerer(model, encoder, max_new_tokens=96, grammar=grammar).answer(sheets, rows)
         for grammar in (None, asked.grammar)

@@ -10,9 +10,9 @@ import torch
 from schematic_reader.generation.kv_cache import KV_BUCKET, SlotKVCache, attend, slot_attention
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoder
-from schematic_reader.model.fused import use_fused_norms
+from schematic_reader.model.fused import use_fused_rms_norm
 from schematic_reader.model.load import load_base, load_processor
-from schematic_reader.model.row import Shape, lay_out
+from schematic_reader.model.packed_batch import BatchShape, pack_batch
 from tests.support.sheet_samples import TINY, sample
 
 MAX_LEN, HEAD_DIM, SCALING = 12, 8, 0.3
@@ -91,8 +91,12 @@ def test_a_prompt_without_a_slot_leaves_the_others_alone() -> None:
     tokens = sum(len(one.input_ids) for one in samples)
 
     def tokens_of(given: list[int], padding: int) -> list[list[int]]:
-        row = lay_out(
-            samples, [""] * 3, merge=encoder.merge, pad_id=encoder.pad_id, shape=Shape(tokens + padding, 3)
+        row = pack_batch(
+            samples,
+            [""] * 3,
+            merge_size=encoder.merge_size,
+            pad_id=encoder.pad_id,
+            shape=BatchShape(tokens + padding, 3),
         )
         with slot_attention(model) as packed:
             cache = SlotKVCache(packed, 2, 2 * KV_BUCKET, greedy_on_device=True)
@@ -116,7 +120,7 @@ def test_fused_norms_change_nothing_but_rounding() -> None:
     names = list(model.state_dict())
     expected = model.model.language_model(input_ids=ids).last_hidden_state
     for _ in range(2):  # a second time does nothing
-        use_fused_norms(model.model.language_model)
+        use_fused_rms_norm(model.model.language_model)
         found = model.model.language_model(input_ids=ids).last_hidden_state
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
     kinds = {type(module).__name__ for module in model.model.language_model.modules()}

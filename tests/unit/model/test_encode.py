@@ -15,7 +15,7 @@ from PIL import Image
 from transformers import AutoProcessor, PreTrainedTokenizerFast, Qwen2VLImageProcessor, Qwen3VLProcessor
 
 from schematic_reader.cli import UserError
-from schematic_reader.model.encode import IGNORED, Encoder, collate
+from schematic_reader.model.encode import IGNORE_INDEX, Encoder, collate
 from schematic_reader.tasks.messages import chat
 from tests.support.paths import ROOT, shared_folder
 
@@ -78,7 +78,7 @@ def expected(
     opening = encoder.tokenizer("<|im_start|>assistant\n", add_special_tokens=False)["input_ids"]
     start = max(i for i in range(len(ids)) if ids[i : i + len(opening)] == opening) + len(opening)
     end = ids.index(encoder.tokenizer.convert_tokens_to_ids("<|im_end|>"), start) + 1
-    labels = [IGNORED] * start + ids[start:end]
+    labels = [IGNORE_INDEX] * start + ids[start:end]
     return ids[:end], labels
 
 
@@ -101,34 +101,34 @@ def test_exactly_the_answer_and_its_end_of_turn_carry_a_loss(
     image_id = encoder.processor.image_token_id
     assert image_id not in sample.labels.tolist()
     assert (sample.mm_token_type_ids == (sample.input_ids == image_id)).all()
-    assert encoder.length(sizes, messages) == len(ids)
-    seen = encoder.encode_seen(sample.image_grid_thw, messages)
-    assert seen.pixel_values.numel() == 0
+    assert encoder.sample_length(sizes, messages) == len(ids)
+    cached = encoder.encode_with_cached_features(sample.image_grid_thw, messages)
+    assert cached.pixel_values.numel() == 0
     for name in ("input_ids", "labels", "mm_token_type_ids", "image_grid_thw"):
-        assert torch.equal(getattr(seen, name), getattr(sample, name)), name
+        assert torch.equal(getattr(cached, name), getattr(sample, name)), name
 
 
 def test_labels_of_a_sheet_small_enough_to_read(encoder: Encoder) -> None:
     sample = encoder.encode_sample([picture(256, 256)], chat("List the parts.", "R, C, GND"))
-    labelled = sample.labels[sample.labels != IGNORED]
+    labelled = sample.labels[sample.labels != IGNORE_INDEX]
     assert encoder.tokenizer.decode(labelled) == "R, C, GND<|im_end|>"
     assert int((sample.input_ids == encoder.processor.image_token_id).sum()) == (256 // CELL) ** 2
-    assert encoder.tokenizer.decode(sample.input_ids[sample.labels == IGNORED]).endswith("assistant\n")
+    assert encoder.tokenizer.decode(sample.input_ids[sample.labels == IGNORE_INDEX]).endswith("assistant\n")
 
 
-@pytest.mark.parametrize("side", ["left", "right"])
-def test_padding_never_carries_a_loss_or_attention(encoder: Encoder, side: str) -> None:
+@pytest.mark.parametrize("padding_side", ["left", "right"])
+def test_padding_never_carries_a_loss_or_attention(encoder: Encoder, padding_side: str) -> None:
     answers = ["R", "C, " * 20 + "GND"]
     samples = [encoder.encode_sample([picture(256, 256)], chat("Parts?", answer)) for answer in answers]
-    batch = collate(samples, encoder.pad_id, side=side)
+    batch = collate(samples, encoder.pad_id, padding_side=padding_side)
     padding = batch["attention_mask"] == 0
     assert int(padding.sum()) == abs(len(samples[0].input_ids) - len(samples[1].input_ids)) > 0
-    assert (batch["labels"][padding] == IGNORED).all()
+    assert (batch["labels"][padding] == IGNORE_INDEX).all()
     assert (batch["input_ids"][padding] == encoder.pad_id).all()
-    assert int((batch["labels"] != IGNORED).sum()) == sum(len(encoder.answer_ids(a)) for a in answers)
+    assert int((batch["labels"] != IGNORE_INDEX).sum()) == sum(len(encoder.answer_ids(a)) for a in answers)
     short = batch["attention_mask"][0].bool()
     assert torch.equal(batch["input_ids"][0][short], samples[0].input_ids)
-    assert bool(short[-1]) == (side == "left")
+    assert bool(short[-1]) == (padding_side == "left")
 
 
 def test_nulls_that_parquet_adds_do_not_change_the_prompt(encoder: Encoder) -> None:

@@ -15,7 +15,7 @@ from schematic_reader.config import Model, load_params
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoder, collate
 from schematic_reader.model.load import load_base, load_processor, load_tuned
-from schematic_reader.model.sheets import Sheets
+from schematic_reader.model.sheet_images import SheetImages
 from tests.support.answering import answerer
 from tests.support.paths import ROOT
 from tests.support.sheet_samples import LIMITS, TINY, message_rows
@@ -28,12 +28,12 @@ def encoder() -> Encoder:
 
 def test_batched_answers_equal_the_plain_loop(tmp_path: Path, encoder: Encoder) -> None:
     rows = message_rows(tmp_path, 5)
-    sheets = Sheets(tmp_path, "train", LIMITS)
+    sheets = SheetImages(tmp_path, "train", LIMITS)
     model: Any = load_base(TINY, prepare_device(TINY, 1))
     answers = answerer(model, encoder, batch_size=3, max_new_tokens=12).answer(sheets, rows)
     for row, answer in zip(rows, answers, strict=True):
         prompt = encoder.encode_prompt([sheets.picture(row)], row["messages"])
-        one = collate([prompt], encoder.pad_id, side="left")
+        one = collate([prompt], encoder.pad_id, padding_side="left")
         del one["labels"]
         config = GenerationConfig(
             max_new_tokens=12,
@@ -80,7 +80,7 @@ def test_a_missing_adapter_names_the_stage(tmp_path: Path) -> None:
         load_tuned(TINY, prepare_device(TINY, 1), tmp_path)
 
 
-def test_products_are_as_exact_as_the_profile_says() -> None:
+def test_float32_matmuls_have_the_precision_of_the_profile() -> None:
     before = torch.get_float32_matmul_precision()
     try:
         prepare_device(replace(TINY, matmul="medium"), 1)

@@ -11,9 +11,9 @@ import torch
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoder
 from schematic_reader.model.load import load_base, load_processor
-from schematic_reader.model.row import lay_out
+from schematic_reader.model.packed_batch import pack_batch
 from schematic_reader.training.adapter import add_adapter
-from schematic_reader.training.dropout import Draws, HashedDropout, use_hashed_dropout
+from schematic_reader.training.dropout import HashedDropout, TokenSeeds, use_hashed_dropout
 from schematic_reader.training.packed_loss import PackedLoss
 from tests.support.sheet_samples import LORA, TINY, sample
 
@@ -21,17 +21,17 @@ TOKENS, WIDTH = 400, 512
 CPU = torch.device("cpu")
 
 
-def thinned(p: float, seed: int = 1) -> tuple[HashedDropout, Draws, torch.Tensor]:
+def dropped_ones(p: float, seed: int = 1) -> tuple[HashedDropout, TokenSeeds, torch.Tensor]:
     torch.manual_seed(seed)
-    draws = Draws()
-    draws.draw(TOKENS, CPU)
-    dropout = HashedDropout(p, draws, torch.randint(-(2**31), 2**31, (WIDTH,), dtype=torch.int32))
-    return dropout, draws, dropout(torch.ones(1, TOKENS, WIDTH))[0]
+    token_seeds = TokenSeeds()
+    token_seeds.resample(TOKENS, CPU)
+    dropout = HashedDropout(p, token_seeds, torch.randint(-(2**31), 2**31, (WIDTH,), dtype=torch.int32))
+    return dropout, token_seeds, dropout(torch.ones(1, TOKENS, WIDTH))[0]
 
 
 @pytest.mark.parametrize("p", [0.05, 0.3, 0.5, 0.9])
 def test_the_share_that_is_dropped_is_p_in_every_row_and_column(p: float) -> None:
-    _, _, out = thinned(p)
+    _, _, out = dropped_ones(p)
     assert out.unique().tolist() == pytest.approx([0, 1 / (1 - p)])
     dropped = (out == 0).double()
     counts = {TOKENS * WIDTH: dropped.mean(), TOKENS: dropped.mean(0), WIDTH: dropped.mean(1)}
@@ -40,8 +40,8 @@ def test_the_share_that_is_dropped_is_p_in_every_row_and_column(p: float) -> Non
 
 
 def test_neighbours_and_passes_are_independent() -> None:
-    dropout, draws, first = thinned(0.5)
-    draws.draw(TOKENS, CPU)
+    dropout, token_seeds, first = dropped_ones(0.5)
+    token_seeds.resample(TOKENS, CPU)
     second = dropout(torch.ones(1, TOKENS, WIDTH))[0]
     signs = [(out != 0).double() * 2 - 1 for out in (first, second)]
     pairs = {
@@ -55,13 +55,13 @@ def test_neighbours_and_passes_are_independent() -> None:
 
 
 def test_nothing_is_dropped_outside_training() -> None:
-    dropout, _, _ = thinned(0.5)
+    dropout, _, _ = dropped_ones(0.5)
     values = torch.randn(1, TOKENS, WIDTH)
     assert dropout.eval()(values) is values
 
 
 def test_the_gradient_passes_where_the_value_did() -> None:
-    dropout, _, out = thinned(0.3)
+    dropout, _, out = dropped_ones(0.3)
     values = torch.ones(1, TOKENS, WIDTH, requires_grad=True)
     dropout(values).sum().backward()
     assert torch.equal(values.grad[0], out)
@@ -74,9 +74,9 @@ def adapted(**changes: Any) -> Any:
 
 def test_projections_of_one_input_drop_the_same_of_it_and_others_do_not() -> None:
     model = adapted(dropout=0.5)
-    draws = use_hashed_dropout(model)
-    assert draws is not None
-    draws.draw(7, CPU)
+    token_seeds = use_hashed_dropout(model)
+    assert token_seeds is not None
+    token_seeds.resample(7, CPU)
     masks = {}
     for number in (0, 1):
         layer = model.get_base_model().model.language_model.layers[number]
@@ -95,39 +95,41 @@ def test_projections_of_one_input_drop_the_same_of_it_and_others_do_not() -> Non
             assert one.shape != other.shape or not torch.equal(one, other)
 
 
-def test_without_dropout_there_is_nothing_to_draw() -> None:
+def test_without_dropout_there_are_no_seeds() -> None:
     assert use_hashed_dropout(adapted(dropout=0.0)) is None
 
 
 @pytest.mark.slow
-def test_a_training_pass_draws_anew_from_the_seed_and_compiled_layers_follow() -> None:
-    """Two passes differ, the same seed gives the same, and what is compiled once serves every draw."""
+def test_a_training_pass_resamples_from_the_seed_and_compiled_layers_follow() -> None:
+    """Two passes differ, the same seed gives the same, and what is compiled once serves all seeds."""
     encoder = Encoder(load_processor(TINY.base, None))
-    row = lay_out([sample(encoder, 96, 64, "R, C")], ["a"], merge=encoder.merge, pad_id=encoder.pad_id)
+    batch = pack_batch(
+        [sample(encoder, 96, 64, "R, C")], ["a"], merge_size=encoder.merge_size, pad_id=encoder.pad_id
+    )
     model = adapted(dropout=0.5)
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if "lora_B" in name:
                 weight.normal_(std=0.1)
-    reader = PackedLoss(model)
-    reader.hash_dropout()
+    packed_loss = PackedLoss(model)
+    packed_loss.enable_hashed_dropout()
 
     def losses() -> list[float]:
         model.train()
         torch.manual_seed(3)
-        return [reader(row).item() for _ in range(2)]
+        return [packed_loss(batch).item() for _ in range(2)]
 
     first = losses()
     assert first[0] != first[1] and losses() == first
-    again = PackedLoss(adapted(dropout=0.5))  # as in a run that goes on after a kill
+    again = PackedLoss(adapted(dropout=0.5))  # as in a resumed run
     again.model.load_state_dict(model.state_dict())
     torch.manual_seed(99)
-    again.hash_dropout()
+    again.enable_hashed_dropout()
     again.model.train()
     torch.manual_seed(3)
-    assert [again(row).item() for _ in range(2)] == first
+    assert [again(batch).item() for _ in range(2)] == first
     model.eval()
-    assert reader(row).item() == reader(row).item()
+    assert packed_loss(batch).item() == packed_loss(batch).item()
     for layer in model.get_base_model().model.language_model.layers:
         layer.compile(backend="aot_eager", dynamic=False)
     assert losses() == pytest.approx(first, rel=1e-5)

@@ -15,14 +15,15 @@ from schematic_reader.config import ProfileTrain, Train, load_params
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoder
 from schematic_reader.model.load import load_base, load_processor, load_tuned
-from schematic_reader.model.sheets import Sheets
+from schematic_reader.model.sheet_images import SheetImages
 from schematic_reader.training.adapter import add_adapter
-from schematic_reader.training.checkpoint import Checkpoint, State
-from schematic_reader.training.examples import Examples, choose_examples
-from schematic_reader.training.finetune import Finetuned, finetune
-from schematic_reader.training.ledger import Ledger
-from schematic_reader.training.memory import fitting_tokens
+from schematic_reader.training.checkpoint import Checkpoint, SavedState
+from schematic_reader.training.examples import Examples, select_examples
+from schematic_reader.training.finetune import FinetuneResult, finetune
+from schematic_reader.training.loss_log import LossLog
+from schematic_reader.training.oom_hint import fitting_length
 from schematic_reader.training.packed_loss import PackedLoss
+from schematic_reader.training.settings import FinetuneSettings
 from tests.support.paths import ROOT
 from tests.support.sheet_samples import LIMITS, LORA, TINY, message_rows, unpacked_loss
 
@@ -42,11 +43,11 @@ def encoder() -> Encoder:
 def examples(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder) -> dict[str, Examples]:
     folder = tmp_path_factory.mktemp("clean")
     return {
-        split: choose_examples(
+        split: select_examples(
             message_rows(folder, count, split),
-            Sheets(folder, split, LIMITS),
+            SheetImages(folder, split, LIMITS),
             encoder,
-            budget=150,
+            max_length=150,
             max_sheets=8,
         )
         for split, count in (("train", 8), ("validation", 4))
@@ -62,32 +63,32 @@ def tuned(
     settings: Train = SETTINGS,
     fingerprint: str = "same",
     dropout: float = 0.0,
-) -> Finetuned:
+) -> FinetuneResult:
     device = prepare_device(TINY, 1)
     return finetune(
         load_base(TINY, device), encoder, examples["train"], examples["validation"],
-        lora=replace(LORA, dropout=dropout), settings=settings, profile=profile, device=device, seed=1,
-        checkpoint=Checkpoint(folder, {"code": fingerprint}),
+        FinetuneSettings(replace(LORA, dropout=dropout), settings, profile, 1), device,
+        Checkpoint(folder, {"code": fingerprint}),
     )  # fmt: skip
 
 
-def adapter_of(done: Finetuned) -> dict[str, torch.Tensor]:
+def adapter_of(done: FinetuneResult) -> dict[str, torch.Tensor]:
     return {name: weight for name, weight in done.model.named_parameters() if weight.requires_grad}
 
 
 def mean_loss(encoder: Encoder, model: Any, examples: Examples) -> float:
     with torch.no_grad():
         total = unpacked_loss(model, [examples.encode(i, encoder) for i in range(len(examples.rows))])
-    return float(total) / sum(examples.answers)
+    return float(total) / sum(examples.answer_lengths)
 
 
 def test_the_adapter_learns_and_survives_its_folder(
     tmp_path: Path, encoder: Encoder, examples: dict[str, Examples]
 ) -> None:
     done = tuned(encoder, examples, tmp_path / "part", replace(PROFILE, epochs=8.0))
-    losses = [loss for _, loss in done.ledger.train]
+    losses = [loss for _, loss in done.loss_log.train]
     assert losses[-1] < 0.8 * losses[0]
-    assert 0 <= done.padding < 1 and sum(len(pace.samples) for pace in done.paces) == 8 * 8
+    assert 0 <= done.padding < 1 and sum(len(timing.samples) for timing in done.timings) == 8 * 8
     done.model.save_pretrained(str(tmp_path / "adapter"))
     device = prepare_device(TINY, 1)
     loaded = load_tuned(TINY, device, tmp_path / "adapter")
@@ -95,7 +96,7 @@ def test_the_adapter_learns_and_survives_its_folder(
     assert mean_loss(encoder, loaded, examples["train"]) < 0.8 * mean_loss(
         encoder, load_base(TINY, device), examples["train"]
     )
-    assert done.ledger.validation[-1][1] == pytest.approx(
+    assert done.loss_log.validation[-1][1] == pytest.approx(
         mean_loss(encoder, loaded, examples["validation"]), rel=1e-5
     )
 
@@ -105,29 +106,29 @@ def test_the_first_validation_loss_is_the_base_models(
 ) -> None:
     done = tuned(encoder, examples, tmp_path, replace(PROFILE, epochs=1.0))
     base = mean_loss(encoder, load_base(TINY, prepare_device(TINY, 1)), examples["validation"])
-    assert done.ledger.validation[0] == (0, pytest.approx(base, rel=1e-5))
+    assert done.loss_log.validation[0] == (0, pytest.approx(base, rel=1e-5))
 
 
 def test_the_curves_have_their_points(
     tmp_path: Path, encoder: Encoder, examples: dict[str, Examples]
 ) -> None:
     done = tuned(encoder, examples, tmp_path)
-    last = len(done.paces)
-    steps = [step for step, _ in done.ledger.train]
+    last = len(done.timings)
+    steps = [step for step, _ in done.loss_log.train]
     assert steps == sorted({1, *range(3, last + 1, 3), last})
-    assert [step for step, _ in done.ledger.validation] == [0, *(round(last * i / 4) for i in range(1, 5))]
+    assert [step for step, _ in done.loss_log.validation] == [0, *(round(last * i / 4) for i in range(1, 5))]
 
 
 @pytest.mark.parametrize("split", [(150, 3), (450, 1)])
 def test_a_step_is_the_mean_over_its_answer_tokens_however_it_is_packed(
     tmp_path: Path, encoder: Encoder, examples: dict[str, Examples], split: tuple[int, int]
 ) -> None:
-    """One step over all samples, in several rows or in one, moves the weights as full-batch AdamW does."""
-    tokens, rows = split
-    profile = replace(PROFILE, epochs=1.0, packed_length=tokens, gradient_accumulation=rows)
+    """One step over all samples, in several batches or in one, moves the weights as full-batch AdamW does."""
+    tokens, batches = split
+    profile = replace(PROFILE, epochs=1.0, packed_length=tokens, gradient_accumulation=batches)
     settings = replace(SETTINGS, schedule="constant", warmup_steps=0, weight_decay=0.0)
     done = tuned(encoder, examples, tmp_path, profile, settings=settings)
-    assert len(done.paces) == 1
+    assert len(done.timings) == 1
     device = prepare_device(TINY, 1)
     torch.manual_seed(1)
     plain = add_adapter(load_base(TINY, device), LORA)
@@ -138,7 +139,7 @@ def test_a_step_is_the_mean_over_its_answer_tokens_however_it_is_packed(
             weight.copy_(start[name])
     train = examples["train"]
     loss = unpacked_loss(plain, [train.encode(i, encoder) for i in range(len(train.rows))])
-    (loss / sum(train.answers)).backward()
+    (loss / sum(train.answer_lengths)).backward()
     torch.nn.utils.clip_grad_norm_(weights.values(), settings.max_grad_norm)
     for name, weight in adapter_of(done).items():
         if "lora_B" in name:  # lora_A has no gradient before lora_B has moved
@@ -149,7 +150,7 @@ def test_a_step_is_the_mean_over_its_answer_tokens_however_it_is_packed(
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
-def test_a_stopped_run_goes_on_to_the_same_bits(
+def test_a_stopped_run_resumes_to_the_same_bits(
     tmp_path: Path,
     encoder: Encoder,
     examples: dict[str, Examples],
@@ -157,29 +158,29 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     dropout: float,
 ) -> None:
     whole = tuned(encoder, examples, tmp_path / "whole", dropout=dropout)
-    seal = Checkpoint.seal
+    mark_complete = Checkpoint.mark_complete
 
     class StoppedError(Exception):
         pass
 
-    def stop_before_the_third(self: Checkpoint, step: int, facts: dict[str, Any]) -> None:
+    def stop_before_the_third(self: Checkpoint, step: int, loss_log: dict[str, Any]) -> None:
         if step == 6:  # the trainer's part of this one is written, and has to be ignored
             raise StoppedError
-        seal(self, step, facts)
+        mark_complete(self, step, loss_log)
 
-    monkeypatch.setattr(Checkpoint, "seal", stop_before_the_third)
+    monkeypatch.setattr(Checkpoint, "mark_complete", stop_before_the_third)
     with pytest.raises(StoppedError):
         tuned(encoder, examples, tmp_path / "part", dropout=dropout)
     monkeypatch.undo()
     resumed = tuned(encoder, examples, tmp_path / "part", dropout=dropout)
-    assert len(resumed.paces) == len(whole.paces) - 4 > 0
-    assert resumed.ledger == whole.ledger
+    assert len(resumed.timings) == len(whole.timings) - 4 > 0
+    assert resumed.loss_log == whole.loss_log
     expected = adapter_of(whole)
     for name, weight in adapter_of(resumed).items():
         assert torch.equal(weight, expected[name]), name
 
 
-def test_other_code_params_or_data_start_anew_and_say_so(
+def test_a_change_of_code_params_or_data_restarts_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "schematic_reader.training.checkpoint")
@@ -189,31 +190,31 @@ def test_other_code_params_or_data_start_anew_and_say_so(
     assert first.load() is None
     for step in (5, 7, 100):
         (first.folder / f"checkpoint-{step}").mkdir()
-        first.seal(step, {"x": [0.1]})
-    (first.folder / "checkpoint-100" / "whole.json").unlink()
+        first.mark_complete(step, {"x": [0.1]})
+    (first.folder / "checkpoint-100" / "complete.json").unlink()
     again = Checkpoint(tmp_path / "part", same)
     again.open()
-    assert again.load() == State(first.folder / "checkpoint-7", 7, {"x": [0.1]})
+    assert again.load() == SavedState(first.folder / "checkpoint-7", 7, {"x": [0.1]})
     assert caplog.messages == []
     other = Checkpoint(tmp_path / "part", {"code": "2", "params": "1", "data": "2"})
     other.open()
     assert other.load() is None
     assert caplog.messages == [
-        "training starts anew: an earlier run stopped after step 7, but since then other code and data"
+        "training restarts: an earlier run stopped after step 7, but these have changed since: code, data"
     ]
     other.clear()
     assert not other.folder.exists()
 
 
-def test_a_loss_that_is_not_finite_names_the_sheets_of_its_row() -> None:
-    ledger = Ledger(every=10, last=3)
-    ledger.add(1, torch.tensor([2.0, 4.0]), [("a",), ("b",)], 3)
-    ledger.add(2, torch.tensor([2.0, float("nan")]), [("a", "b"), ("c", "d")], 3)
+def test_a_loss_that_is_not_finite_names_the_sheets_of_its_batch() -> None:
+    loss_log = LossLog(logging_steps=10, last_step=3)
+    loss_log.record(1, torch.tensor([2.0, 4.0]), [("a",), ("b",)], 3)
+    loss_log.record(2, torch.tensor([2.0, float("nan")]), [("a", "b"), ("c", "d")], 3)
     with pytest.raises(UserError, match=r"the loss is nan in step 2 on the sheets c, d: lower"):
-        ledger.settle()
-    assert ledger.train == [(1, 2.0)]
+        loss_log.flush()
+    assert loss_log.train == [(1, 2.0)]
     with pytest.raises(UserError, match="the validation loss is inf after step 2: lower"):
-        ledger.validated(2, float("inf"))
+        loss_log.record_validation(2, float("inf"))
 
 
 def test_a_diverging_run_stops_before_an_adapter_is_left(
@@ -224,24 +225,24 @@ def test_a_diverging_run_stops_before_an_adapter_is_left(
         tuned(encoder, examples, tmp_path, replace(PROFILE, learning_rate=1e38), settings=settings)
 
 
-def test_out_of_memory_is_one_line_that_names_the_budget(
+def test_out_of_memory_is_one_line_that_names_the_length(
     tmp_path: Path, encoder: Encoder, examples: dict[str, Examples], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layer = PackedLoss._layer
+    layer = PackedLoss._run_layer
 
     def full(self: PackedLoss, index: int, *rest: Any) -> torch.Tensor:
         if index == 3:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total")
         return layer(self, index, *rest)
 
-    monkeypatch.setattr(PackedLoss, "_layer", full)
+    monkeypatch.setattr(PackedLoss, "_run_layer", full)
     with pytest.raises(UserError, match="Set the profile's train.packed_length to ") as caught:
         tuned(encoder, examples, tmp_path)
     assert "\n" not in str(caught.value) and "Tried to allocate 2.00 GiB" in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("tokens", "done", "held", "free", "fits"),
+    ("tokens", "done", "used", "available", "fits"),
     [
         (8192, 18, 30, 40, 4864),  # half the layers held 30, all need 60 of 40
         (8192, 36, 40, 40, 7296),  # in backward, just over: never as much again
@@ -250,21 +251,21 @@ def test_out_of_memory_is_one_line_that_names_the_budget(
         (100, 36, 40, 40, 90),
     ],
 )
-def test_the_row_that_would_fit(tokens: int, done: int, held: int, free: int, fits: int) -> None:
-    assert fitting_tokens(tokens, done, 36, held=held, free=free) == fits
+def test_the_length_that_would_fit(tokens: int, done: int, used: int, available: int, fits: int) -> None:
+    assert fitting_length(tokens, done, 36, used=used, available=available) == fits
 
 
-def test_a_sheet_over_the_budget_is_dropped_whole_and_named(tmp_path: Path, encoder: Encoder) -> None:
+def test_a_sheet_over_the_packed_length_is_dropped_whole_and_named(tmp_path: Path, encoder: Encoder) -> None:
     rows = message_rows(tmp_path, 6)
-    sheets = Sheets(tmp_path, "train", LIMITS)
-    lengths = {row["id"]: encoder.length([sheets.size(row)], row["messages"]) for row in rows}
+    sheets = SheetImages(tmp_path, "train", LIMITS)
+    lengths = {row["id"]: encoder.sample_length([sheets.size(row)], row["messages"]) for row in rows}
     limit = sorted(lengths.values())[3]
-    chosen = choose_examples(rows, sheets, encoder, budget=limit, max_sheets=100)
+    chosen = select_examples(rows, sheets, encoder, max_length=limit, max_sheets=100)
     assert {row["id"] for row in chosen.rows} == {key for key, length in lengths.items() if length <= limit}
     assert chosen.dropped == [key for key, length in sorted(lengths.items()) if length > limit] != []
     assert chosen.lengths == [lengths[row["id"]] for row in chosen.rows]
     samples = [chosen.encode(i, encoder) for i in range(len(chosen.rows))]
-    assert chosen.answers == [int((one.labels != -100).sum()) for one in samples]
+    assert chosen.answer_lengths == [int((one.labels != -100).sum()) for one in samples]
 
 
 def test_the_adapter_is_on_the_seven_projections_of_the_language_model_only() -> None:

@@ -1,4 +1,4 @@
-"""A packed row computes what its samples would alone: loss, gradients, and nothing of the neighbours."""
+"""A packed batch computes what its samples would alone: loss, gradients, and nothing of the neighbours."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch._dynamo.testing import CompileCounterWithBackend
 
-from schematic_reader.model.attention import attend
+from schematic_reader.model.attention import packed_attention
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoded, Encoder
 from schematic_reader.model.load import load_base, load_processor
-from schematic_reader.model.row import Row, Shape, lay_out
+from schematic_reader.model.packed_batch import BatchShape, PackedBatch, pack_batch
 from schematic_reader.training.adapter import add_adapter
 from schematic_reader.training.answer_loss import CHUNK, answer_loss
 from schematic_reader.training.packed_loss import PackedLoss
@@ -53,14 +53,14 @@ def adapted_model() -> Any:
 
 @pytest.fixture(scope="module")
 def models() -> tuple[Any, PackedLoss]:
-    """Two equal models: one as transformers computes it, one that reads rows."""
+    """Two equal models: one as transformers computes it, one over packed batches."""
     plain, packed = adapted_model(), adapted_model()
     return plain, PackedLoss(packed)
 
 
-def row_of(encoder: Encoder, samples: list[Encoded], shape: Shape | None = None) -> Row:
+def packed(encoder: Encoder, samples: list[Encoded], shape: BatchShape | None = None) -> PackedBatch:
     ids = [str(i) for i in range(len(samples))]
-    return lay_out(samples, ids, merge=encoder.merge, pad_id=encoder.pad_id, shape=shape)
+    return pack_batch(samples, ids, merge_size=encoder.merge_size, pad_id=encoder.pad_id, shape=shape)
 
 
 def gradients(model: Any, loss: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -77,48 +77,48 @@ def test_loss_and_gradients_are_those_of_the_samples_alone(
     padded: bool,
     data: st.DataObject,
 ) -> None:
-    plain, reader = models
+    plain, packed_loss = models
     samples = [
         sample(encoder, 32 * width, 32 * height, ", ".join(words), seed)
         for seed, (width, height, words) in enumerate(sheets)
     ]
     shuffled = data.draw(st.permutations(samples))
-    shape = Shape(sum(len(one.input_ids) for one in samples) + 7, 8) if padded else None
+    shape = BatchShape(sum(len(one.input_ids) for one in samples) + 7, 8) if padded else None
     alone = unpacked_loss(plain, samples)
-    together = reader(row_of(encoder, shuffled, shape))
+    together = packed_loss(packed(encoder, shuffled, shape))
     assert together.item() == pytest.approx(alone.item(), rel=1e-5)
-    expected, found = gradients(plain, alone), gradients(reader.model, together)
-    assert expected.keys() == found.keys() and len(found) == 2 * 7 * reader.layers
+    expected, found = gradients(plain, alone), gradients(packed_loss.model, together)
+    assert expected.keys() == found.keys() and len(found) == 2 * 7 * packed_loss.layers
     for name, gradient in expected.items():
         assert (found[name] - gradient).norm() <= 1e-4 * gradient.norm() > 0, name
 
 
 def test_a_loss_does_not_change_with_its_neighbours(models: tuple[Any, PackedLoss], encoder: Encoder) -> None:
-    _, reader = models
+    _, packed_loss = models
     one = sample(encoder, 96, 128, "R, C, GND")
     neighbours = [
         [sample(encoder, 64, 64, "LED", 1), sample(encoder, 160, 96, "AMS1117-3.3, C", 2)],
         [sample(encoder, 224, 64, "Conn_01x04_Pin", 3)],
     ]
     with torch.no_grad():
-        alone = reader.hidden_states(row_of(encoder, [one]))[0]
+        alone = packed_loss.hidden_states(packed(encoder, [one]))[0]
         for others in neighbours:
             for at in range(len(others) + 1):
                 mixed = [*others[:at], one, *others[at:]]
-                row = row_of(encoder, mixed)
-                start = int(row.starts[at])
-                inside = reader.hidden_states(row)[0, start : start + len(one.input_ids)]
+                batch = packed(encoder, mixed)
+                start = int(batch.cu_seqlens[at])
+                inside = packed_loss.hidden_states(batch)[0, start : start + len(one.input_ids)]
                 assert (inside - alone).norm() <= 1e-5 * alone.norm()
 
 
-def test_a_wrong_border_would_be_seen(models: tuple[Any, PackedLoss], encoder: Encoder) -> None:
-    """That the test above can fail: with one border missing the second sample sees the first."""
-    _, reader = models
+def test_a_wrong_boundary_would_be_noticed(models: tuple[Any, PackedLoss], encoder: Encoder) -> None:
+    """That the test above can fail: with one boundary missing the second sample attends to the first."""
+    _, packed_loss = models
     samples = [sample(encoder, 96, 128, "R, C, GND"), sample(encoder, 64, 64, "LED", 1)]
-    row = row_of(encoder, samples)
-    merged = replace(row, starts=row.starts[[0, 2]], longest=int(row.starts[2]))
+    batch = packed(encoder, samples)
+    merged = replace(batch, cu_seqlens=batch.cu_seqlens[[0, 2]], max_seqlen=int(batch.cu_seqlens[2]))
     with torch.no_grad():
-        right, wrong = float(reader(row)), float(reader(merged))
+        right, wrong = float(packed_loss(batch)), float(packed_loss(merged))
     assert abs(right - wrong) > 1e-4 * right
 
 
@@ -127,20 +127,20 @@ def test_features_belong_to_their_tokens(
     models: tuple[Any, PackedLoss], encoder: Encoder, monkeypatch: pytest.MonkeyPatch, level: int
 ) -> None:
     """Shifted by one token, those of the input (level 0) or of deepstack (1) give another loss."""
-    plain, reader = models
+    plain, packed_loss = models
     samples = [sample(encoder, 96, 128, "R, C, GND"), sample(encoder, 64, 64, "LED", 1)]
-    row = row_of(encoder, samples)
-    see = PackedLoss._see
+    batch = packed(encoder, samples)
+    encode_images = PackedLoss._encode_images
     with torch.no_grad():
-        right, alone = float(reader(row)), float(unpacked_loss(plain, samples))
+        right, alone = float(packed_loss(batch)), float(unpacked_loss(plain, samples))
 
-        def shifted(self: PackedLoss, row: Row) -> list[torch.Tensor]:
-            features = see(self, row)
+        def shifted(self: PackedLoss, batch: PackedBatch) -> list[torch.Tensor]:
+            features = encode_images(self, batch)
             features[level] = features[level].roll(1, 0)
             return features
 
-        monkeypatch.setattr(PackedLoss, "_see", shifted)
-        wrong = float(reader(row))
+        monkeypatch.setattr(PackedLoss, "_encode_images", shifted)
+        wrong = float(packed_loss(batch))
     assert right == pytest.approx(alone, rel=1e-5)
     assert abs(wrong - alone) > 1e-4 * alone
 
@@ -148,14 +148,14 @@ def test_features_belong_to_their_tokens(
 @pytest.mark.parametrize("recompute", ["selective", "full"])
 def test_recomputed_layers_give_the_same_gradients(encoder: Encoder, recompute: Any) -> None:
     samples = [sample(encoder, 96, 128, "R, C, GND"), sample(encoder, 64, 64, "LED", 1)]
-    row = row_of(encoder, samples)
+    batch = packed(encoder, samples)
     found = []
     for mode in ("none", recompute):
-        reader = PackedLoss(adapted_model(), recompute=mode)
+        packed_loss = PackedLoss(adapted_model(), recompute=mode)
         calls = [0]
-        layer = reader.model.get_base_model().model.language_model.layers[0]
+        layer = packed_loss.model.get_base_model().model.language_model.layers[0]
         layer.register_forward_pre_hook(lambda *_, calls=calls: calls.__setitem__(0, calls[0] + 1))
-        found.append(gradients(reader.model, reader(row)))
+        found.append(gradients(packed_loss.model, packed_loss(batch)))
         assert calls == ([1] if mode == "none" else [2])
     for name, gradient in found[0].items():
         assert torch.equal(gradient, found[1][name]), name
@@ -165,39 +165,39 @@ def test_recomputed_layers_give_the_same_gradients(encoder: Encoder, recompute: 
 def test_compiled_layers_compute_the_same_and_are_compiled_once(
     encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rows of one shape need no new graphs, whatever is in them."""
-    shape = Shape(256, 4)
-    rows = [
-        row_of(encoder, [sample(encoder, 32 * w, 96, "R, C", w) for w in widths], shape)
+    """Batches of one shape need no new graphs, whatever is in them."""
+    shape = BatchShape(256, 4)
+    batches = [
+        packed(encoder, [sample(encoder, 32 * w, 96, "R, C", w) for w in widths], shape)
         for widths in ((2, 3), (4,), (3, 2, 2), (5, 2))
     ]
-    reader = PackedLoss(adapted_model())
-    expected = [gradients(reader.model, reader(row)) for row in rows]
+    packed_loss = PackedLoss(adapted_model())
+    expected = [gradients(packed_loss.model, packed_loss(batch)) for batch in batches]
     graphs = CompileCounterWithBackend("aot_eager")
     compile_module = torch.nn.Module.compile
     monkeypatch.setattr(
         torch.nn.Module, "compile", lambda self, **how: compile_module(self, backend=graphs, **how)
     )
-    reader.compile_layers()
+    packed_loss.compile_layers()
     counts = []
-    for row, gradient in zip(rows, expected, strict=True):
-        found = gradients(reader.model, reader(row))
+    for batch, gradient in zip(batches, expected, strict=True):
+        found = gradients(packed_loss.model, packed_loss(batch))
         counts.append(graphs.frame_count)
         for name in gradient:
             assert (found[name] - gradient[name]).norm() <= 1e-5 * gradient[name].norm(), name
     assert 0 < counts[1] == counts[2] == counts[3]
 
 
-@pytest.mark.parametrize("also", [("merger",), ("vision", "merger")])
-def test_adapters_on_the_other_parts_learn_too(encoder: Encoder, also: Any) -> None:
+@pytest.mark.parametrize("extra_targets", [("merger",), ("vision", "merger")])
+def test_adapters_on_the_other_parts_learn_too(encoder: Encoder, extra_targets: Any) -> None:
     torch.manual_seed(1)
-    lora = type(LORA)(**{**vars(LORA), "extra_targets": also})
-    reader = PackedLoss(add_adapter(load_base(TINY, prepare_device(TINY, 1)), lora))
-    found = gradients(reader.model, reader(row_of(encoder, [sample(encoder, 96, 128, "R, C")])))
+    lora = type(LORA)(**{**vars(LORA), "extra_targets": extra_targets})
+    packed_loss = PackedLoss(add_adapter(load_base(TINY, prepare_device(TINY, 1)), lora))
+    found = gradients(packed_loss.model, packed_loss(packed(encoder, [sample(encoder, 96, 128, "R, C")])))
     moved = {name for name, gradient in found.items() if "lora_B" in name and gradient.norm() > 0}
     assert any(".visual.merger." in name for name in moved)
     assert any(".visual.deepstack_merger_list." in name for name in moved)
-    assert any(".visual.blocks." in name for name in moved) == ("vision" in also)
+    assert any(".visual.blocks." in name for name in moved) == ("vision" in extra_targets)
 
 
 @settings(max_examples=20, deadline=None)
@@ -224,13 +224,13 @@ def test_attention_is_a_softmax_over_the_own_sample(
     scores = query @ key.repeat_interleave(many // few, 1).mT * 0.3
     weights = scores.masked_fill(~allowed, -torch.inf).softmax(-1)
     expected = (weights @ value.repeat_interleave(many // few, 1)).transpose(1, 2)
-    starts = torch.tensor([0, *lengths]).cumsum(0).to(torch.int32)
+    cu_seqlens = torch.tensor([0, *lengths]).cumsum(0).to(torch.int32)
     # The host knows the lengths of pictures, which have as many key heads as query heads.
-    told = {"lengths": torch.tensor(lengths)} if known and many == few else {}
+    kwargs = {"lengths": torch.tensor(lengths)} if known and many == few else {}
     with torch.inference_mode():
-        out, none = attend(
-            None, query, key, value, None, scaling=0.3, cu_seq_lens_q=starts, max_length_q=9,
-            is_causal=causal, **told,
+        out, none = packed_attention(
+            None, query, key, value, None, scaling=0.3, cu_seq_lens_q=cu_seqlens, max_length_q=9,
+            is_causal=causal, **kwargs,
         )  # fmt: skip
     assert none is None
     torch.testing.assert_close(out, expected)

@@ -1,4 +1,4 @@
-"""On a CUDA GPU a packed row has the loss, the gradients and the dropout masks that it has on the CPU."""
+"""On a CUDA GPU a packed batch has the loss, the gradients and the dropout masks that it has on the CPU."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import torch
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoder
 from schematic_reader.model.load import load_base, load_processor
-from schematic_reader.model.row import lay_out
+from schematic_reader.model.packed_batch import pack_batch
 from schematic_reader.training.adapter import add_adapter
-from schematic_reader.training.dropout import Draws, HashedDropout
+from schematic_reader.training.dropout import HashedDropout, TokenSeeds
 from schematic_reader.training.packed_loss import PackedLoss
 from tests.support.sheet_samples import LORA, TINY, sample
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.gpu
 
 
 def loss_and_gradients(device: str, *, compiled: bool) -> tuple[float, dict[str, torch.Tensor]]:
-    """Of three sheets in one row, with an adapter whose matrices are the same everywhere."""
+    """Of three sheets in one packed batch, with an adapter whose matrices are the same everywhere."""
     settings = replace(TINY, device=device)
     model: Any = add_adapter(load_base(settings, prepare_device(settings, 1)), LORA)
     generator = torch.Generator().manual_seed(2)
@@ -36,18 +36,18 @@ def loss_and_gradients(device: str, *, compiled: bool) -> tuple[float, dict[str,
             [(96, 128, "R, C, GND"), (64, 64, "LED"), (160, 96, "AMS1117-3.3, C")]
         )
     ]
-    row = lay_out(samples, ["a", "b", "c"], merge=encoder.merge, pad_id=encoder.pad_id)
+    batch = pack_batch(samples, ["a", "b", "c"], merge_size=encoder.merge_size, pad_id=encoder.pad_id)
     packed = PackedLoss(model)
     if compiled:
         packed.compile_layers()
-    loss = packed(row.to(device))
+    loss = packed(batch.to(device))
     weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     gradients = torch.autograd.grad(loss, list(weights.values()))
     return loss.item(), {name: one.cpu() for name, one in zip(weights, gradients, strict=True)}
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-def test_a_packed_row_has_the_loss_and_gradients_of_the_cpu(compiled: bool) -> None:
+def test_a_packed_batch_has_the_loss_and_gradients_of_the_cpu(compiled: bool) -> None:
     expected, at_home = loss_and_gradients("cpu", compiled=False)
     found, there = loss_and_gradients("cuda", compiled=compiled)
     assert found == pytest.approx(expected, rel=1e-4)
@@ -56,18 +56,18 @@ def test_a_packed_row_has_the_loss_and_gradients_of_the_cpu(compiled: bool) -> N
         assert (there[name] - gradient).norm() <= 1e-3 * gradient.norm() > 0, name
 
 
-def test_dropout_drops_the_same_elements_for_the_same_numbers() -> None:
+def test_dropout_drops_the_same_elements_for_the_same_seeds() -> None:
     """The hash is integer arithmetic, which is the same on every device."""
     generator = torch.Generator().manual_seed(3)
-    rows, columns = (
+    tokens, features = (
         torch.randint(-(2**31), 2**31, (count,), dtype=torch.int32, generator=generator)
         for count in (300, 512)
     )
     masks = []
     for device in ("cpu", "cuda"):
-        draws = Draws()
-        draws.rows = rows.to(device)
-        dropout = HashedDropout(0.3, draws, columns.to(device))
+        token_seeds = TokenSeeds()
+        token_seeds.values = tokens.to(device)
+        dropout = HashedDropout(0.3, token_seeds, features.to(device))
         masks.append(dropout(torch.ones(1, 300, 512, device=device)).cpu() != 0)
     assert torch.equal(masks[0], masks[1])
     assert 0.65 < masks[0].double().mean() < 0.75

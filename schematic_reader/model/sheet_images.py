@@ -1,4 +1,4 @@
-"""The pictures of one split as the model gets them: opened, laid on white, shrunk to the limits."""
+"""The pictures of one split as model inputs: opened, transparency on white, shrunk to the limits."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from schematic_reader.io.picture import fit_within, fitted_size, open_picture
 from schematic_reader.io.tables import Pictures
 
 
-class Sheets:
-    """Pictures of the message rows of ``split``, and their sizes without opening them.
+class SheetImages:
+    """Pictures of the message rows of ``split``; their sizes are known without opening them.
 
     Args:
         folder: the folder of the clean splits, ``data/clean``.

@@ -1,0 +1,143 @@
+"""Ranks of a distributed run, how its processes are launched, and the collectives between them.
+
+Rank and world size are those of the environment, as torchrun and ``accelerate launch`` set them; a run
+without a launcher is rank 0 of 1. Objects travel through accelerate, over NCCL between GPUs and gloo between
+CPUs.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list, gather_object
+
+from schematic_reader.cli import UserError
+
+if TYPE_CHECKING:
+    from schematic_reader.model.device import Device
+
+T = TypeVar("T")
+
+TIMEOUT = timedelta(
+    hours=2
+)  # of a collective: one rank may load a model or have longer sheets than the others
+
+
+def rank() -> int:
+    """Rank of this process, from 0."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def world_size() -> int:
+    """Number of processes of the run, on all nodes."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def local_rank() -> int:
+    """Rank of this process on its node, which is also the index of its GPU."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def local_world_size() -> int:
+    """Number of processes on this node; they share its cores."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+def is_main_process() -> bool:
+    """Whether this is rank 0, which writes the results."""
+    return rank() == 0
+
+
+def is_local_main_process() -> bool:
+    """Whether this is the process that does what is done once per node."""
+    return local_rank() == 0
+
+
+def check_launch() -> None:
+    """Refuse a launch of several processes that do not know of each other.
+
+    For a node without a GPU, with one, or with ``--cpu``, ``accelerate launch`` sets the address of the main
+    process but neither world size nor rank; each process would train on everything and write the result.
+
+    Raises:
+        UserError: this process was launched so.
+    """
+    environment = os.environ
+    if {"ACCELERATE_MIXED_PRECISION", "MASTER_ADDR"} <= set(environment) and "WORLD_SIZE" not in environment:
+        raise UserError(
+            "accelerate launch has started this process as if it were alone: add --multi_gpu to its options"
+        )
+
+
+def run_on_every_gpu(module: str) -> bool:
+    """Run ``module`` in one process per visible GPU, if there are several and this is not such a process.
+
+    Returns:
+        Whether that was done; then nothing is left to do here.
+
+    Raises:
+        SystemExit: one of the processes failed and has printed why.
+    """
+    gpus = torch.cuda.device_count()
+    if gpus < 2 or "LOCAL_RANK" in os.environ:
+        return False
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={gpus}"]
+    done = subprocess.run([sys.executable, *launcher, "-m", module], check=False)
+    if done.returncode:
+        raise SystemExit(done.returncode)
+    return True
+
+
+def init(device: Device) -> int:
+    """Initialise the process group, if there are several processes; returns the rank."""
+    PartialState(cpu=device.name == "cpu", timeout=TIMEOUT)
+    return rank()
+
+
+def shard_for_rank(items: Sequence[T]) -> list[T]:
+    """This rank's share of ``items``: every ``world_size``-th, so that long and short ones are spread."""
+    return list(items[rank() :: world_size()])
+
+
+def gather_dict(values: dict[int, Any]) -> dict[int, Any]:
+    """The union of the ranks' dictionaries, on every rank."""
+    if world_size() == 1:
+        return values
+    return dict(gather_object(list(values.items())))
+
+
+def all_gather_object(value: T) -> list[T]:
+    """The ``value`` of each rank in order of rank, on every rank."""
+    return list(gather_object([value])) if world_size() > 1 else [value]
+
+
+def broadcast_from_main(value: T) -> T:
+    """The ``value`` of rank 0, on every rank."""
+    values = [value]
+    if world_size() > 1:
+        broadcast_object_list(values)
+    return values[0]
+
+
+@contextmanager
+def main_process_first() -> Iterator[None]:
+    """Run the block on rank 0, then on the local main process of every other node, then on the rest.
+
+    So it is done once per folder, whether nodes share it or not, and the later ones find it done.
+    """
+    state = PartialState()
+    with state.main_process_first(), state.local_main_process_first():
+        yield
+
+
+def barrier() -> None:
+    """Wait until every rank has come here."""
+    PartialState().wait_for_everyone()

@@ -1,0 +1,41 @@
+"""The results of a fine-tuning run: adapter folder, metrics and loss curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from schematic_reader.io.files import atomic_folder, write_json, write_text
+from schematic_reader.model.encode import Encoder
+from schematic_reader.training.examples import Examples
+from schematic_reader.training.finetune import FinetuneResult
+
+
+def export_adapter(result: FinetuneResult, encoder: Encoder, folder: Path) -> None:
+    """Write the adapter and its processor to ``folder``, as PEFT and transformers load them."""
+    with atomic_folder(folder) as part:
+        result.model.save_pretrained(str(part))
+        encoder.processor.save_pretrained(str(part))
+
+
+def write_metrics(
+    result: FinetuneResult, splits: Mapping[str, Examples], *, metrics: Path, plots: Path
+) -> None:
+    """Write the loss curves as ``train.tsv`` and ``validation.tsv`` below ``plots``, and the metrics file."""
+    curves = {"train": result.loss_log.train, "validation": result.loss_log.validation}
+    for name, points in curves.items():
+        lines = [f"{step}\t{loss:.6f}" for step, loss in points]
+        write_text(plots / f"{name}.tsv", "\n".join(["step\tloss", *lines]) + "\n")
+    write_json(
+        metrics,
+        {
+            "sheets": len(splits["train"].rows),
+            "dropped": {"too_long": len(splits["train"].dropped)},
+            "answer_tokens": sum(splits["train"].answer_lengths),
+            "padding": round(result.padding, 4),
+            "validation_sheets": len(splits["validation"].rows),
+            "loss": round(curves["train"][-1][1], 6),
+            "validation_loss": round(curves["validation"][-1][1], 6),
+            "validation_loss_before": round(curves["validation"][0][1], 6),
+        },
+    )

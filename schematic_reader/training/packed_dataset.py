@@ -1,0 +1,93 @@
+"""Packed batches, decoded and encoded on demand: on a GPU ahead of time, in worker processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from schematic_reader.io.parallel import cores
+from schematic_reader.model import distributed
+from schematic_reader.model.device import Device
+from schematic_reader.model.encode import Encoder
+from schematic_reader.model.packed_batch import BatchShape, PackedBatch, pack_batch
+from schematic_reader.training.examples import Examples
+from schematic_reader.training.feature_cache import FeatureCache
+
+_MAX_WORKERS = 12  # at 25 ms a sheet, more than one GPU consumes
+
+
+@dataclass(frozen=True)
+class PackedDataset:
+    """The packed batches of ``plan``, each a tuple of indexes of examples.
+
+    Args:
+        shape: what all batches are padded to; None for no padding.
+        feature_cache: where vision features are read and written; None for a split that is not cached.
+    """
+
+    examples: Examples
+    encoder: Encoder
+    plan: Sequence[tuple[int, ...]]
+    device: Device
+    shape: BatchShape | None = None
+    feature_cache: FeatureCache | None = None
+
+    def batch(self, number: int) -> PackedBatch:
+        """Batch ``number`` of the plan on the CPU, with cached features in place of pixels if there are."""
+        rows = [self.examples.rows[index] for index in self.plan[number]]
+        sheet_ids = [row["id"] for row in rows]
+        image_features = None
+        if self.feature_cache is not None and self.feature_cache.has(sheet_ids):
+            cached = [self.feature_cache.read(sheet_id) for sheet_id in sheet_ids]
+            image_features = torch.cat([one.levels for one in cached], 1)  # (levels, P, width)
+            samples = [
+                self.encoder.encode_with_cached_features(one.grid, row["messages"])
+                for one, row in zip(cached, rows, strict=True)
+            ]
+        else:
+            samples = [self.examples.encode(index, self.encoder) for index in self.plan[number]]
+        packed = pack_batch(
+            samples,
+            sheet_ids,
+            merge_size=self.encoder.merge_size,
+            pad_id=self.encoder.pad_id,
+            shape=self.shape,
+            image_features=image_features,
+        )
+        return replace(
+            packed,
+            pixel_values=packed.pixel_values.to(self.device.dtype),
+            cache_features=self.feature_cache is not None and image_features is None,
+        )
+
+    def collate(self, items: list[dict[str, int]]) -> dict[str, Any]:
+        """The one packed batch of ``[{"number": number}]``, as keyword arguments of the model."""
+        return {"batch": self.batch(items[0]["number"])}
+
+    def batches(self) -> Iterator[PackedBatch]:
+        """All batches in order, on the device."""
+        # With batch_size None the loader collates single elements, which are numbers of batches here.
+        loader: Any = DataLoader(
+            range(len(self.plan)),  # type: ignore[arg-type]
+            batch_size=None,
+            collate_fn=self.batch,  # type: ignore[arg-type]
+            generator=torch.Generator(),  # the default generator belongs to dropout
+            num_workers=min(num_workers(self.device), len(self.plan)),
+            pin_memory=self.device.name == "cuda",
+        )
+        for batch in loader:
+            yield batch.to(self.device.torch_device)
+
+
+def num_workers(device: Device) -> int:
+    """Number of processes that decode and encode sheets ahead of the model.
+
+    None on a CPU, where the model needs every core.
+    """
+    if device.name != "cuda":
+        return 0
+    return max(1, min(_MAX_WORKERS, cores() // distributed.local_world_size() - 1))

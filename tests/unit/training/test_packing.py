@@ -1,0 +1,121 @@
+"""Every sample once an epoch, no batch over its length, hardly any padding, the same for the same seed."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schematic_reader.config import load_params
+from schematic_reader.io.picture import PictureError, fitted_size, open_picture
+from schematic_reader.model.encode import Encoder
+from schematic_reader.tasks.messages import chat
+from schematic_reader.training.packing import LENGTH_MULTIPLE, best_packed_length, plan_packing
+from tests.support.paths import ROOT
+from tests.unit.model.test_encode import real_processor
+
+LENGTHS = st.lists(st.integers(1, 400), min_size=1, max_size=60)
+
+
+@settings(max_examples=60, deadline=None)
+@given(lengths=LENGTHS, seed=st.integers(0, 99), epochs=st.integers(1, 3))
+def test_each_sample_comes_once_an_epoch_and_fits(lengths: list[int], seed: int, epochs: int) -> None:
+    plan = plan_packing(lengths, tokens=400, epochs=epochs, seed=seed)
+    assert Counter(index for batch in plan.batches for index in batch) == dict.fromkeys(
+        range(len(lengths)), epochs
+    )
+    assert all(0 < sum(lengths[index] for index in batch) <= 400 for batch in plan.batches)
+    assert plan == plan_packing(lengths, tokens=400, epochs=epochs, seed=seed)
+    used = sum(lengths) * epochs
+    assert plan.padding == pytest.approx(1 - used / (400 * len(plan.batches)))
+
+
+def test_a_fraction_of_an_epoch_trains_that_share() -> None:
+    plan = plan_packing([10] * 40, tokens=100, epochs=1.5, seed=1)
+    counts = Counter(index for batch in plan.batches for index in batch)
+    assert sorted(counts.values()) == [1] * 20 + [2] * 20
+
+
+def test_another_seed_or_epoch_mixes_anew() -> None:
+    lengths = [random.Random(i).randint(10, 60) for i in range(50)]
+    once, again, both = (
+        plan_packing(lengths, tokens=100, epochs=epochs, seed=seed)
+        for seed, epochs in ((1, 1), (2, 1), (1, 2))
+    )
+    assert once.batches != again.batches
+    assert both.batches[: len(once.batches)] == once.batches
+    assert both.batches[len(once.batches) :] != once.batches
+
+
+def test_long_samples_do_not_come_first() -> None:
+    lengths = list(range(1, 101))
+    plan = plan_packing(lengths, tokens=100, epochs=1, seed=1)
+    longest = [max(lengths[index] for index in batch) for batch in plan.batches]
+    assert longest != sorted(longest, reverse=True)
+
+
+def test_the_subset_that_fills_the_batch_is_found() -> None:
+    """60 opens the batch; first-fit would add 25 and leave 15 empty, but 20 + 20 fills it."""
+    plan = plan_packing([60, 25, 20, 20], tokens=100, epochs=1, seed=1)
+    assert sorted(sorted(batch) for batch in plan.batches) == [[0, 2, 3], [1]]
+
+
+def test_a_sample_over_the_packed_length_is_refused() -> None:
+    with pytest.raises(ValueError, match="a sample of 101 tokens does not fit into a packed batch of 100"):
+        plan_packing([5, 101], tokens=100, epochs=1, seed=1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(lengths=LENGTHS, per_rank=st.integers(1, 3), world_size=st.integers(1, 3))
+def test_every_rank_gets_as_many_batches_in_every_step(
+    lengths: list[int], per_rank: int, world_size: int
+) -> None:
+    plan = plan_packing(lengths, tokens=400, epochs=1, seed=1)
+    steps = plan.steps(per_rank * world_size, world_size=world_size)
+    assert all(len(step) % world_size == 0 and all(step) for step in steps)
+    trained = Counter(index for step in steps for batch in step for index in batch)
+    missing = len(lengths) - len(trained)
+    assert set(trained.values()) <= {1} and missing < world_size
+
+
+def test_real_sheets_leave_little_padding(mini: Path, qwen3_tokenizer: Path) -> None:
+    params = load_params(ROOT / "params.yaml")
+    encoder = Encoder(real_processor(qwen3_tokenizer))
+    lengths = []
+    for file in sorted(mini.glob("*.parquet")):
+        for row in pq.read_table(file, columns=["image", "components_used", "name"]).to_pylist():
+            names, data = row["components_used"], (row["image"] or {}).get("bytes")
+            if not names or not data:
+                continue
+            try:
+                picture = open_picture(data)
+            except PictureError:
+                continue
+            size = fitted_size(
+                *picture.size, max_side=params.image.max_side, max_pixels=params.image.max_pixels
+            )
+            question = f"Project: {row['name']}\nWhich library symbols are placed on this schematic sheet?"
+            lengths.append(encoder.sample_length([size], chat(question, ", ".join(sorted(set(names))))))
+    assert len(lengths) > 200
+    max_length = params.profiles["open-schematics"].train.packed_length
+    for longer in (0, 40, 80):  # tokens of a longer question
+        asked = [length + longer for length in lengths]
+        tokens = best_packed_length(asked, max_length)
+        assert tokens <= max_length and tokens % LENGTH_MULTIPLE == 0
+        assert plan_packing(asked, tokens=tokens, epochs=1, seed=params.seed).padding < 0.03
+
+
+@settings(max_examples=60, deadline=None)
+@given(lengths=LENGTHS, max_length=st.integers(400, 2000))
+def test_a_batch_has_room_for_every_sample_and_keeps_to_the_maximum(
+    lengths: list[int], max_length: int
+) -> None:
+    tokens = best_packed_length(lengths, max_length)
+    assert max(lengths) <= tokens <= max_length
+    padding = [plan_packing(lengths, tokens=each, epochs=1, seed=1).padding for each in (tokens, max_length)]
+    assert padding[0] <= padding[1]
