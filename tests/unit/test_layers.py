@@ -27,6 +27,8 @@ SIDEWAYS = {
 HEAVY_ROOMS = {"model", "training", "generation"}
 HEAVY = {"accelerate", "peft", "safetensors", "torch", "torchvision", "transformers", "trl"}
 
+MOST_LINES = 120  # of a stage; what it does is in a room
+
 FILES = [*sorted((ROOT / "schematic_reader").rglob("*.py")), *sorted((ROOT / "stages").glob("*.py"))]
 
 
@@ -109,3 +111,9 @@ def test_model_libraries_are_imported_where_models_are_and_inside_functions_of_s
         at_once = set(loads(tree, in_functions=False))
         rooms = {room(module) for module in at_once if module.startswith("schematic_reader.")}
         assert not rooms & HEAVY_ROOMS and not {module.split(".")[0] for module in at_once} & HEAVY, name
+
+
+def test_stages_are_arguments_paths_and_calls() -> None:
+    lengths = {path.name: len(path.read_text().splitlines()) for path in (ROOT / "stages").glob("*.py")}
+    assert {"fetch.py", "train.py", "predict.py"} <= set(lengths)
+    assert not {name: length for name, length in lengths.items() if length > MOST_LINES}
