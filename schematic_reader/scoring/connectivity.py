@@ -1,10 +1,10 @@
-"""How well answers with coordinates connect the sheet: nets and pairs of joined pins, found and missed.
+"""Connectivity: precision and recall of the nets, and of the pairs of connected pins, of answers.
 
 KiCad's own text has all that makes the nets. The mapping of json and yaml lacks the pins, which
 ``described_sheet`` takes from the row's KiCad text.
 
-Answers are untrusted. What ``kicad.nets`` does grows with products of what a text can hold (symbols times
-pins, lines times points on them), so a text whose products are far over those of real sheets is not read.
+Answers are untrusted. The cost of ``kicad.nets`` grows with products of counts (symbols times pins, lines
+times points on them), so a text whose products are far over those of real sheets is not read.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from schematic_reader.tasks.untrusted import UnreadableError, check_text, unfenc
 MAX_PINS = 50_000
 """Most pins on a sheet that is read. Of the mini set's 260 sheets the largest has 1,835."""
 
-MAX_MEETINGS = 5_000_000
+MAX_POINT_CHECKS = 5_000_000
 """Most line segments times points that may lie on them (junctions, labels, bus entries); 116,472 there."""
 
 MAX_BUS_NETS = 100_000
@@ -51,7 +51,7 @@ class ReadNets:
 
 
 def has_nets(task: str, form: Form) -> bool:
-    """Whether the task's texts of that form say where things are, so that nets can be read from them."""
+    """Whether the task's texts of that form have coordinates, from which nets are made."""
     return form == "verbatim" and task in ("schematic", *_LOADERS)
 
 
@@ -147,7 +147,7 @@ def _bounded(sheet: Sheet) -> bool:
     points = len(sheet.junctions) + len(sheet.labels) + 2 * len(sheet.bus_entries)
     return (
         sum(pins.get(symbol.lib_name or symbol.lib_id, 0) for symbol in sheet.symbols) <= MAX_PINS
-        and segments * points <= MAX_MEETINGS
+        and segments * points <= MAX_POINT_CHECKS
         and _buses_bounded(sheet)
     )
 

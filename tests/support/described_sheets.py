@@ -32,7 +32,7 @@ OWN = f"""(kicad_sch (version 20231120) (lib_symbols
   {placed("L:GND", "#PWR02", 47.46, 50, "(unit 1)")})"""
 
 
-def said(library_id: str, reference: str, x: float, y: float, angle: int = 0) -> dict[str, Any]:
+def symbol_entry(library_id: str, reference: str, x: float, y: float, angle: int = 0) -> dict[str, Any]:
     nickname, name = library_id.split(":")
     return {
         "libraryNickname": nickname,
@@ -59,12 +59,12 @@ def document() -> dict[str, Any]:
     """
     return {
         "schematicSymbols": [
-            said("L:U", "U1", 100, 50),
-            said("L:U", "U1", 100, 80),
-            said("L:R", "R1", 50, 50, 90),
-            said("L:R", "R2", 150, 50),
-            said("L:GND", "#PWR01", 150, 55.08),
-            said("L:GND", "#PWR02", 47.46, 50),
+            symbol_entry("L:U", "U1", 100, 50),
+            symbol_entry("L:U", "U1", 100, 80),
+            symbol_entry("L:R", "R1", 50, 50, 90),
+            symbol_entry("L:R", "R2", 150, 50),
+            symbol_entry("L:GND", "#PWR01", 150, 55.08),
+            symbol_entry("L:GND", "#PWR02", 47.46, 50),
         ],
         "graphicalItems": [
             wire((52.54, 50), (52.54, 47.46), (94.92, 47.46)),

@@ -17,7 +17,7 @@ from schematic_reader.scoring.evaluation import evaluate_model
 from schematic_reader.tasks import task
 from schematic_reader.tasks.contract import ModelAnswer
 from schematic_reader.tasks.messages import chat
-from tests.support.described_sheets import OWN, document, said
+from tests.support.described_sheets import OWN, document, symbol_entry
 from tests.support.paths import ROOT
 
 GOOD = json.dumps(document(), indent=2)
@@ -26,7 +26,7 @@ PART = json.dumps(document() | {"graphicalItems": document()["graphicalItems"][:
 
 def test_measures_by_hand() -> None:
     # Three nets and three pairs a sheet. The part lacks the wire of pin 1 of U1, whose label is left alone.
-    strange = json.dumps({"schematicSymbols": [said("L:Q", "Q1", 0, 0)]})
+    strange = json.dumps({"schematicSymbols": [symbol_entry("L:Q", "Q1", 0, 0)]})
     answers = [GOOD, PART, f"```json\n{GOOD}\n```", "{", strange]
     found = connectivity("json", [(OWN, GOOD, answer) for answer in answers])
     assert found == {

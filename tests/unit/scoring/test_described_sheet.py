@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from schematic_reader.kicad.reader import read_sheet
 from schematic_reader.scoring.connectivity import ReadNets, described_nets
 from schematic_reader.scoring.described_sheet import MAX_COMPARED, described_sheet
-from tests.support.described_sheets import NETS, OWN, document, label, pin, said, wire
+from tests.support.described_sheets import NETS, OWN, document, label, pin, symbol_entry, wire
 
 
 def read(mapping: object, own: str = OWN) -> ReadNets:
@@ -81,7 +81,7 @@ def test_a_unit_is_that_of_the_nearest() -> None:
 
 def test_a_wrong_reference_has_the_pins_of_its_library_symbol() -> None:
     mapping = document()
-    mapping["schematicSymbols"][3] = said("L:R", "R9", 150, 50)
+    mapping["schematicSymbols"][3] = symbol_entry("L:R", "R9", 150, 50)
     assert pins(read(mapping)) == {
         frozenset((("R9", number) if name == "R2" else (name, number)) for name, number in net)
         for net in NETS
@@ -90,7 +90,7 @@ def test_a_wrong_reference_has_the_pins_of_its_library_symbol() -> None:
 
 def test_the_nearest_with_the_same_reference_comes_before_a_nearer_one() -> None:
     mapping = document()
-    mapping["schematicSymbols"][3] = said("L:R", "R2", 60, 50)  # nearer to R1, which is the short one
+    mapping["schematicSymbols"][3] = symbol_entry("L:R", "R2", 60, 50)  # nearer to R1, which is the short one
     mapping["graphicalItems"].append(wire((60, 55.08), (60, 60)))
     mapping["labels"].append(label("GND", 60, 60))
     assert pins(read(mapping)) == NETS
@@ -98,8 +98,8 @@ def test_the_nearest_with_the_same_reference_comes_before_a_nearer_one() -> None
 
 def test_a_symbol_that_the_sheet_does_not_have_has_no_pins_and_is_counted() -> None:
     mapping = document()
-    mapping["schematicSymbols"][0] = said("L:LM358", "U1", 100, 50)
-    mapping["schematicSymbols"].append(said("L:R_long", "R7", 20, 20))
+    mapping["schematicSymbols"][0] = symbol_entry("L:LM358", "U1", 100, 50)
+    mapping["schematicSymbols"].append(symbol_entry("L:R_long", "R7", 20, 20))
     found = read(mapping)
     assert found.unresolved == 2
     assert pins(found) == {
@@ -142,15 +142,15 @@ def test_aliases_of_buses_are_those_of_the_sheet() -> None:
 
 BAD = {
     "schematicSymbols": [
-        5, None, [], {}, said("L:R", "R5", 0, 0) | {"position": None},
-        said("L:R", "R5", 0, 0) | {"position": {"x": 0}},
-        said("L:R", "R5", 0, 0) | {"position": {"x": [0], "y": 0}},
-        said("L:R", "R5", 0, 0) | {"position": {"x": True, "y": 0}},
-        said("L:R", "R5", float("nan"), 0), said("L:R", "R5", float("inf"), 0), said("L:R", "R5", 1e300, 0),
-        said("L:R", "R5", 0, 0) | {"position": {"x": "zero", "y": 0}},
-        said("L:R", "R5", 0, 0) | {"properties": "R5"}, said("L:R", "R5", 0, 0) | {"properties": [5]},
-        said("L:R", "R5", 0, 0) | {"properties": [{"key": "Reference", "value": ["R5"]}]},
-        said("L:R", "R5", 0, 0) | {"entryName": ["R"]},
+        5, None, [], {}, symbol_entry("L:R", "R5", 0, 0) | {"position": None},
+        symbol_entry("L:R", "R5", 0, 0) | {"position": {"x": 0}},
+        symbol_entry("L:R", "R5", 0, 0) | {"position": {"x": [0], "y": 0}},
+        symbol_entry("L:R", "R5", 0, 0) | {"position": {"x": True, "y": 0}},
+        *(symbol_entry("L:R", "R5", x, 0) for x in (float("nan"), float("inf"), 1e300)),
+        symbol_entry("L:R", "R5", 0, 0) | {"position": {"x": "zero", "y": 0}},
+        *(symbol_entry("L:R", "R5", 0, 0) | {"properties": value} for value in ("R5", [5])),
+        symbol_entry("L:R", "R5", 0, 0) | {"properties": [{"key": "Reference", "value": ["R5"]}]},
+        symbol_entry("L:R", "R5", 0, 0) | {"entryName": ["R"]},
     ],
     "graphicalItems": [wire() | {"points": 5}, wire() | {"points": [5]}, wire((0, float("nan")))],
     "labels": [label("X", 0, 0) | {"text": ["X"]}, {"text": "X"}, "X"],
@@ -176,7 +176,7 @@ def test_entries_of_another_layout_are_left_out_and_counted(section: str) -> Non
 def test_symbols_that_say_little_are_read_in_part() -> None:
     bare = {"schematicSymbols": [{"entryName": "R", "position": {"x": 0, "y": 0, "angle": None}}] * 2}
     assert pins(read(bare)) == {frozenset({("", "1")}), frozenset({("", "2")})}
-    twice = {"schematicSymbols": [said("L:R", "R1", 0, 0), said("L:R", "R1", 0, 50.8)]}
+    twice = {"schematicSymbols": [symbol_entry("L:R", "R1", 0, 0), symbol_entry("L:R", "R1", 0, 50.8)]}
     assert [len(net.pins) for net in read(twice).nets] == [1] * 4
 
 
