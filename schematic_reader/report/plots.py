@@ -51,8 +51,8 @@ def write_plots(
 def components(baseline: Sequence[PredictionRow], tuned: Sequence[PredictionRow], task: Task) -> str:
     """Micro F1 before and after by how many items the sheet has: components, items, sheets, baseline, tuned.
 
-    ``items`` is the mean number of items on the sheets of the bin, a place on the axis. Both must be of the
-    same sheets in the same order. A bin without sheets is left out.
+    ``items`` is the mean number of items on the sheets of the bin, its position on the axis. Both
+    must be of the same sheets in the same order. A bin without sheets is left out.
     """
     found: dict[str, list[tuple[PredictionRow, PredictionRow]]] = {}
     for before, after in zip(baseline, tuned, strict=True):
@@ -109,12 +109,12 @@ class _Label:
 
     @property
     def gain(self) -> int:
-        """How many mistakes fewer the tuned model makes: it misses or invents the name less often."""
+        """How many errors fewer the tuned model makes: it misses or invents the name less often."""
         return (self.found[1] - self.invented[1]) - (self.found[0] - self.invented[0])
 
 
 def gains(baseline: Sequence[PredictionRow], tuned: Sequence[PredictionRow], task: Task) -> str:
-    """The exact names that gained and lost most by tuning, by how many mistakes fewer or more.
+    """The exact names that gained and lost most by tuning, by how many errors fewer or more.
 
     Columns: kind (gain or loss), name, change, true, and how often baseline and tuned model found and
     invented it. Equal ones stand in the order of the names.
@@ -142,7 +142,7 @@ def gains(baseline: Sequence[PredictionRow], tuned: Sequence[PredictionRow], tas
 def lengths(tuned: Sequence[PredictionRow], task: Task) -> str:
     """Precision and recall by the length of the answer: answer, tokens, sheets, precision, recall.
 
-    ``tokens`` is the mean of the bin, a place on the axis. A bin without answers is left out.
+    ``tokens`` is the mean of the bin, its position on the axis. A bin without answers is left out.
     """
     bins: defaultdict[str, list[PredictionRow]] = defaultdict(list)
     for row in tuned:
