@@ -36,6 +36,7 @@ def run(main: Callable[[], None]) -> None:
             "(see README.md); change the import, or restore a half-updated checkout with `git restore .`",
             file=sys.stderr,
         )
+        _print_recovery_hint()
         sys.exit(1)
     except KeyboardInterrupt:
         finished = "finished work is kept; no partial file is left"

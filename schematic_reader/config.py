@@ -74,7 +74,7 @@ class Messages:
 
 
 @dataclass(frozen=True)
-class Image:
+class ImageLimits:
     """The largest picture that the model gets, in pixels."""
 
     max_side: int
@@ -250,7 +250,7 @@ class Params:
     task: TaskName
     clean: Clean
     messages: Messages
-    image: Image
+    image: ImageLimits
     lora: Lora
     train: Train
     evaluate: Evaluate

@@ -2,7 +2,7 @@
 
 Trains a model of random weights on real sheets, first by the tutorial's recipe, then by this project's train
 stage with the settings of params.yaml, and again in FP8 where the GPU can, and prints and records one JSON
-line each. What is not timed, as loading, warm-up and compilation, is told as ``other_s``. ``--rows`` are
+line each. What is not timed, as loading, warm-up and compilation, is recorded as ``other_s``. ``--rows`` are
 parquet files with Open Schematics' columns; ``--processor`` is a folder or an id on the Hub, or a folder with
 a bare tokenizer.json.gz. ``--model tiny`` has the geometry of models/tiny and runs on a CPU. ``--ours`` runs
 no tutorial, ``--packed-length`` sets the length of our packed batches.
@@ -188,7 +188,7 @@ def report(
 
     Args:
         most: operations a second of a plain matrix product.
-        before: the figures that ``ratio`` is told against.
+        before: the figures that ``ratio`` compares with.
     """
     on_cuda = device.name == "cuda"
     rate = len(measured.samples) / measured.seconds

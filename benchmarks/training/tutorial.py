@@ -35,7 +35,11 @@ def train_as_the_tutorial(
     clock = _Clock(collator, device, warm_up)
     data = Dataset.from_list(
         [
-            {"index": index, "image": {"bytes": examples.sheets.encoded(row)}, "messages": row["messages"]}
+            {
+                "index": index,
+                "image": {"bytes": examples.sheets.image_bytes(row)},
+                "messages": row["messages"],
+            }
             for index, row in enumerate(examples.rows)
         ]
     ).cast_column("image", ImageFeature(decode=True))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from PIL import Image as PILImage
+from PIL import Image
 from transformers import ProcessorMixin
 
 from schematic_reader.cli import UserError
@@ -50,13 +50,14 @@ class Encoder:
         self.merge_size = int(self.processor.image_processor.merge_size)  # patches a side behind one token
         self.end_of_turn_id = self._end_of_turn()
 
-    def encode_prompt(self, pictures: list[PILImage.Image], messages: list[dict[str, Any]]) -> Encoded:
+    def encode_prompt(self, pictures: list[Image.Image], messages: list[dict[str, Any]]) -> Encoded:
         """Encode the user's turn up to where the answer starts; every label is ``IGNORE_INDEX``."""
         text = self._prompt_text(messages)
+        # The processor resizes the pictures, cuts them into patches and expands their placeholders.
         inputs = self.processor(
             text=[text], images=pictures, return_mm_token_type_ids=True, return_tensors="pt"
         )
-        ids = inputs["input_ids"][0]
+        ids = inputs["input_ids"][0]  # (tokens,)
         return Encoded(
             ids,
             torch.full_like(ids, IGNORE_INDEX),
@@ -65,7 +66,7 @@ class Encoder:
             inputs["image_grid_thw"],
         )
 
-    def encode_sample(self, pictures: list[PILImage.Image], messages: list[dict[str, Any]]) -> Encoded:
+    def encode_sample(self, pictures: list[Image.Image], messages: list[dict[str, Any]]) -> Encoded:
         """Encode a whole chat; exactly the answer and its end-of-turn token have a label."""
         return self._append_answer(self.encode_prompt(pictures, messages), messages)
 
@@ -116,12 +117,13 @@ class Encoder:
         )
 
     def _prompt_text(self, messages: list[dict[str, Any]]) -> str:
-        turn = [_plain(message) for message in messages if message["role"] != "assistant"]
-        text: str = self.processor.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+        prompt = [_plain(message) for message in messages if message["role"] != "assistant"]
+        text: str = self.processor.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
         return text
 
     def _end_of_turn(self) -> int:
         """The token with which the chat template ends an answer."""
+        # A chat with and without its answer: what is longer by more than the answer is the end of the turn.
         answer = "answer"
         user = {"role": "user", "content": [{"type": "text", "text": "question"}]}
         reply = {"role": "assistant", "content": [{"type": "text", "text": answer}]}
@@ -160,6 +162,7 @@ def collate(samples: list[Encoded], pad_id: int, *, padding_side: str) -> dict[s
     longest = max(len(sample.input_ids) for sample in samples)
 
     def pad(rows: list[torch.Tensor], value: int) -> torch.Tensor:
+        """``(tokens,)`` each, to ``(batch, longest)``."""
         out = torch.full((len(rows), longest), value, dtype=torch.int64)
         for i, row in enumerate(rows):
             if padding_side == "left":

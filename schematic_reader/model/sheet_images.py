@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from PIL import Image as PILImage
+from PIL import Image
 
-from schematic_reader.config import Image
+from schematic_reader.config import ImageLimits
 from schematic_reader.io.picture import fit_within, fitted_size, open_picture
 from schematic_reader.io.tables import Pictures
 
@@ -21,18 +21,18 @@ class SheetImages:
         limits: the largest picture that the model gets.
     """
 
-    def __init__(self, folder: Path, split: str, limits: Image) -> None:
+    def __init__(self, folder: Path, split: str, limits: ImageLimits) -> None:
         self._pictures = Pictures(folder, split)
         self._limits = limits
         self._sizes: dict[str, list[tuple[int, int]]] = {}
         self._folder = folder / split
 
-    def picture(self, row: dict[str, Any]) -> PILImage.Image:
+    def picture(self, row: dict[str, Any]) -> Image.Image:
         """The RGB picture of a message row, at most as large as the limits."""
-        image = open_picture(self.encoded(row))
+        image = open_picture(self.image_bytes(row))
         return fit_within(image, max_side=self._limits.max_side, max_pixels=self._limits.max_pixels)
 
-    def encoded(self, row: dict[str, Any]) -> bytes:
+    def image_bytes(self, row: dict[str, Any]) -> bytes:
         """The bytes of a message row's picture as the data set has them."""
         return self._pictures.read(row["part"], row["row"])
 

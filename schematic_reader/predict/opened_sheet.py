@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PIL import Image as PILImage
-from PIL import ImageOps
+from PIL import Image, ImageOps
 
 from schematic_reader.cli import UserError
-from schematic_reader.config import Image, Params
+from schematic_reader.config import ImageLimits, Params
 from schematic_reader.io.picture import PictureError, fit_within, open_picture
 from schematic_reader.kicad.drawing.draw import PIXELS_PER_MM
 from schematic_reader.predict.rendering import RenderScale, render, vector_format
@@ -27,7 +26,7 @@ class SheetLimits:
         scale: of vector files.
     """
 
-    image: Image
+    image: ImageLimits
     max_pixels: int
     scale: RenderScale
 
@@ -48,7 +47,7 @@ class OpenedSheet:
     """One sheet; the picture is RGB and within the limits."""
 
     origin: SheetOrigin
-    picture: PILImage.Image
+    picture: Image.Image
 
 
 def open_sheets(file: str, data: bytes, limits: SheetLimits) -> list[OpenedSheet]:
@@ -71,7 +70,7 @@ def open_sheets(file: str, data: bytes, limits: SheetLimits) -> list[OpenedSheet
     return [OpenedSheet(SheetOrigin(file, number), page) for number, page in enumerate(pages, start=1)]
 
 
-def _picture(data: bytes, limits: SheetLimits) -> PILImage.Image:
+def _picture(data: bytes, limits: SheetLimits) -> Image.Image:
     if not data:
         raise UserError("it is empty")
     try:
@@ -88,7 +87,7 @@ def _picture(data: bytes, limits: SheetLimits) -> PILImage.Image:
         ) from None
 
 
-def _checked(picture: PILImage.Image, limits: SheetLimits) -> PILImage.Image:
+def _checked(picture: Image.Image, limits: SheetLimits) -> Image.Image:
     """The picture within the limits."""
     fitted = fit_within(picture, max_side=limits.image.max_side, max_pixels=limits.image.max_pixels)
     if min(fitted.size) < MIN_SIDE:

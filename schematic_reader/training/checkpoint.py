@@ -104,20 +104,23 @@ class Checkpoint:
 
         It is small, an adapter and twice as much by the optimizer, and travels through memory.
         """
+        # 1) Compare what each rank sees.
         saved = self.load()
         own = None if saved is None else (saved.step, saved.loss_log)
         main, *others = distributed.all_gather_object(own)
         if all(other == main for other in others):
             return
+        # 2) Send rank 0's files to all.
         files = {} if saved is None else {file.name: file.read_bytes() for file in saved.folder.iterdir()}
         files = distributed.broadcast_from_main(files)
+        # 3) One process of each node without them writes them, the mark of completeness last.
         if distributed.is_local_main_process() and own != main:
             for folder in self.folder.glob("checkpoint-*"):
                 shutil.rmtree(folder)
             if main is not None:
                 folder = self.folder / f"checkpoint-{main[0]}"
                 folder.mkdir()
-                for name in sorted(files, key=lambda name: name == _COMPLETE):  # that one last
+                for name in sorted(files, key=lambda name: name == _COMPLETE):
                     (folder / name).write_bytes(files[name])
         distributed.barrier()
 

@@ -52,6 +52,7 @@ class FeatureCache:
         """
         patches = batch.image_cu_seqlens.diff()  # of each image
         merged = int(patches.sum()) // levels.shape[1]  # patches behind one placeholder
+        # (levels, P, width) -> one (levels, placeholders, width) per image
         parts = levels.cpu().split((patches // merged).tolist(), dim=1)
         for sheet_id, grid, part in zip(
             batch.sheet_ids, batch.image_grid_thw.cpu().split(1), parts, strict=True

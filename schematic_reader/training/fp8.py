@@ -78,6 +78,7 @@ class Fp8Linear(nn.Module):
         super().__init__()
         weight = linear.weight.detach()
         # Not buffers: DDP would broadcast those in every step.
+        # Each direction contracts over another side, so each has scales of its own.
         self._weight, self._transposed = quantize_rowwise(weight), quantize_rowwise(weight.T)
         self.bias = linear.bias
 
@@ -110,6 +111,7 @@ def convert_to_fp8(model: Any, measure_loss: Callable[[], float]) -> None:
     before = measure_loss()
     base = model.get_base_model().model
     for blocks in (base.language_model.layers, base.visual.blocks):
+        # Trained layers, and sides that are no multiple of the alignment, keep their precision.
         replaced = [
             (name, layer)
             for name, layer in blocks.named_modules()

@@ -56,13 +56,14 @@ class LossLog:
         if self._pending is None:
             return
         step, losses, sheet_ids, answer_tokens = self._pending
-        self._pending = None
+        self._pending = None  # also if the loss is not finite: the error is raised once
         values = losses.tolist()  # waits for the device
         for loss, ids in zip(values, sheet_ids, strict=True):
             if not math.isfinite(loss):
                 raise UserError(
                     f"the loss is {loss} in step {step} on the sheets {', '.join(ids)}: {_DIVERGED}"
                 )
+        # A point of the curve is the mean over all answer tokens since the point before.
         self._loss += sum(values)
         self._answer_tokens += answer_tokens
         if step == 1 or step % self.logging_steps == 0 or step == self.last_step:

@@ -56,6 +56,7 @@ def fitting_length(tokens: int, layers_done: int, num_layers: int, *, used: int,
     if layers_done == 0 or used <= 0:  # in the vision tower already
         fits = tokens // 2
     else:
+        # Activations of all layers, from those of the layers that ran.
         needed = used * num_layers / layers_done
         fits = int(tokens * min(_USABLE * available / needed, _USABLE))
     return fits // LENGTH_MULTIPLE * LENGTH_MULTIPLE or fits

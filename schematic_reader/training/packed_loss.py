@@ -46,6 +46,7 @@ class PackedLoss(PackedModel):
 
     def __call__(self, batch: PackedBatch, **_: Any) -> torch.Tensor:
         """Summed negative log-likelihood of the batch's answer tokens, a float32 scalar."""
+        # New dropout masks for every forward pass; backward recomputes them from the same seeds.
         if self._token_seeds is not None and self.model.training:
             self._token_seeds.resample(batch.input_ids.shape[1], batch.input_ids.device)
         hidden = self.hidden_states(batch)  # (1, T, H)

@@ -89,6 +89,7 @@ def _materialize(source: torch.Tensor, target: torch.Tensor, device: Device) -> 
     """Rank 0's ``source`` on the device: this rank's shard of it if ``target`` is sharded, else all of it."""
     name = device.torch_device
     whole = torch.empty_like(source, device=name) if source.is_meta else source.to(name)
+    # distribute_tensor scatters rank 0's rows; a replicated tensor is broadcast.
     if isinstance(target, DTensor):
         return distribute_tensor(whole, target.device_mesh, target.placements)
     dist.broadcast(whole, 0)
@@ -115,6 +116,7 @@ class ReplicatedAdapter:
 
     def average_gradients(self) -> None:
         """Replace each gradient by its mean over the ranks, in one all-reduce."""
+        # One flat tensor instead of a collective per weight, whose latency would add up.
         gradients = [weight.grad for weight in self._weights if weight.grad is not None]
         flat = torch.cat([gradient.flatten() for gradient in gradients])  # (adapter weights,)
         dist.all_reduce(flat)

@@ -75,9 +75,7 @@ class PackedTrainer(SFTTrainer):
         self.timings: list[StepTiming] = []
         self._losses: list[torch.Tensor] = []  # of this rank, since the last optimizer step
         self._step_start = self._data_wait = 0.0
-        self.model_accepts_loss_kwargs = (
-            True  # so that answer tokens are counted over the whole optimizer step
-        )
+        self.model_accepts_loss_kwargs = True  # the loss is divided by the answer tokens of the step
         # 1) The packed forward pass becomes the model's own.
         self.packed_loss = PackedLoss(
             self.model,

@@ -28,7 +28,7 @@ def raw_file(folder: Path, count: int) -> Path:
     sheets = SheetImages(folder, "train", LIMITS)
     raw = [
         {
-            "image": {"bytes": sheets.encoded(row), "path": None},
+            "image": {"bytes": sheets.image_bytes(row), "path": None},
             "components_used": row["target"].split(", "),
             "name": row["name"],
             "type": ".kicad_sch",

@@ -20,7 +20,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from schematic_reader.cli import UserError
-from schematic_reader.config import Image, Model, load_params
+from schematic_reader.config import ImageLimits, Model, load_params
 from schematic_reader.predict import server
 from schematic_reader.predict.model_source import ModelSource
 from schematic_reader.predict.opened_sheet import SheetLimits, render_scale
@@ -35,7 +35,7 @@ from tests.support.foreign_files import BAD, SVG, picture
 from tests.support.paths import ROOT
 
 PARAMS = load_params(ROOT / "params.yaml")
-LIMITS = SheetLimits(Image(256, 65_536), PARAMS.clean.max_pixels, render_scale(PARAMS))
+LIMITS = SheetLimits(ImageLimits(256, 65_536), PARAMS.clean.max_pixels, render_scale(PARAMS))
 TINY = ROOT / "models" / "tiny"
 Client = TestClient[Any, Any]
 

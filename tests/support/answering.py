@@ -9,8 +9,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from schematic_reader.config import Image as Limits
-from schematic_reader.config import Model
+from schematic_reader.config import ImageLimits, Model
 from schematic_reader.generation.answer_cache import AnswerCache
 from schematic_reader.generation.answerer import Answerer
 from schematic_reader.generation.settings import GenerationSettings
@@ -29,7 +28,7 @@ TINY = Model(
     device="cpu",
     batch_size=2,
 )
-LIMITS = Limits(max_side=256, max_pixels=65536)
+LIMITS = ImageLimits(max_side=256, max_pixels=65536)
 ROWS = 5
 
 Rows = tuple[Path, list[dict[str, Any]]]

@@ -12,8 +12,7 @@ import torch
 import yaml
 from PIL import Image, ImageDraw
 
-from schematic_reader.config import Image as Limits
-from schematic_reader.config import Lora, Model
+from schematic_reader.config import ImageLimits, Lora, Model
 from schematic_reader.io.tables import CLEAN, MESSAGES, write_rows
 from schematic_reader.model.encode import Encoded, Encoder
 from schematic_reader.tasks.messages import chat
@@ -27,7 +26,7 @@ TINY = Model(
     device="cpu",
     batch_size=4,
 )
-LIMITS = Limits(max_side=1024, max_pixels=1024 * 1024)
+LIMITS = ImageLimits(max_side=1024, max_pixels=1024 * 1024)
 LORA = Lora(
     r=4,
     alpha=8,

@@ -1,4 +1,4 @@
-"""Loading and asking, with the small model in float32 on the CPU."""
+"""Loading and generation, with the small model in float32 on the CPU."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, GenerationConfig
 
 from schematic_reader.cli import UserError
@@ -16,9 +17,10 @@ from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoder, collate
 from schematic_reader.model.load import load_base, load_processor, load_tuned
 from schematic_reader.model.sheet_images import SheetImages
+from schematic_reader.training.adapter import add_adapter
 from tests.support.answering import answerer
 from tests.support.paths import ROOT
-from tests.support.sheet_samples import LIMITS, TINY, message_rows
+from tests.support.sheet_samples import LIMITS, LORA, TINY, message_rows
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,31 @@ def test_a_model_without_an_image_token_is_one_line(tmp_path: Path) -> None:
 
 def test_a_missing_adapter_names_the_stage(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="dvc repro train"):
+        load_tuned(TINY, prepare_device(TINY, 1), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (".model.language_model.", ".language_model.model."),  # other names of the same layers
+        (".layers.0.", ".layers.99."),  # a layer that the base model has not
+    ],
+)
+def test_an_adapter_for_other_layers_is_one_line(tmp_path: Path, old: str, new: str) -> None:
+    """PEFT alone would warn and go on with the base model."""
+    device = prepare_device(TINY, 1)
+    add_adapter(load_base(TINY, device), LORA).save_pretrained(str(tmp_path))
+    load_tuned(TINY, device, tmp_path)
+    path = tmp_path / "adapter_model.safetensors"
+    save_file({name.replace(old, new): weight for name, weight in load_file(path).items()}, path)
+    with pytest.raises(UserError, match="weights for other layers than .* run `dvc repro train`") as caught:
+        load_tuned(TINY, device, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_adapter_without_safetensors_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(UserError, match=r"has no adapter_model.safetensors: run `dvc repro train`"):
         load_tuned(TINY, prepare_device(TINY, 1), tmp_path)
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image as PILImage
+from PIL import Image
 
 from schematic_reader.cli import UserError
-from schematic_reader.config import Image
+from schematic_reader.config import ImageLimits
 from schematic_reader.predict import opened_sheet, rendering
 from schematic_reader.predict.input_files import named_files, read_file
 from schematic_reader.predict.opened_sheet import SheetLimits, SheetOrigin, open_sheets
@@ -19,17 +19,17 @@ from schematic_reader.predict.rendering import RenderScale
 from schematic_reader.synthetic.sample import make_row
 from tests.support.foreign_files import BAD, SVG, pdf, picture
 
-LIMITS = SheetLimits(Image(1024, 1_048_576), 50_000_000, RenderScale(4.0, 1024, 1_048_576))
+LIMITS = SheetLimits(ImageLimits(1024, 1_048_576), 50_000_000, RenderScale(4.0, 1024, 1_048_576))
 ON_CANVAS = SheetLimits(LIMITS.image, LIMITS.max_pixels, RenderScale(4.0, 1024, 1_048_576, (640, 448)))
 
 
-def opened(data: bytes, limits: SheetLimits = LIMITS) -> PILImage.Image:
+def opened(data: bytes, limits: SheetLimits = LIMITS) -> Image.Image:
     (found,) = open_sheets("file", data, limits)
     assert found.picture.mode == "RGB"
     return found.picture
 
 
-def dark(image: PILImage.Image) -> np.ndarray:
+def dark(image: Image.Image) -> np.ndarray:
     return np.asarray(image.convert("L")) < 128
 
 
@@ -42,11 +42,11 @@ def test_a_picture_keeps_its_pixels(kind: str) -> None:
 
 def test_transparency_is_white_and_a_photograph_stands_upright() -> None:
     out = io.BytesIO()
-    PILImage.new("RGBA", (64, 64), (0, 0, 0, 0)).save(out, "PNG")
+    Image.new("RGBA", (64, 64), (0, 0, 0, 0)).save(out, "PNG")
     assert not dark(opened(out.getvalue())).any()
-    out, exif = io.BytesIO(), PILImage.Exif()
+    out, exif = io.BytesIO(), Image.Exif()
     exif[0x0112] = 6  # the camera was turned: rotate by 90 degrees clockwise
-    PILImage.open(io.BytesIO(picture())).save(out, "JPEG", exif=exif)
+    Image.open(io.BytesIO(picture())).save(out, "JPEG", exif=exif)
     found = dark(opened(out.getvalue()))
     assert found.shape == (120, 90)
     assert found[:29, 61:].all() and not found[:, :58].any()
@@ -93,7 +93,7 @@ def test_every_page_of_a_pdf_is_a_sheet() -> None:
 
 def test_a_generated_sheet_becomes_the_picture_that_training_shows() -> None:
     row = make_row(5, 42, width=640, height=448)
-    shown = PILImage.open(io.BytesIO(row["image"]["bytes"])).convert("RGB")
+    shown = Image.open(io.BytesIO(row["image"]["bytes"])).convert("RGB")
     assert opened(row["schematic"].encode(), ON_CANVAS).tobytes() == shown.tobytes()
 
 

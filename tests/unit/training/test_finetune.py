@@ -206,6 +206,21 @@ def test_a_change_of_code_params_or_data_restarts_and_says_so(
     assert not other.folder.exists()
 
 
+def test_a_checkpoint_of_version_0_1_restarts_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = tmp_path / "part" / "checkpoint-7"
+    old.mkdir(parents=True)
+    (old / "whole.json").write_text('{"train": [[1, 0.5]], "validation": [], "since": [0.1, 3]}')
+    (tmp_path / "part" / "run.json").write_text('{"code": "1", "params": "1"}')
+    checkpoint = Checkpoint(tmp_path / "part", {"code": "2", "params": "1"})
+    checkpoint.open()
+    assert checkpoint.load() is None and not old.exists()
+    (line,) = caplog.messages
+    assert line.startswith(f"training restarts: the checkpoints in {tmp_path / 'part'} are of version 0.1")
+    assert "check out the commit that started it" in line
+
+
 def test_a_loss_that_is_not_finite_names_the_sheets_of_its_batch() -> None:
     loss_log = LossLog(logging_steps=10, last_step=3)
     loss_log.record(1, torch.tensor([2.0, 4.0]), [("a",), ("b",)], 3)

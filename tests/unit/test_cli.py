@@ -1,0 +1,49 @@
+"""What a stage's ``main`` may raise, and what of it is one line instead of a traceback."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+from schematic_reader.cli import UserError, run
+
+
+def test_an_error_of_the_user_is_one_line_and_exit_status_1(capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> None:
+        raise UserError("data/raw has no manifest.json:\n  run `dvc repro fetch`")
+
+    with pytest.raises(SystemExit) as caught:
+        run(main)
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == "error: data/raw has no manifest.json: run `dvc repro fetch`\n"
+
+
+@pytest.mark.parametrize("module", ["stages.config", "stages.vlm.load", "schematic_reader.model.reader"])
+def test_an_import_from_before_the_move_is_one_line(module: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(lambda: importlib.import_module(module) and None)
+    assert caught.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    missing = "stages.vlm" if module == "stages.vlm.load" else module
+    assert line.startswith(
+        f"error: there is no module {missing}: since version 0.2 the library is schematic_reader/"
+    )
+    assert "git restore" in line
+
+
+def test_a_missing_library_keeps_its_traceback() -> None:
+    with pytest.raises(ModuleNotFoundError):
+        run(lambda: importlib.import_module("no_such_library") and None)
+
+
+def test_an_interruption_says_what_is_left(capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as caught:
+        run(main)
+    assert caught.value.code == 130
+    assert capsys.readouterr().err == (
+        "interrupted: finished work is kept; no partial file is left; run the same command again\n"
+    )
