@@ -111,7 +111,7 @@ def load_tuned(model: Model, device: Device, adapter: Path) -> Any:
 
 @contextmanager
 def without_notices() -> Iterator[None]:
-    """Silences warnings of PEFT: of a deprecated property that it reads, and of keys that are checked here."""
+    """Silences PEFT: a deprecated property that it reads, and missing keys, which are checked here."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         warnings.filterwarnings("ignore", "Found missing adapter keys", UserWarning)  # an error here
