@@ -5,85 +5,34 @@ from __future__ import annotations
 import random
 from collections import Counter
 from dataclasses import replace
-from itertools import combinations, pairwise
 
 import pytest
 
 from schematic_reader.kicad.model import (
-    BusEntry,
     Label,
     LibSymbol,
-    Line,
-    Pin,
     PlacedSymbol,
-    Point,
-    Property,
-    Sheet,
     SheetBox,
     SheetPin,
     SymbolUnit,
 )
-from schematic_reader.kicad.nets.bus_labels import parse_bus
-from schematic_reader.kicad.nets.net_agreement import NetAgreement, net_agreement, pin_pairs
-from schematic_reader.kicad.nets.netlist import Net, grid, nets, placed_pins
+from schematic_reader.kicad.nets.netlist import grid, nets, placed_pins
 from schematic_reader.kicad.nets.segments import SegmentIndex
 from schematic_reader.kicad.reader import read_sheet
 from schematic_reader.kicad.writer import write_sheet
-
-
-def library(name: str, *pins: Pin, power: bool = False) -> LibSymbol:
-    return LibSymbol(name, units=(SymbolUnit(1, 1, pins=pins),), power=power)
-
-
-def pin(number: str, at: Point, kind: str = "passive", name: str = "~", hidden: bool = False) -> Pin:
-    return Pin(number=number, name=name, at=at, angle=0, kind=kind, hidden=hidden)
-
-
-def placed(lib_id: str, reference: str, at: Point, value: str = "", **more: object) -> PlacedSymbol:
-    fields = (Property("Reference", reference), Property("Value", value))
-    return replace(PlacedSymbol(lib_id, at, properties=fields), **more)
-
-
-# A test point has its only pin where it is placed, so that its net tells what is joined at a place.
-LIBRARY = {
-    "probe": library("probe", pin("1", (0, 0))),
-    "power": library("power", pin("1", (0, 0), "power_in", "OLD"), power=True),
-    "hidden power": library("hidden power", pin("1", (0, 0), "power_in", "OLD", hidden=True), power=True),
-    "flag": library("flag", pin("1", (0, 0), "power_out", "pwr"), power=True),
-    "chip": library(
-        "chip",
-        pin("1", (0, 0), "output", "Q"),
-        pin("7", (0, -2.54), "power_in", "GND", hidden=True),
-        pin("14", (0, 2.54), "power_in", "VCC"),
-    ),
-    "unused": library("unused", pin("1", (0, 0), "no_connect"), pin("2", (0, 0), "no_connect")),
-}
-
-
-def probe(reference: str, x: float, y: float) -> PlacedSymbol:
-    return placed("probe", reference, (x, y))
-
-
-def wire(*points: Point) -> Line:
-    return Line(points)
-
-
-def bus(*points: Point) -> Line:
-    return Line(points, kind="bus")
-
-
-def joined(sheet: Sheet) -> list[str]:
-    """Each net as its pins, ``A B.2``, the pin's number left out where it is 1; in order."""
-    found = [" ".join(sorted(f"{r}.{n}".removesuffix(".1") for r, n in net.pins)) for net in nets(sheet)]
-    return sorted(found)
-
-
-def sheet_of(*symbols: PlacedSymbol, **more: object) -> Sheet:
-    return replace(Sheet(lib_symbols=LIBRARY, symbols=symbols), **more)
-
-
-ENDS = (probe("A", 0, 10), probe("B", 20, 10), probe("C", 10, 0), probe("D", 10, 20))
-ACROSS, DOWN = wire((0, 10), (20, 10)), wire((10, 0), (10, 20))
+from tests.support.net_sheets import (
+    ACROSS,
+    DOWN,
+    ENDS,
+    LIBRARY,
+    joined,
+    library,
+    pin,
+    placed,
+    probe,
+    sheet_of,
+    wire,
+)
 
 
 def test_a_wire_joins_its_ends_and_wires_join_end_to_end() -> None:
@@ -363,139 +312,6 @@ def test_what_nets_need_is_read() -> None:
     assert joined(again) == joined(sheet)
 
 
-# --- buses ------------------------------------------------------------------------------------------
-
-
-def test_a_bus_joins_the_wires_whose_labels_agree() -> None:
-    sheet = sheet_of(
-        *(probe(name, 5, y) for name, y in (("A", 10), ("B", 20))),
-        *(probe(name, 25, y) for name, y in (("C", 10), ("D", 20))),
-        lines=(
-            bus((10, 0), (10, 40), (20, 40), (20, 0)),
-            *(wire((5, y), (7.5, y)) for y in (10, 20)),
-            *(wire((22.5, y), (25, y)) for y in (10, 20)),
-        ),
-        bus_entries=(
-            *(BusEntry((7.5, y), (2.5, 2.5)) for y in (10, 20)),
-            *(BusEntry((20, y + 2.5), (2.5, -2.5)) for y in (10, 20)),
-        ),
-        labels=(
-            Label("D[0..1]", (15, 40)),
-            Label("D0", (5, 10)),
-            Label("D1", (5, 20)),
-            Label("D1", (25, 10)),
-            Label("D0", (25, 20)),
-        ),
-    )
-    assert joined(sheet) == ["A D", "B C"]
-
-
-def test_labels_on_separate_buses_join_nothing() -> None:
-    buses = (bus((50, 10), (60, 10)), bus((50, 30), (60, 30)))
-    labels = (
-        Label("X[0..1]", (55, 10)),
-        Label("Y[0..1]", (55, 30)),
-        Label("X0", (0, 10)),
-        Label("Y0", (20, 10)),
-    )
-    assert joined(sheet_of(*ENDS, lines=buses, labels=labels)) == ["A", "B", "C", "D"]
-    # One bus: both drawn ends carry the same label.
-    assert joined(sheet_of(*ENDS, lines=buses, labels=(*labels, Label("X[0..1]", (50, 30))))) == [
-        "A B",
-        "C",
-        "D",
-    ]
-
-
-def test_a_bus_entry_carries_its_net_and_joins_nothing_on_the_bus() -> None:
-    # Two entries meet on the bus, on a pin and a wire that do not belong there.
-    entries = (BusEntry((10, 10), (-10, 0)), BusEntry((10, 10), (0, 10)))
-    lines = (bus((5, 10), (15, 10)), wire((10, 0), (10, 10)))
-    sheet = sheet_of(*ENDS, probe("E", 10, 10), lines=lines, bus_entries=entries)
-    assert joined(sheet) == ["A", "B", "C E", "D"]
-    # Without the bus both lead to the pin where they meet.
-    assert joined(sheet_of(*ENDS, probe("E", 10, 10), bus_entries=entries)) == ["A D E", "B", "C"]
-
-
-def test_the_ends_of_a_wire_and_of_a_bus_do_not_join() -> None:
-    lines = (wire((0, 10), (10, 10)), bus((10, 10), (20, 10)))
-    assert joined(sheet_of(*ENDS, lines=lines)) == ["A", "B", "C", "D"]
-
-
-@pytest.mark.parametrize(
-    "first, second, expected",
-    [
-        ("A[0..1]", "B[2..3]", ["A0 B2", "A1 B3"]),
-        ("A[1..0]", "B[2..3]", ["A0 B2", "A1 B3"]),
-        ("A[0..1]P", "B[2..3]", ["A0", "A1", "B2", "B3"]),
-        ("X{A0 A1}", "B[2..3]", ["A0", "A1", "B2", "B3"]),
-        ("U{P}", "V{P}", ["U.P V.P"]),
-        ("U{P}", "V{Q}", ["U.P", "V.Q"]),
-        ("{ALIAS}", "V{P}", ["P V.P"]),
-    ],
-)
-def test_two_labels_on_one_bus_join_what_corresponds(first: str, second: str, expected: list[str]) -> None:
-    names = sorted({name for net in expected for name in net.split()})
-    sheet = sheet_of(
-        *(placed("probe", name, (50, 10.0 * i)) for i, name in enumerate(names)),
-        lines=(bus((10, 10), (20, 10)),),
-        labels=(
-            Label(first, (10, 10)),
-            Label(second, (15, 10)),
-            *(Label(name, (50, 10.0 * i)) for i, name in enumerate(names)),
-        ),
-        bus_aliases=(("ALIAS", ("P", "Q")),),
-    )
-    assert joined(sheet) == expected
-
-
-def test_buses_that_would_never_end_are_cut() -> None:
-    """No clock: without a bound each takes years, or more memory than there is."""
-    levels = [f"L{i}" for i in range(9)]
-    inner = " ".join(["{%s}"] * 100)
-    many = {name: (inner % ((below,) * 100),) * 100 for name, below in pairwise(levels)}
-    for last in (("X",), ("{" + levels[0] + "}",) * 100, ()):
-        found = parse_bus("{L0}", many | {levels[-1]: last})
-        assert found is not None and len(found) <= 4096
-    long = "N" * 2_000_000
-    assert parse_bus(f"{long}[0..4095]", {}) is None and parse_bus(f"{long}{{A B}}", {}) is None
-    found = parse_bus("P{LONG}", {"LONG": (long, f"{long}[0..4095]", f"{long}{{A}}") * 2_000})
-    assert found is not None
-    assert len(found) <= 4096 and sum(len(name) for _, name in found) < 10_000_000
-
-
-def test_bus_labels() -> None:
-    aliases = {"USB": ("DP", "DM"), "LOOP": ("X{LOOP}",), "MEM": ("A[0..1]", "S{CS}")}
-
-    def names(text: str) -> list[str] | None:
-        parsed = parse_bus(text, aliases)
-        return None if parsed is None else [name for _, name in parsed]
-
-    assert names("D[0..2]") == ["D0", "D1", "D2"]
-    assert names("D[2..0]") == ["D0", "D1", "D2"]
-    assert names("~{BE[0..1]}") == ["~{BE0}", "~{BE1}"]
-    assert names("D[1..2]N") == ["D1N", "D2N"]
-    assert names("{SCL SDA}") == ["SCL", "SDA"]
-    assert names("I2C{SCL, SDA}") == ["I2C.SCL", "I2C.SDA"]
-    assert names("J{USB ID}") == ["J.DP", "J.DM", "J.ID"]
-    assert names("{MEM ~{WE}}") == ["A0", "A1", "S.CS", "~{WE}"]
-    assert names("{LOOP}") == []
-    assert len(names("D[0..999999999]") or ()) == 4096
-    for text in (
-        "D",
-        "D[3]",
-        "~{BE[0..1]",
-        "D[3..3]",
-        "D[0..1]x",
-        "ui_in[5]/mio[13]",
-        "~{CS}",
-        "V_{CC}",
-        "D {A}",
-        "A B[0..1]",
-    ):
-        assert names(text) is None
-
-
 # --- sub-sheets -------------------------------------------------------------------------------------
 
 
@@ -536,51 +352,3 @@ def test_placed_pins_are_on_the_grid() -> None:
     symbol = placed("chip", "U", (100.33, 50.8), angle=270)
     found = {p.number: at for p, at in placed_pins(symbol, LIBRARY["chip"])}
     assert found == {"1": (1_003_300, 508_000), "7": (977_900, 508_000), "14": (1_028_700, 508_000)}
-
-
-# --- agreement --------------------------------------------------------------------------------------
-
-
-def net(*pins: str) -> Net:
-    return Net("", frozenset((p[0], p[1:]) for p in pins))
-
-
-def test_agreement_counts_whole_nets_and_pairs() -> None:
-    true = [net("A1", "B1", "C1"), net("A2", "B2"), net("D1")]
-    predicted = [net("A1", "B1"), net("A2", "B2"), net("C1", "D1"), net("E1")]
-    expected = NetAgreement(2, 3, 1, 4, 3, 2)
-    assert net_agreement(true, predicted) == expected
-    assert net_agreement(true, predicted) + net_agreement(true, []) == NetAgreement(4, 3, 1, 8, 3, 2)
-
-
-def test_names_and_order_do_not_count() -> None:
-    true = [Net("GND", frozenset({("A", "1"), ("B", "1")})), net("A2", "B2")]
-    predicted = [net("B2", "A2"), Net("VSS", frozenset({("B", "1"), ("A", "1")}))]
-    assert net_agreement(true, predicted) == NetAgreement(2, 2, 2, 2, 2, 2)
-
-
-def test_pairs_are_those_of_a_plain_count() -> None:
-    generator = random.Random(3)
-
-    def some() -> list[Net]:
-        sizes = [generator.randrange(7) for _ in range(generator.randrange(6))]
-        return [net(*(f"R{generator.randrange(9)}" for _ in range(size))) for size in sizes]
-
-    def plain(found: list[Net]) -> Counter[tuple[tuple[str, str], ...]]:
-        return Counter(pair for each in found for pair in combinations(sorted(each.pins), 2))
-
-    for _ in range(400):
-        true, predicted = some(), some()
-        found = net_agreement(true, predicted)
-        assert pin_pairs(true) == found.true_pairs == plain(true).total()
-        assert found.predicted_pairs == plain(predicted).total()
-        assert found.matched_pairs == (plain(true) & plain(predicted)).total()
-
-
-def test_a_huge_net_is_counted_without_its_pairs() -> None:
-    count = 100_000
-    huge = Net("GND", frozenset(("U", str(i)) for i in range(count)))
-    half = Net("GND", frozenset(("U", str(i)) for i in range(count // 2)))
-    found = net_agreement([huge], [half])
-    assert found.true_pairs == count * (count - 1) // 2
-    assert found.matched_pairs == found.predicted_pairs == count // 2 * (count // 2 - 1) // 2
