@@ -55,7 +55,7 @@ def main() -> None:
         seed=params.seed,
     )
     if not distributed.is_main_process():
-        return  # the first process has all answers and writes them
+        return  # rank 0 has all answers and writes them
     actual = target_items(task, [row["target"] for row in rows])
     train = items_of(MESSAGES, "train", task)
     metrics["prior"] = prior(train, items_of(MESSAGES, "validation", task), actual)

@@ -73,7 +73,7 @@ def main() -> None:
     asked = validation_sheets(MESSAGES, judged.calibration_sheets)
     answers = answerer.answer(SheetImages(CLEAN, "validation", params.image), asked)
     if not distributed.is_main_process():
-        return  # the first process has all answers and writes them
+        return  # rank 0 has all answers and writes them
     metrics["gain"] = gain(
         predictions, baseline, task=task, bootstrap_samples=judged.bootstrap_samples, seed=params.seed
     )

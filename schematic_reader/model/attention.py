@@ -29,9 +29,7 @@ def packed_attention(
     scaling: float,
     cu_seq_lens_q: torch.Tensor,
     max_length_q: int,
-    is_causal: bool | None = None,
-    lengths: torch.Tensor | None = None,
-    **_: Any,
+    **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
     """Attend within each sample, causally where the module does.
 
@@ -39,11 +37,14 @@ def packed_attention(
         query: of shape ``(1, heads, T, head_dim)``; key and value may have fewer heads (GQA).
         cu_seq_lens_q: int32 ``(samples + 1,)``, where each sample starts, then T.
         max_length_q: at least the length of the longest sample.
-        lengths: of the samples, int64 on the CPU, where the host knows them.
+        kwargs: ``is_causal``, by default the module's; ``lengths`` of the samples, int64 on the CPU, where
+            the host knows them; others of transformers are ignored.
 
     Returns:
         ``(1, T, heads, head_dim)``, and no weights.
     """
+    lengths: torch.Tensor | None = kwargs.get("lengths")
+    is_causal: bool | None = kwargs.get("is_causal")
     causal = module.is_causal if is_causal is None else is_causal
     if lengths is not None and not causal and not torch.is_grad_enabled():
         return _sdpa_per_image(query, key, value, lengths, scaling), None
