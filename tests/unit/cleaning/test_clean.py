@@ -299,6 +299,7 @@ def run_stage(folder: Path, code: str = "", *words: str) -> subprocess.Completed
     )
 
 
+@pytest.mark.slow
 def test_the_command_writes_metrics_and_prints_the_result(tmp_path: Path) -> None:
     rows = [raw_row(number) for number in range(40)]
     write_raw(tmp_path / "data" / "raw", [[*rows, raw_row(41, image=None)]])
@@ -317,6 +318,7 @@ def test_the_command_without_its_input_is_one_line(tmp_path: Path) -> None:
     assert done.stderr == "error: data/raw/manifest.json is missing: run `dvc repro fetch`\n"
 
 
+@pytest.mark.slow
 def test_a_stage_that_is_killed_leaves_nothing_that_looks_finished(tmp_path: Path) -> None:
     # Two groups are with the writers for certain when the fifth is converted: 80 rows fill row groups of 16.
     write_raw(tmp_path / "data" / "raw", [[raw_row(number) for number in range(240)]], row_group=40)
@@ -339,6 +341,7 @@ def test_a_stage_that_is_killed_leaves_nothing_that_looks_finished(tmp_path: Pat
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["clean", "raw"]
 
 
+@pytest.mark.slow
 def test_the_mini_set_keeps_its_260_good_rows(mini: Path, tmp_path: Path) -> None:
     data = Data("local", str(mini), None, None, None, None, None, None)
     fetch(data, 42, tmp_path / "raw")

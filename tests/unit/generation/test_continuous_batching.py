@@ -53,6 +53,7 @@ def test_a_repetition_penalty_gives_what_static_batches_give(rows: Rows, ask: As
         assert answer.probabilities == pytest.approx(other.probabilities, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_grammar_gives_what_static_batches_give(rows: Rows, ask: Ask) -> None:
     pytest.importorskip("llguidance")
     grammar = task("json").grammar

@@ -32,6 +32,7 @@ def constraint(name: str, encoder: Encoder, most: int) -> Any:
     return grammar_constraint(grammar, encoder, max_new_tokens=most)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_more_answers_parse(tmp_path: Path, encoder: Encoder, name: str) -> None:
     """The base model has never seen JSON or YAML."""

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 import yaml
 
 from schematic_reader.kicad.kiutils import LABEL_KINDS, read_mapping, to_json, to_mapping, to_yaml
@@ -141,6 +142,7 @@ def test_components_are_the_placed_ones_once_in_library_order() -> None:
     assert read_sheet(text).component_names == ["R", "R_1", "GND"]
 
 
+@pytest.mark.slow
 def test_all_good_real_rows(mini: Path) -> None:
     with (mini / "manifest.csv").open() as file:
         dirt = [row["dirt"] for row in csv.DictReader(file)]

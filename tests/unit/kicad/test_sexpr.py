@@ -25,6 +25,7 @@ def kinds(node: Node) -> list[object]:
     return [kinds(n) if isinstance(n, list) else (type(n) is Symbol, str(n)) for n in node]
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(TREES)
 def test_dump_then_parse_gives_the_same_tree(tree: Node) -> None:

@@ -119,6 +119,7 @@ LETTERS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_kinds_agree_with_the_reference_letters_of_real_sheets() -> None:
     """Each symbol says by its reference what it is, and by a flag that it is a power symbol."""
     right = wrong = total = 0

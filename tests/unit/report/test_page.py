@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import os
 import re
-import shutil
-import subprocess
 from collections import Counter
-from html import escape, unescape
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
-import pytest
 from PIL import Image
 
 from schematic_reader.report import gallery, svg
@@ -158,45 +154,6 @@ def test_a_picture_is_shrunk_until_it_fits() -> None:
     small = gallery.picture_uri(png((60, 40)))
     picture = Image.open(io.BytesIO(base64.b64decode(small.partition(",")[2])))
     assert (picture.size, picture.convert("RGB").getpixel((3, 3))) == ((60, 40), (255, 255, 255))
-
-
-@pytest.mark.parametrize(("width", "dark"), [(390, False), (390, True), (1280, False), (1280, True)])
-def test_in_a_browser(tmp_path: Path, width: int, dark: bool) -> None:
-    """Chromium lays the page out in a frame of that width and tells what became of it."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("needs Chromium (Debian: apt-get install chromium)")
-    probe = """
-      const d = document.querySelector("iframe").contentDocument, root = d.documentElement;
-      const colour = getComputedStyle(d.body).backgroundColor.match(/\\d+/g).map(Number);
-      document.title = JSON.stringify({
-        width: root.clientWidth, overflow: root.scrollWidth - root.clientWidth,
-        scripts: d.scripts.length, title: d.title, dark: colour[0] < 128,
-        pictures: [...d.images].map(image => image.naturalWidth),
-        charts: d.querySelectorAll("svg.chart").length,
-        invented: d.querySelectorAll("article:first-of-type li.invented").length,
-      });"""
-    frame = (
-        f'<iframe style="width:{width}px;height:900px;border:0" srcdoc="{escape(page(tmp_path, HOSTILE))}">'
-    )
-    outer = tmp_path / "outer.html"
-    outer.write_text(f"<!doctype html>{frame}</iframe><script>onload = () => {{{probe}}}</script>")
-    flags = [
-        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update",
-        "--disable-sync", "--hide-scrollbars",
-        f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1400,1000", "--virtual-time-budget=4000",
-        f"--blink-settings=preferredColorScheme={0 if dark else 1}", "--dump-dom", outer.as_uri(),
-    ]  # fmt: skip
-    done = subprocess.run([browser, *flags], capture_output=True, text=True, timeout=120, check=True)
-    title = re.search(r"<title>(.*?)</title>", done.stdout)
-    assert title is not None, done.stdout[:500]
-    found = json.loads(unescape(title[1]))
-    assert found == {
-        "width": width, "overflow": 0, "scripts": 0, "title": "Schematic reader: components", "dark": dark,
-        "pictures": [60] * 5, "charts": 9, "invented": found["invented"],
-    }  # fmt: skip
-    assert found["invented"] >= 6
 
 
 def test_lines_by_hand() -> None:

@@ -147,6 +147,7 @@ def test_aliases_within_aliases_are_read() -> None:
     assert read_nets(sheet(inner, '(label "{b}" (at 0 0 0))')) is not None
 
 
+@pytest.mark.slow
 def test_the_limits_are_far_over_real_sheets(mini: Path) -> None:
     with (mini / "manifest.csv").open(newline="") as file:
         good = [int(line["row_index"]) for line in csv.DictReader(file) if not line["dirt"]]

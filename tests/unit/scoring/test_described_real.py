@@ -20,6 +20,8 @@ from schematic_reader.scoring.connectivity import MAX_PINS, ReadNets, connectivi
 from schematic_reader.scoring.described_sheet import MAX_COMPARED
 from tests.support.paths import shared_folder
 
+pytestmark = pytest.mark.slow  # all real sheets
+
 PinSet = frozenset[tuple[str, str]]
 
 

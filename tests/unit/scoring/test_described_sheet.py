@@ -240,6 +240,7 @@ ANY = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, derandomize=True, deadline=None, database=None)
 @given(st.dictionaries(KEYS, ANY, max_size=6))
 def test_any_json_is_read_or_not_but_never_raises(mapping: dict[str, Any]) -> None:

@@ -111,6 +111,7 @@ def test_the_sample_is_cut_into_shards_and_drawn_by_its_seed(
     assert digests != [shard["sha256"] for shard in fetch(data, 43, tmp_path / "other")["shards"]]
 
 
+@pytest.mark.slow
 def test_synthetic_sheets_are_shards_of_their_own(
     local: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,6 +109,7 @@ def test_projects_have_one_to_four_sheets_of_one_style() -> None:
             assert project_of(3, row - 1, WIDTH) == (project, number - 1)
 
 
+@pytest.mark.slow
 def test_many_kinds_in_realistic_numbers() -> None:
     seen: Counter[str] = Counter()
     distinct = []
@@ -128,6 +129,7 @@ def test_larger_pictures_hold_more_kinds() -> None:
     assert np.median(distinct) >= 9 and max(distinct) >= 22
 
 
+@pytest.mark.slow
 def test_the_share_of_corrupted_rows_is_exact() -> None:
     share, count = 0.25, 40
     corrupted = list(generate_rows(count, 1, width=WIDTH, height=HEIGHT, corrupt_share=share))

@@ -143,6 +143,7 @@ def run_stage(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_command_prints_counts_and_one_chat(clean: Path, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "clean").symlink_to(clean)

@@ -48,6 +48,7 @@ def plain_items(document: dict[str, Any]) -> Iterator[tuple[str, ...]]:
         yield "sheet", sheet["sheetName"].strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["verbatim", "compact"])
 @pytest.mark.parametrize("name", ["components", "json", "yaml", "schematic"])
 def test_targets_hold_what_the_row_holds(good_rows: dict[int, dict[str, Any]], name: str, form: Form) -> None:

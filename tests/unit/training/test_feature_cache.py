@@ -88,6 +88,7 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counts
 
 
+@pytest.mark.slow
 def test_a_cached_sheet_is_encoded_once_and_trains_the_same(
     tmp_path: Path, encoder: Encoder, encoded: list[int]
 ) -> None:

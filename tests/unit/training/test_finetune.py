@@ -82,6 +82,7 @@ def mean_loss(encoder: Encoder, model: Any, examples: Examples) -> float:
     return float(total) / sum(examples.answer_lengths)
 
 
+@pytest.mark.slow
 def test_the_adapter_learns_and_survives_its_folder(
     tmp_path: Path, encoder: Encoder, examples: dict[str, Examples]
 ) -> None:
@@ -119,6 +120,7 @@ def test_the_curves_have_their_points(
     assert [step for step, _ in done.loss_log.validation] == [0, *(round(last * i / 4) for i in range(1, 5))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", [(150, 3), (450, 1)])
 def test_a_step_is_the_mean_over_its_answer_tokens_however_it_is_packed(
     tmp_path: Path, encoder: Encoder, examples: dict[str, Examples], split: tuple[int, int]
@@ -149,6 +151,7 @@ def test_a_step_is_the_mean_over_its_answer_tokens_however_it_is_packed(
             assert (weight - expected).norm() < 1e-3 * (weight - start[name]).norm(), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
 def test_a_stopped_run_resumes_to_the_same_bits(
     tmp_path: Path,

@@ -83,6 +83,7 @@ def test_every_rank_gets_as_many_batches_in_every_step(
     assert set(trained.values()) <= {1} and missing < world_size
 
 
+@pytest.mark.slow
 def test_real_sheets_leave_little_padding(mini: Path, qwen3_tokenizer: Path) -> None:
     params = load_params(ROOT / "params.yaml")
     encoder = Encoder(real_processor(qwen3_tokenizer))

@@ -21,6 +21,8 @@ from schematic_reader.kicad.drawing.draw import draw_sheet
 from schematic_reader.kicad.drawing.palette import PAPER
 from schematic_reader.kicad.reader import read_sheet
 
+pytestmark = pytest.mark.slow  # all real sheets
+
 SHEETS = 24
 Pair = tuple[np.ndarray, np.ndarray]  # KiCad's picture and ours, RGB
 

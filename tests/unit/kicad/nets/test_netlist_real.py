@@ -17,6 +17,8 @@ from schematic_reader.kicad.nets.netlist import Net, nets
 from schematic_reader.kicad.reader import read_sheet
 from tests.support.paths import shared_folder
 
+pytestmark = pytest.mark.slow  # all real sheets
+
 PinId = tuple[str, str]
 
 
