@@ -88,7 +88,7 @@ def test_loss_and_gradients_are_those_of_the_samples_alone(
     together = packed_loss(packed(encoder, shuffled, shape))
     assert together.item() == pytest.approx(alone.item(), rel=1e-5)
     expected, found = gradients(plain, alone), gradients(packed_loss.model, together)
-    assert expected.keys() == found.keys() and len(found) == 2 * 7 * packed_loss.layers
+    assert expected.keys() == found.keys() and len(found) == 2 * 7 * packed_loss.num_layers
     for name, gradient in expected.items():
         assert (found[name] - gradient).norm() <= 1e-4 * gradient.norm() > 0, name
 
