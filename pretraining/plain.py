@@ -120,9 +120,9 @@ def plain_sheet(groups: Sequence[Group], size: Point, rng: random.Random) -> She
         at = (_snap(left), _snap(y - whole[1] + (0 if beside else _LINE + 0.7)))
         counts[what.prefix] = counts.get(what.prefix, rng.choice((0, 0, 10, 100))) + 1
         here = _shifted(body if beside else whole, at)
-        symbols.append(
-            _placed(what, at, turn, mirror, unit, f"{what.prefix}{counts[what.prefix]}", value, here, beside)
-        )
+        texts = (f"{what.prefix}{counts[what.prefix]}", value)
+        fields = _fields(what, texts, here, turn, turned=bool(turn or mirror), beside=beside)
+        symbols.append(PlacedSymbol(what.symbol.lib_id, at, turn, mirror, unit, properties=fields))
         library[what.symbol.lib_id] = what.symbol
         x, row = x + width + gap * rng.uniform(0.5, 1.5), max(row, height)
         if rng.random() < 0.25:
@@ -152,22 +152,15 @@ def plain_sheet(groups: Sequence[Group], size: Point, rng: random.Random) -> She
     )
 
 
-def _placed(
-    what: Candidate,
-    at: Point,
-    turn: float,
-    mirror: str,
-    unit: int,
-    reference: str,
-    value: str,
-    box: Box,
-    beside: bool,
-) -> PlacedSymbol:
+def _fields(
+    what: Candidate, texts: tuple[str, str], box: Box, turn: float, *, turned: bool, beside: bool
+) -> tuple[Property, Property]:
+    """Reference and value, beside the symbol's box or above and below it."""
     middle = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     align = "left" if beside else "center"
     # KiCad turns a field's alignment with the symbol; centred fields look the same however it lies.
-    if beside and (turn or mirror):
-        widths = [_LETTER * len(text) / 2 for text in (reference, value)]
+    if beside and turned:
+        widths = [_LETTER * len(text) / 2 for text in texts]
         spots = [
             (box[2] + 1.2 + widths[0], middle[1] - _LINE / 2),
             (box[2] + 1.2 + widths[1], middle[1] + _LINE / 2),
@@ -181,11 +174,10 @@ def _placed(
             spots.reverse()
     style = TextStyle(h_align=align)
     angle = 90.0 if turn % 180 == 90 else 0.0
-    fields = (
-        Property("Reference", reference, spots[0], angle, hidden=what.symbol.power, style=style),
-        Property("Value", value, spots[1], angle, style=style),
+    return (
+        Property("Reference", texts[0], spots[0], angle, hidden=what.symbol.power, style=style),
+        Property("Value", texts[1], spots[1], angle, style=style),
     )
-    return PlacedSymbol(what.symbol.lib_id, at, turn, mirror, unit, properties=fields)
 
 
 def _snap(length: float) -> float:
