@@ -53,7 +53,7 @@ def main() -> None:
         log.info("train.shard: there is one process, which holds the whole model")
     sharded = profile.train.shard and distributed.world_size() > 1
     model = (load_sharded if sharded else load_base)(profile.model, device)
-    checkpoint = Checkpoint(UNFINISHED, run_fingerprint(params, splits, model))
+    checkpoint = Checkpoint(UNFINISHED, run_fingerprint(params, splits))
     result = finetune(
         model,
         encoder,

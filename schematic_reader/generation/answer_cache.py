@@ -26,14 +26,12 @@ from schematic_reader.generation.settings import GenerationSettings
 from schematic_reader.io.fingerprint import files_digest, value_digest
 from schematic_reader.model import distributed
 from schematic_reader.model.device import Device
-from schematic_reader.model.load import base_commit
+from schematic_reader.model.load import base_digest, folder_digest
 from schematic_reader.tasks.contract import ModelAnswer
 
 SETS_KEPT = 2
 
 _LIBRARIES = ("llguidance", "peft", "tokenizers", "torch", "torchvision", "transformers")
-
-_LOADED = {".jinja", ".json", ".safetensors", ".txt"}  # what is read of a model's folder
 
 log = logging.getLogger(__name__)
 
@@ -128,8 +126,8 @@ def generation_fingerprint(
     del chosen["batch_size"], chosen["compile_from"]
     return value_digest(
         {
-            "base": _folder_digest(Path(model.base)) or [model.base, base_commit(model)],
-            "adapter": adapter and _folder_digest(adapter),
+            "base": base_digest(model),
+            "adapter": adapter and folder_digest(adapter),
             "settings": chosen,
             "device": [device.name, str(device.dtype), device.attention, model.matmul],
             "code": files_digest([ROOT / name for name in generation_code()], root=ROOT),
@@ -146,13 +144,6 @@ def generation_code(root: Path = ROOT) -> list[str]:
     """
     rooms = "schematic_reader/generation/", "schematic_reader/model/"
     return [name for name in code_files(f"{rooms[0]}answerer.py", root=root) if name.startswith(rooms)]
-
-
-def _folder_digest(folder: Path) -> str | None:
-    """A hash of what is loaded from a model's folder; None where there is no such folder."""
-    if not folder.is_dir():
-        return None
-    return files_digest((file for file in folder.rglob("*") if file.suffix in _LOADED), root=folder)
 
 
 def _version(library: str) -> str | None:
@@ -206,10 +197,10 @@ def prompt_keys(prompts: Iterable[tuple[str, Any]]) -> list[str]:
     Of prompts that are alike each has a key of its own, so that a resumed run does not give all of them the
     answer that one of them had in another batch.
     """
-    seen: dict[str, int] = {}
+    count: dict[str, int] = {}
     keys = []
     for prompt in prompts:
         key = value_digest(prompt)
-        seen[key] = seen.get(key, 0) + 1
-        keys.append(f"{key}-{seen[key]}")
+        count[key] = count.get(key, 0) + 1
+        keys.append(f"{key}-{count[key]}")
     return keys

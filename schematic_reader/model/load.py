@@ -23,7 +23,10 @@ from transformers.utils.hub import extract_commit_hash
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import Model
+from schematic_reader.io.fingerprint import files_digest, value_digest
 from schematic_reader.model.device import Device
+
+_LOADED = {".jinja", ".json", ".safetensors", ".txt"}  # by suffix: nothing that is unpickled
 
 
 def load_processor(base: str, revision: str | None) -> ProcessorMixin:
@@ -64,19 +67,25 @@ def load_base(model: Model, device: Device) -> PreTrainedModel:
     return loaded.eval()
 
 
-def base_commit(model: Model) -> str | None:
-    """The Hub's commit of the base model that ``load_base`` would load; None for a folder.
+def base_digest(model: Model) -> str:
+    """A hash of the base model that ``load_base`` would load: of its files, or of its commit on the Hub.
 
     Raises:
         UserError: there is no such model.
     """
+    if Path(model.base).is_dir():
+        return folder_digest(Path(model.base))
     try:
         config = cached_file(model.base, CONFIG_NAME, revision=model.revision)
     except (OSError, ValueError, HfHubHTTPError) as error:
         raise UserError(not_found(model.base, "vision-language model", error)) from None
     # The file lies in a folder that is named after the commit; the loaded config does not tell it.
-    commit: str | None = extract_commit_hash(config, None)
-    return commit
+    return value_digest([model.base, extract_commit_hash(config, None)])
+
+
+def folder_digest(folder: Path) -> str:
+    """A hash of the files of a model's or an adapter's folder that loading it reads."""
+    return files_digest((file for file in folder.rglob("*") if file.suffix in _LOADED), root=folder)
 
 
 def load_tuned(model: Model, device: Device, adapter: Path) -> Any:

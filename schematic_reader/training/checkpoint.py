@@ -22,6 +22,7 @@ from schematic_reader.config import Params
 from schematic_reader.io.files import write_json
 from schematic_reader.io.fingerprint import files_digest, value_digest
 from schematic_reader.model import distributed
+from schematic_reader.model.load import base_digest
 from schematic_reader.training.examples import Examples
 
 log = logging.getLogger(__name__)
@@ -144,12 +145,14 @@ class Checkpoint:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def run_fingerprint(params: Params, splits: Mapping[str, Examples], model: Any) -> dict[str, str]:
+def run_fingerprint(params: Params, splits: Mapping[str, Examples]) -> dict[str, str]:
     """Hashes of all that the adapter depends on, by what they are of.
 
     Args:
         splits: the examples that are trained on and validated with.
-        model: the loaded base model.
+
+    Raises:
+        UserError: there is no such base model.
     """
     profile = params.active
     groups = (params.image, params.lora, params.train, profile.model, profile.train)
@@ -159,9 +162,7 @@ def run_fingerprint(params: Params, splits: Mapping[str, Examples], model: Any) 
         "number of processes": str(distributed.world_size()),
         # An id is a hash of the sheet's content, its picture included.
         "data": value_digest([examples.rows for _, examples in sorted(splits.items())]),
-        "base model": _model_digest(
-            profile.model.base, profile.model.revision, getattr(model.config, "_commit_hash", None)
-        ),
+        "base model": base_digest(profile.model),
     }
 
 
@@ -170,11 +171,3 @@ def _code_digest() -> str:
     versions = [module.__version__ for module in (torch, transformers, peft, trl)]
     code = files_digest([ROOT / name for name in code_files("stages/train.py")], root=ROOT)
     return value_digest([platform.python_version(), versions, code])
-
-
-def _model_digest(base: str, revision: str | None, commit: str | None) -> str:
-    """A hash of the base model: of its files if it is a folder, else of the commit that was loaded."""
-    folder = Path(base)
-    if not folder.is_dir():
-        return value_digest([base, revision, commit])
-    return files_digest([folder], root=folder)

@@ -27,6 +27,7 @@ from schematic_reader.model.encode import Encoder
 from schematic_reader.model.sheet_images import SheetImages
 from schematic_reader.tasks.contract import Grammar, ModelAnswer
 from tests.support.answering import LIMITS, ROWS, TINY, Rows, answerer, drawn, write_sheets
+from tests.support.hub_cache import cache_on_this_machine
 from tests.support.paths import ROOT
 
 A, B = ModelAnswer("R, C", 3, "stop", [1, 2], [0.5, 0.25]), ModelAnswer("\ud800\n\0", 1, "length")
@@ -188,17 +189,11 @@ def test_the_fingerprint_follows_the_code_of_model_and_generation_alone(
 def test_the_fingerprint_of_a_base_on_the_hub_follows_its_commit(
     weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(weights / "hub"))
-    cached, model = weights / "hub" / "models--owner--name", replace(TINY, base="owner/name")
-    config = (Path(TINY.base) / "config.json").read_bytes()
-    (cached / "refs").mkdir(parents=True)
     found = set()
     for commit in ("a" * 40, "b" * 40):
-        (cached / "snapshots" / commit).mkdir(parents=True)
-        (cached / "snapshots" / commit / "config.json").write_bytes(config)
-        (cached / "refs" / "main").write_text(commit)
-        found.add(generation_fingerprint(model, None, GenerationSettings(2, 8), CPU))
+        cache_on_this_machine(weights / "hub", "owner/name", commit, monkeypatch)
+        settings = GenerationSettings(batch_size=2, max_new_tokens=8)
+        found.add(generation_fingerprint(replace(TINY, base="owner/name"), None, settings, CPU))
     assert len(found) == 2
 
 
