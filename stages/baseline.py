@@ -1,9 +1,9 @@
-"""``python -m stages.baseline``: ask the base model, untuned, about the test sheets and judge its answers.
+"""``python -m stages.baseline``: the base model, untuned, answers the test sheets and is scored.
 
 Writes ``data/predictions/baseline.parquet`` and ``metrics/baseline.json``. Beside the model stands the prior:
 the names most frequent in training, answered for every sheet without looking, and, where the ``ocr`` extra is
 installed, what OCR reads. Answers are cached: a run that was interrupted resumes, and one that only scores
-anew generates none.
+again generates none.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""``python -m stages.evaluate``: ask the tuned model about the same test sheets and judge its answers.
+"""``python -m stages.evaluate``: the tuned model answers the same test sheets and is scored.
 
 The model is loaded anew from what ``stages.train`` exported: the base, the adapter and the processor in
 models/adapter. Writes ``data/predictions/tuned.parquet``, ``metrics/evaluate.json`` (with the gain over the
 baseline), the tables behind ``dvc plots show`` in ``metrics/plots/``, and ``metrics/report.html``. Answers
 about validation sheets calibrate the model's confidence: ``data/predictions/calibration.json``. Answers are
-cached: a run that was interrupted resumes, and one that only scores anew generates none.
+cached: a run that was interrupted resumes, and one that only scores again generates none.
 """
 
 from __future__ import annotations
@@ -70,14 +70,14 @@ def main() -> None:
         clean=CLEAN,
         seed=params.seed,
     )
-    asked = validation_sheets(MESSAGES, judged.calibration_sheets)
-    answers = answerer.answer(SheetImages(CLEAN, "validation", params.image), asked)
+    validation = validation_sheets(MESSAGES, judged.calibration_sheets)
+    answers = answerer.answer(SheetImages(CLEAN, "validation", params.image), validation)
     if not distributed.is_main_process():
         return  # rank 0 has all answers and writes them
     metrics["gain"] = gain(
         predictions, baseline, task=task, bootstrap_samples=judged.bootstrap_samples, seed=params.seed
     )
-    calibration = fit_platt(judged_items(prediction_rows(asked, answers, task), task))
+    calibration = fit_platt(judged_items(prediction_rows(validation, answers, task), task))
     if said := judged_items(predictions, task):
         metrics["confidence"] = confidence_metrics(said, calibration)
     write_rows(OUT, PREDICTIONS, map(asdict, predictions))

@@ -1,6 +1,6 @@
-"""``python -m benchmarks.generation.exactness``: whether answering fast gives the answers of a plain loop.
+"""``python -m benchmarks.generation.exactness``: whether batched answers are those of a plain loop.
 
-Asks the tuned model of a finished run in this folder about sheets of its test split, one at a time by plain
+The tuned model of a finished run in this folder answers sheets of its test split, one at a time by plain
 ``generate`` and then as the evaluate stage does, in bfloat16 on a GPU, in float32 on a CPU. Prints and
 records the share of answers that are equal, and the F1 of both; and the share of answers that are the same,
 probabilities included, in a run that resumes with a third of them.
@@ -36,7 +36,7 @@ ADAPTER, CLEAN, MESSAGES = Path("models/adapter"), Path("data/clean"), Path("dat
 
 
 def main() -> None:
-    """Ask in both ways and record."""
+    """Generate in both ways and record."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -59,9 +59,9 @@ def main() -> None:
             Answerer(lambda: model, encoder, settings, cache(Path(name), "run")).answer(sheets, rows)
             for cache in (EveryThird, AnswerCache)
         )
-    said = [answer.text for answer in fast]
+    texts = [answer.text for answer in fast]
     right = [row["target"] for row in rows]
-    f1 = [f1_of(answers, right, params.task) for answers in (plain, said)]
+    f1 = [f1_of(answers, right, params.task) for answers in (plain, texts)]
     record(
         "generate_exactness",
         "continuous",
@@ -69,7 +69,7 @@ def main() -> None:
         dtype=profile.dtype,
         samples_per_s=None,
         ratio=None,
-        equal=round(sum(map(str.__eq__, plain, said)) / len(rows), 4),
+        equal=round(sum(map(str.__eq__, plain, texts)) / len(rows), 4),
         resumed_equal=round(
             sum(one == other for one, other in zip(fast, resumed, strict=True)) / len(rows), 4
         ),
@@ -108,11 +108,11 @@ def f1_of(answers: list[str], targets: list[str], name: str) -> float:
     """The micro F1 of strictly judged items."""
     task = task_named(name)
 
-    def judged(text: str) -> Any:
+    def items(text: str) -> Any:
         return task.normalize(task.parse(text).items, loose=False)
 
     pairs = zip(answers, targets, strict=True)
-    return total(count(judged(said), judged(right)) for said, right in pairs).f1
+    return total(count(items(answer), items(target)) for answer, target in pairs).f1
 
 
 if __name__ == "__main__":

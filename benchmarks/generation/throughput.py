@@ -1,10 +1,10 @@
 """``python -m benchmarks.generation.throughput --model 8b --rows FOLDER_OR_FILE``: answering on one device.
 
-Asks a model of random weights about real sheets, first one at a time by the tutorial's loop, then by the
-function behind the baseline and evaluate stages with the settings of params.yaml, and prints and records one
+A model of random weights answers real sheets, first one at a time by the tutorial's loop, then by the
+Answerer of the baseline and evaluate stages with the settings of params.yaml, and prints and records one
 JSON line each. Every answer gets its true length. The loop answers ``--loop-sheets`` of the sheets; ``equal``
-is the share of these about which both say the same. Warm-up, and compilation where it is asked for, are told
-apart as ``other_s``. ``--rows`` are parquet files with Open Schematics' columns; ``--processor`` is a
+is the share of these to which both give the same answer. Warm-up and compilation are recorded apart as
+``other_s``. ``--rows`` are parquet files with Open Schematics' columns; ``--processor`` is a
 folder or an id on the Hub, or a folder with a bare tokenizer.json.gz. ``--model tiny`` has the geometry of
 models/tiny and runs on a CPU.
 """
@@ -86,8 +86,8 @@ def main() -> None:
         for compiled in (False, True) if device.name == "cuda" else (False,):
             bench.compiled = compiled
             ours = bench.timed(rows, bench.by_the_stages, warm_up=rows[: params.active.model.batch_size])
-            said = zip(loop.answers, ours.answers, strict=False)
-            equal = sum(one == other for one, other in said) / len(few)
+            pairs = zip(loop.answers, ours.answers, strict=False)
+            equal = sum(one == other for one, other in pairs) / len(few)
             variant = "continuous, compiled" if compiled else "continuous"
             figures = Figures(variant, ours, params.active.model.batch_size, rates, equal)
             bench.record(figures, ratio_to=before["samples_per_s"])
@@ -145,7 +145,7 @@ def answer_length(encoder: Encoder, row: dict[str, Any], most: int) -> int:
 
 
 class Bench:
-    """One model, run in both ways; ``compiled`` says whether this project's way compiles its layers."""
+    """One model, run in both ways; ``compiled`` says whether the Answerer compiles the layers."""
 
     def __init__(
         self,
@@ -165,7 +165,7 @@ class Bench:
 
     def by_the_loop(self, rows: list[dict[str, Any]]) -> list[str]:
         """The tutorial's ``run_inference``, a sheet at a time."""
-        said = []
+        answers = []
         for row in rows:
             picture = self.sheets.picture(row)
             picture = fit_within(picture, max_side=TUTORIAL_SIDE, max_pixels=TUTORIAL_PIXELS)
@@ -179,8 +179,8 @@ class Bench:
                 eos_token_id=self.encoder.end_of_turn_id,
                 pad_token_id=self.encoder.pad_id,
             )
-            said.append(self.encoder.tokenizer.decode(out[0][width:], skip_special_tokens=True).strip())
-        return said
+            answers.append(self.encoder.tokenizer.decode(out[0][width:], skip_special_tokens=True).strip())
+        return answers
 
     def by_the_stages(self, rows: list[dict[str, Any]]) -> list[str]:
         """This project's way, as the stages call it."""
@@ -240,14 +240,14 @@ class Bench:
                 self.model.config, timed.requests, batch_size=batch_size, bytes_a_value=value, **figures.rates
             )
             share = round(least / timed.seconds, 3)
-        place = (
+        hardware = (
             torch.cuda.get_device_name() if on_cuda else f"{cores()} cores, {torch.get_num_threads()} threads"
         )
         text = self.model.config.text_config
         return record(
             "generate_throughput",
             figures.variant,
-            device=place,
+            device=hardware,
             model=f"{text.num_hidden_layers} layers of {text.hidden_size}",
             samples_per_s=round(rate, 3),
             ratio=round(rate / ratio_to, 2) if ratio_to else None,

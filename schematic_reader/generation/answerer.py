@@ -104,7 +104,7 @@ class Answerer:
             answers = {i: self._cache[key].answer for i, key in enumerate(keys) if key in self._cache}
             context = [self.settings.batch_size, distributed.world_size()]
             plan, chosen = plan_generation(self._cache, [keys[i] for i in order], context)
-            order = [order[place] for place in chosen]
+            order = [order[index] for index in chosen]
             log.info("%d answers are cached, %d are generated", len(answers), len(rows) - len(answers))
 
         def store(fresh: dict[int, ModelAnswer]) -> None:
@@ -188,7 +188,7 @@ def open_answerer(
     adapter: Path | None = None,
     cache: Path | None = None,
 ) -> Answerer:
-    """What answers as params.yaml says, in this process and in those that run beside it.
+    """The Answerer of a model with the settings of params.yaml, in each process of a run.
 
     Args:
         model: the base model.
@@ -227,10 +227,10 @@ def _keys(prompts: PromptBatch) -> list[str]:
 
     with ThreadPoolExecutor(max(1, cores() // distributed.local_world_size())) as threads:
         digests = gather_dict(dict(threads.map(digest, shard_for_rank(range(len(prompts.rows))))))
-    turns = [
+    user_messages = [
         [message for message in row["messages"] if message["role"] != "assistant"] for row in prompts.rows
     ]
-    return prompt_keys([(digests[number], turn) for number, turn in enumerate(turns)])
+    return prompt_keys([(digests[number], messages) for number, messages in enumerate(user_messages)])
 
 
 @contextmanager

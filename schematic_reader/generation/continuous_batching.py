@@ -81,7 +81,7 @@ def generate_continuously(
     slots = min(settings.batch_size, len(order))
     # 1) plan which prompts are prefilled together; a prefill whose rows are all answered is left out
     lengths = [prompts.lengths[number][0] for number in order]
-    plan = [[order[place] for place in places] for places in plan_prefills(lengths, slots=slots)]
+    plan = [[order[index] for index in indexes] for indexes in plan_prefills(lengths, slots=slots)]
     plan = [numbers for numbers in plan if not all(number in answered for number in numbers)]
     max_len = max(length + max_new_tokens(number) for number, length in zip(order, lengths, strict=True))
 

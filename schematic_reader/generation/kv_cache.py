@@ -75,8 +75,8 @@ class SlotKVCache:
             {name: torch.zeros(shape, dtype=self._dtype, device=self._device) for name in ("keys", "values")}
             for _ in range(model.num_layers)
         ]
-        # Of every slot: the last token, how many tokens are cached, and the last token's rotary position.
-        # (slots + 1,) each.
+        # State of every slot, (slots + 1,) each: the last token, how many tokens are cached, and the rotary
+        # position of the last token.
         self._tokens, self._lengths, self._rope_positions = torch.zeros(
             3, slots + 1, dtype=torch.int64, device=self._device
         )
@@ -132,7 +132,7 @@ class SlotKVCache:
             graph = torch.cuda.CUDAGraph()
             # Other threads may use the GPU during capture: they pin memory for the next prompts.
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-                self._step(attended)
+                self._step(attended)  # recorded, not run
             self._graphs[attended] = graph
             graph.replay()
         return self._logits

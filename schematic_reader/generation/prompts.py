@@ -1,4 +1,4 @@
-"""Prompts of message rows: their lengths and keys, and their encoding in threads ahead of the GPU."""
+"""Prompts of message rows: their lengths, their images, and their encoding in threads ahead of the GPU."""
 
 from __future__ import annotations
 
@@ -59,10 +59,6 @@ class PromptBatch:
     def longest_first(self) -> list[int]:
         """The rows' numbers by descending length of the target, then of the prompt."""
         return sorted(range(len(self.rows)), key=lambda i: (-self.lengths[i][1], -self.lengths[i][0], i))
-
-    def key(self, number: int) -> str:
-        """The name under which the row's answer is stored."""
-        return f"{'seen' if self.with_image else 'blind'}:{self.rows[number]['id']}"
 
     def image(self, number: int) -> PILImage.Image:
         """The image that the model gets with the row's prompt, RGB."""

@@ -45,7 +45,7 @@ class GenerationSettings:
     def of(
         cls, evaluate: Evaluate, grammar: Grammar | None, *, batch_size: int, continuous: bool
     ) -> GenerationSettings:
-        """What params.yaml says in ``evaluate``, for a task with this grammar."""
+        """The settings of params.yaml's group ``evaluate``, for a task with this grammar."""
         return cls(
             batch_size=batch_size,
             max_new_tokens=evaluate.max_new_tokens,
