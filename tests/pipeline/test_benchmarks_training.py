@@ -102,7 +102,7 @@ def test_ways_of_a_step_are_told_turn_by_turn(tmp_path: Path, monkeypatch: pytes
     looked_at: list[int] = []
     write = FeatureCache.write
     monkeypatch.setattr(
-        FeatureCache, "write", lambda *words: (looked_at.append(len(words[1].ids)), write(*words))[1]
+        FeatureCache, "write", lambda *words: (looked_at.append(len(words[1].sheet_ids)), write(*words))[1]
     )
     train_steps.main()
     lines = {line["variant"]: line for line in map(json.loads, results.read_text().splitlines())}
