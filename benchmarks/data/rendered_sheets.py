@@ -102,8 +102,9 @@ def render_cut(sheet: Sheet, max_pixels: int) -> Image.Image | None:
     while True:
         width, height = (math.ceil(side * density) for side in sheet.size)
         picture = draw_sheet(bare, width=width, height=height)
-        pixels = np.asarray(picture)
-        rows, columns = (np.flatnonzero((pixels != pixels[0, 0]).any(axis=axis)) for axis in (1, 0))
+        pixels = np.atleast_3d(np.asarray(picture))  # (height, width, 1 or 3)
+        inked = (pixels != pixels[0, 0]).any(axis=2)
+        rows, columns = (np.flatnonzero(inked.any(axis=axis)) for axis in (1, 0))
         if not rows.size:
             return None
         left, top = max(int(columns[0]) - _MARGIN, 0), max(int(rows[0]) - _MARGIN, 0)
@@ -112,8 +113,10 @@ def render_cut(sheet: Sheet, max_pixels: int) -> Image.Image | None:
             for last, first in ((columns[-1], left), (rows[-1], top))
         ]
         if sides[0] * sides[1] <= max_pixels:
-            cut = Image.new("P", (sides[0], sides[1]), int(pixels[0, 0]))
-            cut.putpalette(picture.getpalette() or [])
+            paper = picture.getpixel((0, 0))
+            cut = Image.new(picture.mode, (sides[0], sides[1]), paper)
+            if picture.mode == "P":
+                cut.putpalette(picture.getpalette() or [])
             cut.paste(picture.crop((left, top, left + sides[0], top + sides[1])))
             return cut
         density *= min(math.sqrt(max_pixels / (sides[0] * sides[1])), _SHRINK)

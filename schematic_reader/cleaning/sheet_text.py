@@ -46,7 +46,7 @@ def text_digest(schematic: bytes) -> bytes:
 
 
 class SheetSymbols:
-    """The symbols in a KiCad 6 to 9 text: those of its ``lib_symbols`` and those placed.
+    """The symbols in a KiCad 6 to 10 text: those of its ``lib_symbols`` and those placed.
 
     Attributes:
         library: full names in the order of ``lib_symbols``.

@@ -14,6 +14,7 @@ from schematic_reader.kicad.model import Point
 # Flat sections of a curve deviate from it by at most this, in mm: a tenth of a pixel at the usual scale.
 _TOLERANCE = 0.025
 _MAX_DEPTH = 7
+_HALF_CIRCLE = 0.01  # ends whose directions add up to less than this of the radius are opposite
 
 
 class Orientation(NamedTuple):
@@ -88,6 +89,23 @@ def arc_points(start: Point, mid: Point, end: Point) -> list[Point]:
     return points
 
 
+def arc_middle(start: Point, end: Point, center: Point, *, counterclockwise: bool) -> Point:
+    """The middle of the shorter arc from ``start`` to ``end`` around ``center``.
+
+    ``counterclockwise`` (y upward) decides between the two of half a circle.
+    """
+    ax, ay = start[0] - center[0], start[1] - center[1]
+    bx, by = end[0] - center[0], end[1] - center[1]
+    radius = math.sqrt(ax * ax + ay * ay)
+    dx, dy = ax + bx, ay + by
+    length = math.sqrt(dx * dx + dy * dy)
+    if length <= _HALF_CIRCLE * radius:
+        dx, dy = (-ay, ax) if counterclockwise else (ay, -ax)
+        length = radius
+    scale = radius / length if length else 0.0
+    return center[0] + dx * scale, center[1] + dy * scale
+
+
 def _bisect(a: Point, b: Point, center: Point, side: float, out: list[Point], depth: int) -> None:
     """Append the arc's points after ``a`` up to ``b``, where the arc bulges to ``side`` of a-b."""
     radius = math.sqrt((a[0] - center[0]) ** 2 + (a[1] - center[1]) ** 2)
@@ -111,6 +129,21 @@ def circle_points(center: Point, radius: float) -> list[Point]:
     x, y = center
     right, bottom, left, top = (x + radius, y), (x, y + radius), (x - radius, y), (x, y - radius)
     return arc_points(right, bottom, left)[:-1] + arc_points(left, top, right)
+
+
+def rounded_corners(start: Point, end: Point, radius: float) -> list[Point]:
+    """A rectangle with quarter circles for corners as a closed polyline; they meet on short sides."""
+    (left, right), (top, bottom) = sorted((start[0], end[0])), sorted((start[1], end[1]))
+    r = min(radius, (right - left) / 2, (bottom - top) / 2)
+    inner = r - r * math.sqrt(0.5)
+    corners = [
+        ((left, top + r), (left + inner, top + inner), (left + r, top)),
+        ((right - r, top), (right - inner, top + inner), (right, top + r)),
+        ((right, bottom - r), (right - inner, bottom - inner), (right - r, bottom)),
+        ((left + r, bottom), (left + inner, bottom - inner), (left, bottom - r)),
+    ]
+    points = [point for corner in corners for point in arc_points(*corner)]
+    return [*points, points[0]]
 
 
 def bezier_points(control: tuple[Point, ...], sections: int = 16) -> list[Point]:

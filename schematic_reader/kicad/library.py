@@ -1,4 +1,7 @@
-"""Load symbol libraries from a folder of ``.kicad_sym`` files, such as Debian's ``kicad-symbols``."""
+"""Load the symbol libraries of a folder, such as Debian's ``kicad-symbols``.
+
+A library is a ``.kicad_sym`` file, or from KiCad 10 on a ``.kicad_symdir`` folder with a file a symbol.
+"""
 
 from __future__ import annotations
 
@@ -22,17 +25,17 @@ class Library:
 
 
 def load_library(folder: Path, *, leave_out: tuple[str, ...] = ()) -> Library:
-    """Read every ``.kicad_sym`` file of a folder, in the order of their names.
+    """Read every library of a folder, in the order of their names.
 
-    A library is called as its file is; those whose names start with one of ``leave_out`` are not read. A
-    file that is no library is skipped, named in ``skipped`` and logged with what is wrong with it.
+    A library is called as its file or folder is; those whose names start with one of ``leave_out`` are not
+    read. One that cannot be read is skipped, named in ``skipped`` and logged with what is wrong with it.
     Raises ValueError where the folder holds no library at all.
     """
-    files = sorted(folder.glob("*.kicad_sym"))
+    files = sorted((*folder.glob("*.kicad_sym"), *folder.glob("*.kicad_symdir")))
     if not files:
         raise ValueError(
-            f"{folder} holds no .kicad_sym file: install Debian's package kicad-symbols, whose libraries"
-            " are in /usr/share/kicad/symbols"
+            f"{folder} holds no .kicad_sym file or .kicad_symdir folder: install Debian's package"
+            " kicad-symbols, whose libraries are in /usr/share/kicad/symbols"
         )
     symbols: dict[str, LibSymbol] = {}
     skipped: dict[str, str] = {}
@@ -40,7 +43,8 @@ def load_library(folder: Path, *, leave_out: tuple[str, ...] = ()) -> Library:
         if file.name.startswith(leave_out):
             continue
         try:
-            library = read_library(file.read_text(encoding="utf-8"))
+            parts = sorted(file.glob("*.kicad_sym")) if file.is_dir() else [file]
+            library = read_library(*(part.read_text(encoding="utf-8") for part in parts))
         except (KicadError, UnicodeDecodeError) as error:
             skipped[file.name] = str(error)
             LOG.warning("%s is skipped: %s", file.name, error)

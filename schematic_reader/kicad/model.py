@@ -7,115 +7,70 @@ classes, ``writer`` prints them and ``draw`` renders them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-Point = tuple[float, float]
+from schematic_reader.kicad.shapes import (
+    DEFAULT_STYLE,
+    Arc,
+    Bezier,
+    Circle,
+    EmbeddedPicture,
+    Graphic,
+    Point,
+    Polyline,
+    Property,
+    Rectangle,
+    RuleArea,
+    Table,
+    Text,
+    TextBox,
+    TextStyle,
+)
+
+__all__ = [
+    "AlternatePin",
+    "Arc",
+    "Bezier",
+    "BusEntry",
+    "Circle",
+    "EmbeddedPicture",
+    "Graphic",
+    "Label",
+    "LibSymbol",
+    "Line",
+    "Pin",
+    "PlacedSymbol",
+    "Point",
+    "Polyline",
+    "Property",
+    "Rectangle",
+    "RuleArea",
+    "Sheet",
+    "SheetBox",
+    "SheetPin",
+    "SymbolUnit",
+    "Table",
+    "Text",
+    "TextBox",
+    "TextStyle",
+    "TitleBlock",
+    "Variant",
+]
 
 
-@dataclass(frozen=True, slots=True)
-class TextStyle:
-    """Size of a text in mm and how it sits on its anchor."""
-
-    size: float = 1.27
-    h_align: str = "center"  # left, center, right
-    v_align: str = "center"  # top, center, bottom
-    bold: bool = False
-    italic: bool = False
-    mirrored: bool = False
-    thickness: float = 0.0  # pen width in mm; 0 is KiCad's choice, by size and boldness
-
-
-@dataclass(frozen=True, slots=True)
-class Property:
-    """A field of a symbol or sheet box: ``Reference``, ``Value``, ``Footprint`` and so on."""
-
-    key: str
-    value: str
-    at: Point = (0.0, 0.0)
-    angle: float = 0.0
-    hidden: bool = False
-    show_name: bool = False
-    style: TextStyle = TextStyle()
-
-
-@dataclass(frozen=True, slots=True)
-class Polyline:
-    """Straight segments through ``points``; ``width`` 0 means the default line width."""
-
-    points: tuple[Point, ...]
-    width: float = 0.0
-    fill: str = "none"  # none, outline, background, color
-    dash: str = "default"
-
-
-@dataclass(frozen=True, slots=True)
-class Rectangle:
-    """An upright rectangle between two opposite corners."""
-
-    start: Point
-    end: Point
-    width: float = 0.0
-    fill: str = "none"
-    dash: str = "default"
-
-
-@dataclass(frozen=True, slots=True)
-class Circle:
-    """A circle; its border is ``width`` wide."""
-
-    center: Point
-    radius: float
-    width: float = 0.0
-    fill: str = "none"
-    dash: str = "default"
+# Versions of the file format from which on something has another meaning.
+TILDE_IS_TEXT = 20250318
+STACKED_PINS = 20250901
+ALIASES_IN_PROJECT = 20250925
 
 
 @dataclass(frozen=True, slots=True)
-class Arc:
-    """The arc from ``start`` to ``end`` through ``mid``."""
+class AlternatePin:
+    """Another function that a pin may have: it replaces name, kind and shape."""
 
-    start: Point
-    mid: Point
-    end: Point
-    width: float = 0.0
-    fill: str = "none"
-    dash: str = "default"
-
-
-@dataclass(frozen=True, slots=True)
-class Bezier:
-    """One cubic Bezier curve with four control points."""
-
-    points: tuple[Point, ...]
-    width: float = 0.0
-    fill: str = "none"
-    dash: str = "default"
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A free text of a symbol or a sheet."""
-
-    text: str
-    at: Point
-    angle: float = 0.0
-    style: TextStyle = TextStyle()
-
-
-@dataclass(frozen=True, slots=True)
-class TextBox:
-    """A text inside a rectangle with its corner at ``at``."""
-
-    text: str
-    at: Point
-    size: Point
-    angle: float = 0.0
-    style: TextStyle = TextStyle(h_align="left", v_align="top")
-    width: float = 0.0  # of the border; negative for none
-    dash: str = "default"
-
-
-Graphic = Polyline | Rectangle | Circle | Arc | Bezier | Text | TextBox
+    name: str
+    kind: str
+    shape: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +87,7 @@ class Pin:
     hidden: bool = False
     name_size: float = 1.27
     number_size: float = 1.27
+    alternates: tuple[AlternatePin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +115,22 @@ class LibSymbol:
     # From KiCad 10 on: pins that the part joins inside, by groups of numbers or wherever numbers repeat.
     jumper_pin_groups: tuple[tuple[str, ...], ...] = ()
     duplicate_pins_are_jumpers: bool = False
+    local_power: bool = False  # a power symbol whose net is of the sheet alone
 
     @property
     def name(self) -> str:
         """The part after the colon: what the data set calls a component."""
         return self.lib_id.split(":", 1)[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """How a symbol differs in one variant of the assembly (KiCad 10); ``None`` is as without it."""
+
+    name: str
+    dnp: bool | None = None
+    in_bom: bool | None = None
+    fields: tuple[tuple[str, str], ...] = ()  # name and value
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +149,22 @@ class PlacedSymbol:
     dnp: bool = False
     instance_reference: str = ""  # the sheet's own or first use, where it differs from the property's
     instance_value: str = ""  # likewise; KiCad 6 keeps values with the uses
+    pin_functions: tuple[tuple[str, str], ...] = ()  # pin number and the name of its alternate function
+    variants: tuple[Variant, ...] = ()
 
     def value_of(self, key: str) -> str:
         """The value of the property ``key``, or "" where there is none."""
         return next((p.value for p in self.properties if p.key == key), "")
+
+    def pin_as_used(self, pin: Pin) -> Pin:
+        """A pin of the library symbol with the function that is chosen for it here."""
+        if not self.pin_functions or not pin.alternates:
+            return pin
+        chosen = dict(self.pin_functions).get(pin.number)
+        function = next((a for a in pin.alternates if a.name == chosen), None)
+        if function is None:
+            return pin
+        return replace(pin, name=function.name, kind=function.kind, shape=function.shape)
 
     @property
     def reference(self) -> str:
@@ -228,7 +207,7 @@ class Label:
     angle: float = 0.0
     shape: str = "input"  # of global and hierarchical ones: input, output, bidirectional, tri_state, passive
     length: float = 2.54  # of a directive's pin
-    style: TextStyle = TextStyle()
+    style: TextStyle = DEFAULT_STYLE
     properties: tuple[Property, ...] = ()
 
 
@@ -240,7 +219,7 @@ class SheetPin:
     shape: str
     at: Point
     angle: float
-    style: TextStyle = TextStyle()
+    style: TextStyle = DEFAULT_STYLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +280,17 @@ class Sheet:
     sheet_instances: tuple[tuple[str, str], ...] = (("/", "1"),)  # path and page number
     graphical_order: str = ""
     frame: bool = True
+    tables: tuple[Table, ...] = ()
+    rule_areas: tuple[RuleArea, ...] = ()
+    pictures: tuple[EmbeddedPicture, ...] = ()
+    # What the file does not say of itself; see ``project_file``.
+    file_name: str = ""
+    text_variables: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def empty_texts(self) -> tuple[str, ...]:
+        """The names and values that stand for none: up to KiCad 9 ``~`` is one of them."""
+        return ("",) if self.version >= TILDE_IS_TEXT else ("", "~")
 
     @property
     def component_names(self) -> list[str]:

@@ -15,7 +15,7 @@ _LIMIT = 1e5  # mm; KiCad's own coordinates end at 214 m
 
 
 class KicadError(ValueError):
-    """The text is no KiCad 6 to 9 sheet or library; the message is one line."""
+    """The text is no KiCad 6 to 10 sheet or library; the message is one line."""
 
 
 def root_of(text: str, keyword: str) -> Node:
@@ -24,7 +24,7 @@ def root_of(text: str, keyword: str) -> Node:
         root = parse(text)
     except SexprError as error:
         if text.startswith(("EESchema", "Library ", "EESCHEMA")):
-            raise KicadError("a KiCad 4/5 file; only KiCad 6 to 9 text is read") from None
+            raise KicadError("a KiCad 4/5 file; only KiCad 6 to 10 text is read") from None
         raise KicadError(f"not KiCad text: {error}") from None
     if not root or root[0] != keyword:
         raise KicadError(f"not a ({keyword} ...) file")

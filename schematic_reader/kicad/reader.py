@@ -1,4 +1,4 @@
-"""Read KiCad 6 to 9 text (``.kicad_sch``, ``.kicad_sym``) into the classes of ``model``.
+"""Read KiCad 6 to 10 text (``.kicad_sch``, ``.kicad_sym``) into the classes of ``model``.
 
 Unknown nodes are passed over, so that a file with newer features still opens; what is known must be
 well formed. Text from outside is bounded by ``sexpr.parse``, and coordinates by ``nodes``.
@@ -6,37 +6,26 @@ well formed. Text from outside is bounded by ``sexpr.parse``, and coordinates by
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
+from functools import lru_cache
 
 from schematic_reader.kicad.model import (
-    Arc,
-    Bezier,
     BusEntry,
-    Circle,
     Graphic,
     Label,
     LibSymbol,
     Line,
-    Pin,
-    PlacedSymbol,
     Point,
-    Polyline,
-    Property,
-    Rectangle,
     Sheet,
     SheetBox,
     SheetPin,
-    SymbolUnit,
-    Text,
-    TextBox,
-    TextStyle,
     TitleBlock,
 )
 from schematic_reader.kicad.nodes import (
     KicadError,
     angle_of,
     child_of,
-    flag_of,
     lists_of,
     number_of,
     point_of,
@@ -48,7 +37,23 @@ from schematic_reader.kicad.nodes import (
     text_at,
     to_float,
 )
+from schematic_reader.kicad.read_shapes import (
+    GRAPHICS,
+    read_graphic,
+    read_picture,
+    read_properties,
+    read_rule_area,
+    read_stroke,
+    read_style,
+    read_table,
+)
+from schematic_reader.kicad.read_symbols import read_lib_symbols, read_placed
+from schematic_reader.kicad.rule_areas import unpopulated_in
 from schematic_reader.kicad.sexpr import Node
+
+LOG = logging.getLogger(__name__)
+NEWEST_VERSION = 20260306
+"""The schematic format of KiCad 10; newer files are read as far as they are alike."""
 
 # Landscape width and height in mm.
 PAPER_SIZES: dict[str, Point] = {
@@ -76,8 +81,6 @@ _LABEL_KINDS = {
     "netclass_flag": "directive",
     "directive_label": "directive",
 }
-_GRAPHICS = ("polyline", "rectangle", "circle", "arc", "bezier", "text", "text_box")
-_MAX_UNITS = 10_000
 
 
 def read_sheet(text: str) -> Sheet:
@@ -85,6 +88,9 @@ def read_sheet(text: str) -> Sheet:
     root = root_of(text, "kicad_sch")
     paper, size = _paper(child_of(root, "paper"))
     sections = sections_of(root)
+    version = int(number_of(root, "version", 0))
+    if version > NEWEST_VERSION:
+        _say_newer(version)
     uuid = string_of(root, "uuid")  # once: a file without one is searched to its end
     uses = {text_at(n, 1): n for n in lists_of(child_of(root, "symbol_instances")) if n[0] == "path"}
     lines: list[Line] = []
@@ -93,20 +99,22 @@ def read_sheet(text: str) -> Sheet:
     for node in lists_of(root):
         if node[0] in ("wire", "bus"):
             points = points_of(node)
-            lines.append(Line(points, str(node[0]), _stroke(node)[0]))
+            lines.append(Line(points, str(node[0]), read_stroke(node)[0]))
             order.append("l")
-        elif node[0] in _GRAPHICS:
-            graphics.append(_graphic(node, text_angle_unit=1.0))
+        elif node[0] in GRAPHICS:
+            graphics.append(read_graphic(node, text_angle_unit=1.0))
             order.append("g")
     junctions = sections.get("junction", [])
+    areas = tuple(read_rule_area(n) for n in sections.get("rule_area", []))
+    symbols = tuple(read_placed(node, uuid, uses) for node in sections.get("symbol", []))
     return Sheet(
         size=size,
         paper=paper,
-        version=int(number_of(root, "version", 0)),
+        version=version,
         uuid=uuid,
         title_block=_title_block(child_of(root, "title_block")),
-        lib_symbols=_lib_symbols(child_of(root, "lib_symbols")),
-        symbols=tuple(_placed(node, uuid, uses) for node in sections.get("symbol", [])),
+        lib_symbols=read_lib_symbols(child_of(root, "lib_symbols")),
+        symbols=unpopulated_in(areas, symbols),
         lines=tuple(lines),
         bus_entries=tuple(
             BusEntry(point_of(n, "at"), point_of(n, "size")) for n in sections.get("bus_entry", [])
@@ -126,16 +134,31 @@ def read_sheet(text: str) -> Sheet:
             if n[0] == "path"
         ),
         graphical_order="".join(order),
+        tables=tuple(read_table(n) for n in sections.get("table", [])),
+        rule_areas=areas,
+        pictures=tuple(read_picture(n, version) for n in sections.get("image", [])),
     )
 
 
-def read_library(text: str) -> dict[str, LibSymbol]:
-    """Read a ``.kicad_sym`` file: symbol name to symbol, in file order, with ``extends`` resolved.
+@lru_cache(maxsize=64)
+def _say_newer(version: int) -> None:
+    """Once a version and process."""
+    LOG.warning(
+        "schematic version %d is newer than KiCad 10's %d: what is new in it is not read",
+        version,
+        NEWEST_VERSION,
+    )
 
-    A symbol that extends another gets its drawing and flags and keeps its own properties. Raises
-    KicadError, also for a parent that is missing or a circle of parents.
+
+def read_library(*texts: str) -> dict[str, LibSymbol]:
+    """Read a library, the text of one ``.kicad_sym`` file or those of a ``.kicad_symdir``: symbols by name.
+
+    They come in file order, with ``extends`` resolved: such a symbol gets its parent's drawing and flags and
+    keeps its own properties. Raises KicadError, also for a parent that is missing or a circle of parents.
     """
-    raw = _lib_symbols(root_of(text, "kicad_symbol_lib"))
+    raw: dict[str, LibSymbol] = {}
+    for text in texts:
+        raw |= read_lib_symbols(root_of(text, "kicad_symbol_lib"))
     done: dict[str, LibSymbol] = {}
     for name in raw:
         chain = [name]
@@ -188,154 +211,6 @@ def _title_block(node: Node) -> TitleBlock:
     )
 
 
-def _style(node: Node) -> TextStyle:
-    """The text style in the node's ``effects``."""
-    effects = child_of(node, "effects")
-    font = child_of(effects, "font")
-    justify = child_of(effects, "justify")[1:]
-    return TextStyle(
-        size=number_of(font, "size", 1.27),
-        h_align=next((str(w) for w in justify if w in ("left", "right")), "center"),
-        v_align=next((str(w) for w in justify if w in ("top", "bottom")), "center"),
-        bold=flag_of(font, "bold"),
-        italic=flag_of(font, "italic"),
-        mirrored="mirror" in justify,
-        thickness=number_of(font, "thickness", 0.0),
-    )
-
-
-def _property(node: Node) -> Property:
-    return Property(
-        key=text_at(node, 1),
-        value=text_at(node, 2),
-        at=point_of(node, "at") if child_of(node, "at") else (0.0, 0.0),
-        angle=angle_of(node),
-        hidden=flag_of(node, "hide") or flag_of(child_of(node, "effects"), "hide"),
-        show_name=flag_of(node, "show_name"),
-        style=_style(node),
-    )
-
-
-def _properties(node: Node) -> tuple[Property, ...]:
-    return tuple(_property(n) for n in lists_of(node) if n[0] == "property")
-
-
-def _stroke(node: Node) -> tuple[float, str]:
-    stroke = child_of(node, "stroke")
-    return number_of(stroke, "width", 0.0), string_of(stroke, "type", "default")
-
-
-def _graphic(node: Node, *, text_angle_unit: float) -> Graphic:
-    keyword = node[0]
-    if keyword == "text":
-        return Text(text_at(node, 1), point_of(node, "at"), angle_of(node) * text_angle_unit, _style(node))
-    width, dash = _stroke(node)
-    if keyword == "text_box":
-        if child_of(node, "size"):
-            corner, size = point_of(node, "at"), point_of(node, "size")
-        else:
-            corner = point_of(node, "start")
-            end = point_of(node, "end")
-            size = (end[0] - corner[0], end[1] - corner[1])
-        return TextBox(text_at(node, 1), corner, size, angle_of(node), _style(node), width, dash)
-    fill = string_of(child_of(node, "fill"), "type", "none")
-    if keyword == "polyline":
-        return Polyline(points_of(node), width, fill, dash)
-    if keyword == "bezier":
-        return Bezier(points_of(node), width, fill, dash)
-    if keyword == "rectangle":
-        return Rectangle(point_of(node, "start"), point_of(node, "end"), width, fill, dash)
-    if keyword == "circle":
-        return Circle(point_of(node, "center"), number_of(node, "radius", 0.0), width, fill, dash)
-    return Arc(point_of(node, "start"), point_of(node, "mid"), point_of(node, "end"), width, fill, dash)
-
-
-def _pin(node: Node) -> Pin:
-    name, number = child_of(node, "name"), child_of(node, "number")
-    return Pin(
-        number=text_at(number, 1),
-        name=text_at(name, 1),
-        at=point_of(node, "at"),
-        angle=angle_of(node),
-        length=number_of(node, "length", 2.54),
-        kind=text_at(node, 1),
-        shape=text_at(node, 2),
-        hidden=flag_of(node, "hide"),
-        name_size=_style(name).size,
-        number_size=_style(number).size,
-    )
-
-
-def _lib_symbols(node: Node) -> dict[str, LibSymbol]:
-    return {text_at(n, 1): _lib_symbol(n) for n in lists_of(node) if n[0] == "symbol"}
-
-
-def _lib_symbol(node: Node) -> LibSymbol:
-    pin_names, pin_numbers = child_of(node, "pin_names"), child_of(node, "pin_numbers")
-    return LibSymbol(
-        lib_id=text_at(node, 1),
-        properties=_properties(node),
-        units=tuple(_unit(n) for n in lists_of(node) if n[0] == "symbol"),
-        power=bool(child_of(node, "power")),
-        pin_numbers_hidden=flag_of(pin_numbers, "hide"),
-        pin_names_hidden=flag_of(pin_names, "hide"),
-        pin_name_offset=number_of(pin_names, "offset", 0.508),
-        extends=string_of(node, "extends"),
-        jumper_pin_groups=tuple(
-            strings_of(group) for group in child_of(node, "jumper_pin_groups")[1:] if isinstance(group, list)
-        ),
-        duplicate_pins_are_jumpers=flag_of(node, "duplicate_pin_numbers_are_jumpers"),
-    )
-
-
-def _unit(node: Node) -> SymbolUnit:
-    """A nested ``(symbol "name_UNIT_STYLE" ...)``."""
-    name = text_at(node, 1)
-    _, *tail = name.rsplit("_", 2)
-    if len(tail) != 2 or not all(t.isascii() and t.isdigit() and int(t) < _MAX_UNITS for t in tail):
-        raise KicadError(f"the unit name {name[:60]!r} does not end in _UNIT_STYLE")
-    return SymbolUnit(
-        unit=int(tail[0]),
-        style=int(tail[1]),
-        # Inside a library symbol KiCad writes a text's angle in tenths of a degree.
-        graphics=tuple(_graphic(n, text_angle_unit=0.1) for n in lists_of(node) if n[0] in _GRAPHICS),
-        pins=tuple(_pin(n) for n in lists_of(node) if n[0] == "pin"),
-    )
-
-
-def _placed(node: Node, sheet_uuid: str, uses: dict[str, Node]) -> PlacedSymbol:
-    mirror = child_of(node, "mirror")
-    properties = _properties(node)
-    values = {prop.key: prop.value for prop in reversed(properties)}
-    instance = uses.get(f"/{string_of(node, 'uuid')}") or _instance(node, sheet_uuid)
-    reference, value = string_of(instance, "reference"), string_of(instance, "value")
-    return PlacedSymbol(
-        lib_id=string_of(node, "lib_id"),
-        at=point_of(node, "at"),
-        angle=angle_of(node),
-        mirror=text_at(mirror, 1) if len(mirror) > 1 else "",
-        unit=int(number_of(instance, "unit", number_of(node, "unit", 1))),
-        style=int(number_of(node, "convert", number_of(node, "body_style", 1))),
-        properties=properties,
-        uuid=string_of(node, "uuid"),
-        lib_name=string_of(node, "lib_name"),
-        dnp=flag_of(node, "dnp"),
-        instance_reference=reference if reference != values.get("Reference") else "",
-        instance_value=value if value != values.get("Value") else "",
-    )
-
-
-def _instance(node: Node, sheet_uuid: str) -> Node:
-    """The symbol's instance where the sheet is a root, else on the sheet's first use; may be empty."""
-    paths = [
-        path
-        for project in lists_of(child_of(node, "instances"))
-        for path in lists_of(project)
-        if project[0] == "project" and path[0] == "path"
-    ]
-    return next((path for path in paths if path[1:2] == [f"/{sheet_uuid}"]), paths[0] if paths else [])
-
-
 def _label(node: Node) -> Label:
     return Label(
         text=text_at(node, 1),
@@ -344,8 +219,8 @@ def _label(node: Node) -> Label:
         angle=angle_of(node),
         shape=string_of(node, "shape", "input"),
         length=number_of(node, "length", 2.54),
-        style=_style(node),
-        properties=_properties(node),
+        style=read_style(node),
+        properties=read_properties(node),
     )
 
 
@@ -353,9 +228,9 @@ def _sheet_box(node: Node) -> SheetBox:
     return SheetBox(
         at=point_of(node, "at"),
         size=point_of(node, "size"),
-        properties=_properties(node),
+        properties=read_properties(node),
         pins=tuple(
-            SheetPin(text_at(n, 1), text_at(n, 2), point_of(n, "at"), angle_of(n), _style(n))
+            SheetPin(text_at(n, 1), text_at(n, 2), point_of(n, "at"), angle_of(n), read_style(n))
             for n in lists_of(node)
             if n[0] == "pin"
         ),

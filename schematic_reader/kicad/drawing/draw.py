@@ -1,7 +1,7 @@
 """Draw a sheet as ``kicad-cli sch export`` shows it: KiCad 9's default theme, drawing sheet included.
 
 What only a whole project knows is left out: page numbers of other sheets, net class colours, project
-drawing sheets. Embedded pictures and colours set on single items are not drawn either.
+drawing sheets. Colours set on single items are not drawn either.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ import math
 from PIL import Image
 
 from schematic_reader.kicad.drawing.draw_label import draw_label, draw_sheet_box
-from schematic_reader.kicad.drawing.draw_note import draw_graphic
+from schematic_reader.kicad.drawing.draw_note import draw_graphic, draw_table
+from schematic_reader.kicad.drawing.draw_picture import draw_picture
 from schematic_reader.kicad.drawing.draw_symbol import draw_symbols
 from schematic_reader.kicad.drawing.frame import draw_frame
 from schematic_reader.kicad.drawing.palette import Ink
 from schematic_reader.kicad.drawing.plotter import DEFAULT_PEN, Plotter
 from schematic_reader.kicad.drawing.png import encode_png
 from schematic_reader.kicad.model import Point, Sheet
+from schematic_reader.kicad.text_variables import resolved
 
 __all__ = ["draw_sheet", "encode_png"]
 
@@ -30,19 +32,29 @@ _NO_CONNECT = 0.6096  # half the cross
 
 
 def draw_sheet(sheet: Sheet, *, width: int | None = None, height: int | None = None) -> Image.Image:
-    """A palette image of the sheet, ``width`` x ``height`` pixels.
+    """A palette image of the sheet, an RGB image where it has pictures; ``width`` x ``height`` pixels.
 
     With one of them missing, the other follows from the paper; with both missing, an A4 sheet is 1123
     pixels wide, others in proportion, at most 1600. Where both are given the paper is fitted into the
     picture's upper left corner.
     """
+    sheet = resolved(sheet)
     width, height = _pixels(sheet.size, width, height)
     plotter = Plotter(width, height, min(width / sheet.size[0], height / sheet.size[1]))
 
+    for picture in sheet.pictures:
+        draw_picture(plotter, picture)
     if sheet.frame:
         draw_frame(plotter, sheet)
     for item in sheet.graphics:
         draw_graphic(plotter, item)
+    for table in sheet.tables:
+        draw_table(plotter, table)
+    for area in sheet.rule_areas:
+        outline = area.outline
+        closed = [*outline.points, outline.points[0]]
+        # KiCad's colour of rule areas is close to that of its crosses.
+        plotter.polyline(Ink.DNP, closed, outline.width or DEFAULT_PEN, outline.dash)
     draw_symbols(plotter, sheet)
     for box in sheet.sheets:
         draw_sheet_box(plotter, box)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from schematic_reader.kicad.drawing.palette import Ink
 from schematic_reader.kicad.drawing.plotter import DEFAULT_PEN, Plotter, text_pen
-from schematic_reader.kicad.drawing.strokes import text_width
+from schematic_reader.kicad.drawing.strokes import letter_width, text_width
 from schematic_reader.kicad.geometry import quarter_turn
-from schematic_reader.kicad.model import Label, Point, SheetBox, SheetPin
+from schematic_reader.kicad.model import Label, Point, SheetBox, SheetPin, TextStyle
 
 _TEXT_OFFSET = 0.15  # of the text size: from a wire to the label on it
 _BOX_MARGIN = 0.375  # of the text size: from the text to the outline of a global label
@@ -46,11 +48,9 @@ def draw_label(plotter: Plotter, label: Label) -> None:
                 Ink.FIELD,
                 f"{prop.key}: {prop.value}" if prop.show_name else prop.value,
                 prop.at,
-                style.size,
+                style,
                 vertical=quarter_turn(prop.angle) % 180 == 90,
                 align=(style.h_align, style.v_align),
-                pen=text_pen(style.size, bold=style.bold, thickness=style.thickness),
-                italic=style.italic,
             )
 
 
@@ -62,17 +62,20 @@ def _text(plotter: Plotter, ink: Ink, label: Label | SheetPin, text: str, at: Po
         ink,
         text,
         at,
-        style.size,
+        style,
         vertical=dx == 0,
         align=("left" if dx > 0 or dy < 0 else "right", v_align),
-        pen=text_pen(style.size, bold=style.bold, thickness=style.thickness),
-        italic=style.italic,
     )
+
+
+def _outline_pen(style: TextStyle) -> float:
+    """The pen of a label's outline: that of its text, but for a thickness given to it."""
+    return text_pen(replace(style, thickness=0.0))
 
 
 def _draw_local(plotter: Plotter, label: Label) -> None:
     style = label.style
-    rise = _TEXT_OFFSET * style.size + text_pen(style.size, bold=style.bold)
+    rise = _TEXT_OFFSET * style.size + _outline_pen(style)
     x, y = label.at
     vertical = quarter_turn(label.angle) % 180 == 90
     at = (x - rise, y) if vertical else (x, y - rise)
@@ -81,12 +84,12 @@ def _draw_local(plotter: Plotter, label: Label) -> None:
 
 def _draw_global(plotter: Plotter, label: Label) -> None:
     style = label.style
-    size, pen = style.size, text_pen(style.size, bold=style.bold)
+    size, pen = style.size, _outline_pen(style)
     dx, dy = _DIRECTIONS[quarter_turn(label.angle)]
     margin = _BOX_MARGIN * size
     half = size / 2 + margin
     # KiCad's box around a text is 2.5 pens wider than the text itself.
-    length = text_width(label.text) * size + 2.5 * pen + 2 * margin + pen
+    length = text_width(label.text) * letter_width(style) + 2.5 * pen + 2 * margin + pen
     height = half + pen
     points_in = label.shape in ("input", "bidirectional", "tri_state")
     points_out = label.shape in ("output", "bidirectional", "tri_state")
@@ -110,7 +113,7 @@ def _draw_tag(plotter: Plotter, ink: Ink, label: Label | SheetPin, shape: str) -
     half = style.size / 2
     x, y = label.at
     outline = _OUTLINES.get(shape, _OUTLINES["passive"])
-    pen = text_pen(style.size, bold=style.bold)
+    pen = _outline_pen(style)
     plotter.polyline(
         ink, [(x + (dx * a - dy * b) * half, y + (dy * a + dx * b) * half) for a, b in outline], pen
     )
@@ -166,11 +169,9 @@ def draw_sheet_box(plotter: Plotter, box: SheetBox) -> None:
             Ink.SHEET_FILE if is_file else Ink.SHEET_TEXT if is_name else Ink.FIELD,
             text,
             prop.at,
-            style.size,
+            style,
             vertical=quarter_turn(prop.angle) % 180 == 90,
             align=(style.h_align, style.v_align),
-            pen=text_pen(style.size, bold=style.bold, thickness=style.thickness),
-            italic=style.italic,
         )
     for pin in box.pins:
         # A pin's angle says on which side of the box it is; its text runs inward.

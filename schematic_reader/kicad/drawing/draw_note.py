@@ -1,16 +1,17 @@
-"""Draw a sheet's free text and graphics."""
+"""Draw a sheet's free text, graphics and tables."""
 
 from __future__ import annotations
 
 from schematic_reader.kicad.drawing.draw_symbol import draw_shape, shape_points
 from schematic_reader.kicad.drawing.palette import Ink
-from schematic_reader.kicad.drawing.plotter import DEFAULT_PEN, Plotter, text_pen
-from schematic_reader.kicad.drawing.strokes import text_lines, text_width
+from schematic_reader.kicad.drawing.plotter import DEFAULT_PEN, Plotter
+from schematic_reader.kicad.drawing.strokes import letter_width, text_lines, text_width
 from schematic_reader.kicad.geometry import quarter_turn
-from schematic_reader.kicad.model import Graphic, Point, Text, TextBox
+from schematic_reader.kicad.model import Graphic, Point, Table, Text, TextBox
 
 _TEXT_RISE = 0.254  # mm: free text stands that much above its place
 _BOX_MARGIN = 0.75  # of the text size: between a text box and its text
+_SAME = 1e-4  # mm: edges closer than this are one
 
 
 def draw_graphic(plotter: Plotter, item: Graphic) -> None:
@@ -22,18 +23,43 @@ def draw_graphic(plotter: Plotter, item: Graphic) -> None:
         draw_shape(plotter, item, shape_points(item), Ink.NOTE)
         return
     style = item.style
-    pen = text_pen(style.size, bold=style.bold, thickness=style.thickness)
     x, y = item.at
     plotter.text(
         Ink.NOTE,
         item.text,
         (x, y - _TEXT_RISE),
-        style.size,
+        style,
         vertical=quarter_turn(item.angle) % 180 == 90,
         align=(style.h_align, style.v_align),
-        pen=pen,
-        italic=style.italic,
     )
+
+
+def draw_table(plotter: Plotter, table: Table) -> None:
+    """The texts of a table's cells, the lines between them and the border."""
+    shown = [
+        (number, cell)
+        for number, (cell, span) in enumerate(zip(table.cells, table.spans, strict=True))
+        if 0 not in span  # else another cell covers it
+    ]
+    if not shown:
+        return
+    right = max(cell.at[0] + cell.size[0] for _, cell in shown)
+    bottom = max(cell.at[1] + cell.size[1] for _, cell in shown)
+    border, line = table.border_width or DEFAULT_PEN, table.line_width or DEFAULT_PEN
+    for number, cell in shown:
+        _draw_text_box(plotter, cell)
+        (x, y), (x1, y1) = cell.at, (cell.at[0] + cell.size[0], cell.at[1] + cell.size[1])
+        if table.column_lines and x1 < right - _SAME and table.line_width >= 0:
+            plotter.polyline(Ink.NOTE, [(x1, y), (x1, y1)], line, table.line_dash)
+        header = number < table.columns and table.header_border
+        if y1 < bottom - _SAME and header and table.border_width >= 0:
+            plotter.polyline(Ink.NOTE, [(x, y1), (x1, y1)], border, table.border_dash)
+        elif y1 < bottom - _SAME and table.row_lines and table.line_width >= 0:
+            plotter.polyline(Ink.NOTE, [(x, y1), (x1, y1)], line, table.line_dash)
+    if table.outer_border and table.border_width >= 0:
+        left, top = (min(cell.at[axis] for _, cell in shown) for axis in (0, 1))
+        corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
+        plotter.polyline(Ink.NOTE, corners, border, table.border_dash)
 
 
 def _draw_text_box(plotter: Plotter, box: TextBox) -> None:
@@ -41,27 +67,19 @@ def _draw_text_box(plotter: Plotter, box: TextBox) -> None:
     if box.width >= 0:
         corners = [(x, y), (x + width, y), (x + width, y + height), (x, y + height), (x, y)]
         plotter.polyline(Ink.NOTE, corners, box.width or DEFAULT_PEN, box.dash)
-    margin = max(box.width, 0.0) / 2 + _BOX_MARGIN * style.size
+    near, upper, far, lower = box.margins or (max(box.width, 0.0) / 2 + _BOX_MARGIN * style.size,) * 4
     vertical = quarter_turn(box.angle) % 180 == 90
-    room = (height if vertical else width) - 2 * margin
-    text = _wrapped(box.text, room / style.size)
-    across = {"left": margin, "center": width / 2, "right": width - margin}[style.h_align]
-    down = {"top": margin, "center": height / 2, "bottom": height - margin}[style.v_align]
-    at: Point = (x + across, y + down)
+    room = height - upper - lower if vertical else width - near - far
+    em = letter_width(style)
+    text = _wrapped(box.text, room / em) if em > 0 else box.text
+    across = {"left": near, "center": (near + width - far) / 2, "right": width - far}
+    down = {"top": upper, "center": (upper + height - lower) / 2, "bottom": height - lower}
+    at: Point = (x + across[style.h_align], y + down[style.v_align])
     if vertical:
-        along = {"left": height - margin, "center": height / 2, "right": margin}[style.h_align]
-        aside = {"top": margin, "center": width / 2, "bottom": width - margin}[style.v_align]
-        at = (x + aside, y + along)
-    plotter.text(
-        Ink.NOTE,
-        text,
-        at,
-        style.size,
-        vertical=vertical,
-        align=(style.h_align, style.v_align),
-        pen=text_pen(style.size, bold=style.bold, thickness=style.thickness),
-        italic=style.italic,
-    )
+        along = {"left": height - lower, "center": (upper + height - lower) / 2, "right": upper}
+        aside = {"top": near, "center": (near + width - far) / 2, "bottom": width - far}
+        at = (x + aside[style.v_align], y + along[style.h_align])
+    plotter.text(Ink.NOTE, text, at, style, vertical=vertical, align=(style.h_align, style.v_align))
 
 
 def _wrapped(text: str, room: float) -> str:

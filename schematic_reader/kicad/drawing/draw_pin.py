@@ -5,7 +5,7 @@ from __future__ import annotations
 from schematic_reader.kicad.drawing.palette import Ink
 from schematic_reader.kicad.drawing.plotter import DEFAULT_PEN, Plotter
 from schematic_reader.kicad.geometry import Orientation, place, quarter_turn
-from schematic_reader.kicad.model import LibSymbol, Pin, Point
+from schematic_reader.kicad.model import LibSymbol, Pin, PlacedSymbol, Point, TextStyle
 
 _TEXT_MARGIN = 0.1016 + DEFAULT_PEN  # mm between a pin and the text along it
 _SHAPE_SIZE = 0.635  # mm: radius of an inversion circle, half height of a clock wedge
@@ -22,17 +22,16 @@ def pin_ends(pin: Pin, at: Point, turn: Orientation) -> tuple[Point, Point]:
     return place(pin.at, at, turn), place((x + ux * length, y + uy * length), at, turn)
 
 
-def draw_pin(
-    plotter: Plotter, pin: Pin, library: LibSymbol, at: Point, turn: Orientation, *, dimmed: bool
-) -> None:
-    """Draw a pin of a symbol placed at ``at``."""
-    end, root = pin_ends(pin, at, turn)
+def draw_pin(plotter: Plotter, pin: Pin, library: LibSymbol, symbol: PlacedSymbol, turn: Orientation) -> None:
+    """Draw a pin of a placed symbol."""
+    end, root = pin_ends(pin, symbol.at, turn)
+    dimmed = symbol.dnp
     ux, uy = _DIRECTIONS[quarter_turn(pin.angle)]
     dx, dy = turn.a * ux + turn.b * uy, turn.c * ux + turn.d * uy
     _draw_line(plotter, pin, end, root, dx, dy, Ink.DIMMED if dimmed else Ink.SYMBOL)
 
-    name = "" if library.pin_names_hidden or pin.name == "~" or pin.name_size <= 0 else pin.name
-    number = "" if library.pin_numbers_hidden or pin.number == "~" or pin.number_size <= 0 else pin.number
+    name = "" if library.pin_names_hidden or pin.name_size <= 0 else pin.name
+    number = "" if library.pin_numbers_hidden or pin.number_size <= 0 else pin.number
     name_ink = Ink.DIMMED if dimmed else Ink.TEXT
     number_ink = Ink.DIMMED if dimmed else Ink.PIN_NUMBER
     offset = library.pin_name_offset
@@ -46,19 +45,21 @@ def draw_pin(
             name_ink,
             name,
             (root[0] + dx * offset, root[1] + dy * offset),
-            pin.name_size,
+            TextStyle(pin.name_size),
             vertical=vertical,
             align=("left" if dx > 0 or dy < 0 else "right", "center"),
         )
     elif name:
-        plotter.text(name_ink, name, near, pin.name_size, vertical=vertical, align=("center", "bottom"))
+        plotter.text(
+            name_ink, name, near, TextStyle(pin.name_size), vertical=vertical, align=("center", "bottom")
+        )
     if number:
         below = bool(name) and offset <= 0
         plotter.text(
             number_ink,
             number,
             far if below else near,
-            pin.number_size,
+            TextStyle(pin.number_size),
             vertical=vertical,
             align=("center", "top" if below else "bottom"),
         )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from schematic_reader.kicad.drawing.draw_pin import draw_pin, pin_ends
 from schematic_reader.kicad.drawing.palette import Ink
-from schematic_reader.kicad.drawing.plotter import DEFAULT_PEN, Plotter, text_pen
-from schematic_reader.kicad.drawing.strokes import text_height, text_width
+from schematic_reader.kicad.drawing.plotter import DEFAULT_PEN, Plotter
+from schematic_reader.kicad.drawing.strokes import letter_width, text_height, text_width
 from schematic_reader.kicad.geometry import (
     Orientation,
     arc_points,
@@ -19,6 +20,7 @@ from schematic_reader.kicad.geometry import (
     orientation,
     place,
     quarter_turn,
+    rounded_corners,
 )
 from schematic_reader.kicad.model import (
     Arc,
@@ -26,6 +28,7 @@ from schematic_reader.kicad.model import (
     Circle,
     Graphic,
     LibSymbol,
+    Pin,
     PlacedSymbol,
     Point,
     Polyline,
@@ -50,7 +53,8 @@ def draw_symbols(plotter: Plotter, sheet: Sheet) -> None:
     them on top, which makes them darker.
     """
     drawings = [
-        _Drawing(symbol, sheet.lib_symbols.get(symbol.lib_name or symbol.lib_id)) for symbol in sheet.symbols
+        _Drawing(symbol, sheet.lib_symbols.get(symbol.lib_name or symbol.lib_id), sheet.empty_texts)
+        for symbol in sheet.symbols
     ]
     for drawing, twice in zip(drawings, _overlapping([d.box() for d in drawings]), strict=True):
         drawing.draw_body(plotter)
@@ -59,9 +63,14 @@ def draw_symbols(plotter: Plotter, sheet: Sheet) -> None:
         plotter.twice = False
 
 
-def draw_symbol(plotter: Plotter, symbol: PlacedSymbol, library: LibSymbol | None) -> None:
-    """Draw one placed symbol; without its library symbol only the fields."""
-    drawing = _Drawing(symbol, library)
+def draw_symbol(
+    plotter: Plotter, symbol: PlacedSymbol, library: LibSymbol | None, empty_texts: tuple[str, ...]
+) -> None:
+    """Draw one placed symbol; without its library symbol only the fields.
+
+    ``empty_texts`` are the names and values that stand for none, as in ``Sheet``.
+    """
+    drawing = _Drawing(symbol, library, empty_texts)
     drawing.draw_body(plotter)
     drawing.draw_pins_and_fields(plotter)
 
@@ -85,7 +94,9 @@ def shape_points(graphic: Graphic) -> list[Point]:
     match graphic:
         case Polyline():
             return list(graphic.points)
-        case Rectangle(start=(x0, y0), end=(x1, y1)):
+        case Rectangle(start=(x0, y0), end=(x1, y1), radius=radius):
+            if radius > 0:
+                return rounded_corners(graphic.start, graphic.end, radius)
             return [(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]
         case Circle():
             return circle_points(graphic.center, graphic.radius)
@@ -122,7 +133,7 @@ class _PlacedText(NamedTuple):
 
     def box(self) -> tuple[Point, Point]:
         """Two opposite corners of the text's box, in mm."""
-        width = text_width(self.text) * self.style.size
+        width = text_width(self.text) * letter_width(self.style)
         height = text_height(self.text) * self.style.size
         left = {"left": 0.0, "center": -width / 2, "right": -width}[self.h_align]
         top = {"top": 0.0, "center": -height / 2, "bottom": -height}[self.v_align]
@@ -156,8 +167,9 @@ def _placed_text(text: str, at: Point, angle: float, style: TextStyle, turn: Ori
 class _Drawing:
     """A placed symbol and its library symbol, which may be missing: then only fields are drawn."""
 
-    def __init__(self, symbol: PlacedSymbol, library: LibSymbol | None) -> None:
+    def __init__(self, symbol: PlacedSymbol, library: LibSymbol | None, empty_texts: tuple[str, ...]) -> None:
         self.symbol = symbol
+        self.empty_texts = empty_texts
         self.library = library
         self.turn = orientation(symbol.angle, symbol.mirror)
         self.graphics: list[tuple[Graphic, list[Point]]] = []
@@ -179,7 +191,7 @@ class _Drawing:
         text = prop.value
         if prop.key == "Value":
             text = self.symbol.instance_value or text
-        if text in ("", "~"):
+        if text in self.empty_texts:
             return ""
         if prop.key == "Reference":
             text = self.symbol.designator
@@ -187,6 +199,14 @@ class _Drawing:
             if max((unit.unit for unit in units), default=0) > 1:
                 text += unit_letters(self.symbol.unit)
         return f"{prop.key}: {text}" if prop.show_name else text
+
+    def _shown_pin(self, pin: Pin) -> Pin:
+        """The pin in its chosen function, without a name or number that stands for none."""
+        pin = self.symbol.pin_as_used(pin)
+        if pin.name in self.empty_texts or pin.number in self.empty_texts:
+            name = "" if pin.name in self.empty_texts else pin.name
+            return replace(pin, name=name, number="" if pin.number in self.empty_texts else pin.number)
+        return pin
 
     def box(self) -> tuple[float, float, float, float]:
         """Left, top, right and bottom of body, pins and fields on the sheet, in mm."""
@@ -218,7 +238,7 @@ class _Drawing:
             for unit in units_of(self.library, symbol.unit, symbol.style):
                 for pin in unit.pins:
                     if not pin.hidden:
-                        draw_pin(plotter, pin, self.library, symbol.at, self.turn, dimmed=symbol.dnp)
+                        draw_pin(plotter, self._shown_pin(pin), self.library, symbol, self.turn)
         for prop, text in self.fields:
             ink = Ink.TEXT if prop.key in ("Reference", "Value") else Ink.FIELD
             _draw_text(plotter, Ink.DIMMED if symbol.dnp else ink, text)
@@ -236,16 +256,13 @@ class _Drawing:
 
 
 def _draw_text(plotter: Plotter, ink: Ink, text: _PlacedText) -> None:
-    style = text.style
     plotter.text(
         ink,
         text.text,
         text.at,
-        style.size,
+        text.style,
         vertical=text.vertical,
         align=(text.h_align, text.v_align),
-        pen=text_pen(style.size, bold=style.bold, thickness=style.thickness),
-        italic=style.italic,
     )
 
 

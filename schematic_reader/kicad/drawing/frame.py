@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from schematic_reader.kicad.drawing.draw_symbol import unit_letters
 from schematic_reader.kicad.drawing.palette import Ink
-from schematic_reader.kicad.drawing.plotter import Plotter, text_pen
-from schematic_reader.kicad.model import Point, Sheet
+from schematic_reader.kicad.drawing.plotter import Plotter
+from schematic_reader.kicad.model import Point, Sheet, TextStyle
 
 _MARGIN = 10.0  # mm from the paper's edge to the border
 _BORDER = 2.0  # between the two lines of the border
@@ -51,9 +51,8 @@ def _draw_grid(plotter: Plotter, right: float, bottom: float) -> None:
                         Ink.FRAME,
                         name,
                         place if vertical else place[::-1],
-                        1.3,
+                        TextStyle(1.3, thickness=_PEN),
                         align=("center" if vertical else "left", "center"),
-                        pen=_PEN,
                     )
             field += 1
 
@@ -66,15 +65,9 @@ def _draw_title_block(plotter: Plotter, sheet: Sheet, corner: Point) -> None:
         plotter.polyline(Ink.FRAME, [(right - ax, bottom - ay), (right - bx, bottom - by)], _PEN)
 
     def write(text: str, x: float, y: float, *, bold: bool = False, title: bool = False) -> None:
-        size = 2.0 if title else 1.5
-        plotter.text(
-            Ink.FRAME,
-            text,
-            (right - x, bottom - y),
-            size,
-            pen=text_pen(size, bold=True) if bold else _PEN,
-            italic=title,
-        )
+        pen = 0.0 if bold else _PEN
+        style = TextStyle(2.0 if title else 1.5, bold=bold, italic=title, thickness=pen)
+        plotter.text(Ink.FRAME, text, (right - x, bottom - y), style)
 
     block = sheet.title_block
     page = next((page for path, page in sheet.sheet_instances if path == "/"), "1")
@@ -84,7 +77,7 @@ def _draw_title_block(plotter: Plotter, sheet: Sheet, corner: Point) -> None:
     write(f"Size: {sheet.paper}", 109, 6.9)
     write(f"Id: {page}/{max(len(sheet.sheet_instances), 1)}", 24, 4.1)
     write(f"Title: {block.title}", 109, 10.7, bold=True, title=True)
-    write("File:", 109, 14.3)
+    write(f"File: {sheet.file_name}", 109, 14.3)
     write("Sheet: /", 109, 17)
     write(block.company, 109, 20, bold=True)
     for number, comment in enumerate(block.comments[:4]):

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from schematic_reader.kicad.drawing.draw_label import draw_label, draw_sheet_box
-from schematic_reader.kicad.drawing.draw_note import draw_graphic
+from schematic_reader.kicad.drawing.draw_note import draw_graphic, draw_table
 from schematic_reader.kicad.drawing.draw_symbol import draw_symbol
 from schematic_reader.kicad.drawing.frame import draw_frame
 from schematic_reader.kicad.drawing.palette import Ink
-from schematic_reader.kicad.drawing.plotter import DEFAULT_PEN, Plotter
+from schematic_reader.kicad.drawing.plotter import DEFAULT_PEN, Plotter, text_pen
 from schematic_reader.kicad.drawing.strokes import layout, text_width, unescape
-from schematic_reader.kicad.model import PlacedSymbol, Point, Sheet
+from schematic_reader.kicad.model import PlacedSymbol, Point, Sheet, TextStyle
+from schematic_reader.kicad.text_variables import resolved
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
@@ -58,16 +59,20 @@ def layout_of(sheet: Sheet, width: int, height: int) -> SheetLayout:
 
     Symbols with nothing drawn are left out.
     """
+    sheet = resolved(sheet)
     scale = min(width / sheet.size[0], height / sheet.size[1])
     recorder = _BoxRecorder(width, height, scale)
     if sheet.frame:
         draw_frame(recorder, sheet)
     for item in sheet.graphics:
         draw_graphic(recorder, item)
+    for table in sheet.tables:
+        draw_table(recorder, table)
     drawn: list[DrawnSymbol] = []
     for symbol in sheet.symbols:
         recorder.begin(len(drawn))
-        draw_symbol(recorder, symbol, sheet.lib_symbols.get(symbol.lib_name or symbol.lib_id))
+        library = sheet.lib_symbols.get(symbol.lib_name or symbol.lib_id)
+        draw_symbol(recorder, symbol, library, sheet.empty_texts)
         if recorder.body is not None:
             drawn.append(DrawnSymbol(symbol, recorder.body))
         recorder.begin(-1)
@@ -137,14 +142,15 @@ class _BoxRecorder(Plotter):
         ink: Ink,
         text: str,
         at: Point,
-        size: float,
+        style: TextStyle,
         *,
         vertical: bool = False,
         align: tuple[str, str] = ("left", "center"),
-        pen: float = DEFAULT_PEN,
-        italic: bool = False,
     ) -> None:
-        em = layout(text, *align, pen / size, italic=italic)
+        size = style.size
+        if size <= 0 or style.width < 0:
+            return
+        em = layout(text, style, *align, text_pen(style) / size)
         seen = " ".join(unescape(_MARKUP.sub(r"\1", text)).split())
         if not len(em) or not seen:
             return

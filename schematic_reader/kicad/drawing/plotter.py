@@ -11,9 +11,9 @@ from PIL import Image
 
 from schematic_reader.kicad.drawing.palette import Ink
 from schematic_reader.kicad.drawing.raster import Canvas
-from schematic_reader.kicad.drawing.strokes import layout
+from schematic_reader.kicad.drawing.strokes import layout, letter_width
 from schematic_reader.kicad.geometry import circle_points
-from schematic_reader.kicad.model import Point
+from schematic_reader.kicad.model import Point, TextStyle
 
 DEFAULT_PEN = 0.1524  # mm, 6 mil
 _BOLD_PEN = 1 / 5  # of the text size
@@ -30,10 +30,10 @@ _DASHES: dict[str, tuple[float, ...]] = {
 _MOST_DASHES = 5000
 
 
-def text_pen(size: float, *, bold: bool = False, thickness: float = 0.0) -> float:
-    """KiCad's pen width in mm for a text of ``size`` mm."""
-    pen = thickness or (size * _BOLD_PEN if bold else DEFAULT_PEN)
-    return min(pen, size * _WIDEST_PEN)
+def text_pen(style: TextStyle) -> float:
+    """KiCad's pen width in mm for a text of this style."""
+    pen = style.thickness or (letter_width(style) * _BOLD_PEN if style.bold else DEFAULT_PEN)
+    return min(pen, min(style.size, letter_width(style)) * _WIDEST_PEN)
 
 
 class Plotter:
@@ -77,26 +77,33 @@ class Plotter:
         """A filled polygon."""
         self._canvas.polygon(ink, np.array(points, dtype=np.float64) * self.scale)
 
+    def picture(self, picture: Image.Image, at: Point, size: Point) -> None:
+        """An RGBA picture under all else, its upper left corner at ``at``, ``size`` mm wide and high."""
+        left, top = (round(value * self.scale) for value in at)
+        right, bottom = (round((a + s) * self.scale) for a, s in zip(at, size, strict=True))
+        self._canvas.picture(picture, (left, top, right, bottom))
+
     def text(
         self,
         ink: Ink,
         text: str,
         at: Point,
-        size: float,
+        style: TextStyle,
         *,
         vertical: bool = False,
         align: tuple[str, str] = ("left", "center"),
-        pen: float = DEFAULT_PEN,
-        italic: bool = False,
     ) -> None:
         """A text around its anchor; vertical text reads upward. A text without size is not drawn.
 
         Args:
-            align: horizontal (left, center, right) and vertical (top, center, bottom).
+            align: horizontal (left, center, right) and vertical (top, center, bottom), in place of the
+                style's own.
         """
-        if size <= 0:
+        size = style.size
+        if size <= 0 or style.width < 0:
             return
-        em = layout(text, *align, pen / size, italic=italic)
+        pen = text_pen(style)
+        em = layout(text, style, *align, pen / size)
         if not len(em):
             return
         unit = size * self.scale

@@ -29,6 +29,7 @@ class Canvas:
         self.height = height
         self._strokes: dict[Ink, list[_Strokes]] = {}
         self._polygons: dict[Ink, list[np.ndarray]] = {}
+        self._ground: Image.Image | None = None  # the paper with pictures on it
 
     def strokes(self, ink: Ink, segments: np.ndarray, pen: float, *, twice: bool = False) -> None:
         """Add round-ended strokes: float64 (n, 4) of x0, y0, x1, y1, all ``pen`` pixels wide.
@@ -43,10 +44,30 @@ class Canvas:
         if len(corners) > 2:
             self._polygons.setdefault(ink, []).append(corners)
 
+    def picture(self, picture: Image.Image, box: tuple[int, int, int, int]) -> None:
+        """Lay an RGBA picture under all ink, scaled to fill ``box``: left, top, right and bottom."""
+        left, top, right, bottom = box
+        seen = (max(left, 0), max(top, 0), min(right, self.width), min(bottom, self.height))
+        if seen[0] >= seen[2] or seen[1] >= seen[3]:
+            return
+        across, down = picture.width / (right - left), picture.height / (bottom - top)
+        part = (
+            (seen[0] - left) * across,
+            (seen[1] - top) * down,
+            (seen[2] - left) * across,
+            (seen[3] - top) * down,
+        )
+        scaled = picture.resize(
+            (seen[2] - seen[0], seen[3] - seen[1]), Image.Resampling.BILINEAR, part, reducing_gap=3.0
+        )
+        if self._ground is None:
+            self._ground = Image.new("RGB", (self.width, self.height), PAPER)
+        self._ground.paste(scaled, seen[:2], scaled)
+
     def image(self) -> Image.Image:
-        """The drawing as a palette image."""
+        """The drawing as a palette image, or as an RGB image where it has pictures."""
         rgb = np.empty((self.height * self.width, 3), dtype=np.uint8)
-        rgb[:] = PAPER
+        rgb[:] = PAPER if self._ground is None else np.asarray(self._ground).reshape(-1, 3)
         touched = np.zeros(self.height * self.width, dtype=np.bool_)
         for ink in Ink:
             if ink in self._strokes or ink in self._polygons:
@@ -58,6 +79,8 @@ class Canvas:
                 under = rgb[at].astype(np.int32)
                 over = np.array(COLORS[ink], dtype=np.int32)
                 rgb[at] = (under * (_LEVELS - part) + over * part + _LEVELS // 2) // _LEVELS
+        if self._ground is not None:
+            return Image.fromarray(rgb.reshape(self.height, self.width, 3))
         at = np.flatnonzero(touched)
         indices = np.zeros(self.height * self.width, dtype=np.uint8)
         indices[at] = nearest_table()[cell(rgb[at])]

@@ -14,6 +14,8 @@ from itertools import pairwise
 import numpy as np
 
 from schematic_reader.kicad.drawing.glyphs import METRICS, STROKES
+from schematic_reader.kicad.drawing.newstroke import newstroke_glyph
+from schematic_reader.kicad.shapes import TextStyle
 
 Segments = np.ndarray  # float64, shape (n, 4): x0, y0, x1, y1
 
@@ -21,16 +23,16 @@ _CAP_HEIGHT = 1.0  # em, on a grid of 6
 _GRID = _CAP_HEIGHT / 6
 _UNITS = 21  # of the font's metrics in one em
 _BASELINE = 1 / 21  # KiCad's glyphs sit a little below the baseline
-_LINE_PITCH = 1.68
+_LINE_PITCH = 1.60994
 _FIRST_LINE = 1.17  # height that KiCad counts for the first line when it centres a text
 _ITALIC_SLANT = 1 / 8
 _SCRIPT_SCALE = 0.8
 _SUPERSCRIPT_SHIFT = -0.35
 _SUBSCRIPT_SHIFT = 0.15
 _OVERBAR = -1.28
-_TAB = 2.4  # em from one tab stop to the next
+_TAB = 4.0  # em from one tab stop to the next
 _UNKNOWN = "?"
-_SAME_GLYPH = {"\u03bc": "µ", "\u2126": "Ω", "\u2013": "-", "\u2212": "-"}
+_SAME_GLYPH = {"\u03bc": "µ", "\u2126": "Ω"}
 
 _MARKUP = re.compile(r"[~_^]\{")
 _ESCAPES = {
@@ -62,6 +64,9 @@ def _glyph(char: str) -> tuple[Segments, float]:
     """Segments and advance width of one character."""
     char = _SAME_GLYPH.get(char, char)
     if char not in STROKES:
+        found = newstroke_glyph(char)
+        if found is not None:
+            return found
         char = _UNKNOWN
     advance, left = (value / _UNITS for value in METRICS[char])
     points: list[tuple[float, float, float, float]] = []
@@ -123,8 +128,13 @@ def text_lines(text: str) -> list[str]:
 
 
 def text_width(text: str) -> float:
-    """Advance width of the longest line, in em."""
+    """Advance width of the longest line, in em of letters as wide as high."""
     return max(line_segments(line)[1] for line in text_lines(text))
+
+
+def letter_width(style: TextStyle) -> float:
+    """What an em of ``text_width`` measures in mm."""
+    return style.width or style.size
 
 
 def text_height(text: str) -> float:
@@ -132,16 +142,17 @@ def text_height(text: str) -> float:
     return _FIRST_LINE + _LINE_PITCH * (len(text_lines(text)) - 1)
 
 
-def layout(text: str, h_align: str, v_align: str, pen: float, *, italic: bool = False) -> Segments:
-    """Segments of a text around its anchor, in em; ``pen`` is the pen width in em.
+def layout(text: str, style: TextStyle, h_align: str, v_align: str, pen: float) -> Segments:
+    """Segments of a text around its anchor, in em of the style's size; ``pen`` is the pen width in em.
 
-    ``h_align`` is left, center or right, ``v_align`` top, center or bottom.
+    ``h_align`` is left, center or right, ``v_align`` top, center or bottom, in place of the style's own.
     """
-    return _layout(text, h_align, v_align, round(pen, 3), italic)
+    stretch = style.width / style.size if style.width else 1.0
+    return _layout(text, h_align, v_align, round(pen, 3), style.italic, stretch)
 
 
 @lru_cache(maxsize=8192)
-def _layout(text: str, h_align: str, v_align: str, pen: float, italic: bool) -> Segments:
+def _layout(text: str, h_align: str, v_align: str, pen: float, italic: bool, stretch: float) -> Segments:
     left = pen / 1.52  # so that the edge of the first stroke, not its axis, meets the anchor
     top = 1.0 - 0.052 * pen - {"top": 0.0, "center": 0.5, "bottom": 1.0}[v_align] * text_height(text)
     parts: list[Segments] = []
@@ -150,6 +161,9 @@ def _layout(text: str, h_align: str, v_align: str, pen: float, italic: bool) -> 
         if not len(segments):
             continue
         placed = segments.copy()
+        if stretch != 1.0:
+            placed[:, 0::2] *= stretch
+            width *= stretch
         if italic:
             placed[:, 0::2] -= placed[:, 1::2] * _ITALIC_SLANT
         placed[:, 0::2] += {"left": left, "center": -width / 2, "right": -(width + left)}[h_align]

@@ -8,6 +8,7 @@ The rules are KiCad's (eeschema/connection_graph.cpp and sch_label.cpp):
 - A junction joins all wires through its place. So does a label where two or more run; the middle of a
   single wire takes a label only where no pin, sheet pin, no-connect or other label sits.
 - A bus entry joins nothing on its bus, whose nets are known by their names.
+- From KiCad 10 on a pin may be several of one place, ``[1-3,7]``, each with a number of its own.
 - One sheet is one space of names: labels of all kinds, power symbols (by their value) and hidden power
   inputs of other symbols (by the pin's name). Pins of sub-sheets join nothing by name.
 
@@ -19,13 +20,15 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from schematic_reader.kicad.geometry import orientation
-from schematic_reader.kicad.model import LibSymbol, Pin, PlacedSymbol, Point, Sheet
+from schematic_reader.kicad.model import STACKED_PINS, LibSymbol, Pin, PlacedSymbol, Point, Sheet
 from schematic_reader.kicad.nets.bus_labels import Members, parse_bus
 from schematic_reader.kicad.nets.segments import GridPoint, SegmentIndex
+from schematic_reader.kicad.nets.stacked_pins import pin_numbers
+from schematic_reader.kicad.text_variables import resolved
 from schematic_reader.union_find import UnionFind
 
 PinId = tuple[str, str]  # reference and pin number
@@ -34,7 +37,7 @@ PinId = tuple[str, str]  # reference and pin number
 _NAMED_BY_VALUE = 20230221
 
 # What may name a net, by KiCad's rank.
-_PIN, _SHEET_PIN, _HIERARCHICAL, _LOCAL, _POWER, _GLOBAL = range(1, 7)
+_PIN, _SHEET_PIN, _HIERARCHICAL, _LOCAL, _LOCAL_POWER, _POWER, _GLOBAL = range(1, 8)
 _LABEL_RANKS = {"local": _LOCAL, "global": _GLOBAL, "hierarchical": _HIERARCHICAL}
 
 
@@ -56,7 +59,7 @@ def nets(sheet: Sheet) -> list[Net]:
     Symbols with a reference like ``#PWR01`` join pins, but are not parts and have no pins of their own
     here. A symbol that is missing in the sheet's ``lib_symbols`` has no pins.
     """
-    return _Connections(sheet).nets()
+    return _Connections(resolved(sheet)).nets()
 
 
 def grid(point: Point) -> GridPoint:
@@ -73,7 +76,7 @@ def placed_pins(symbol: PlacedSymbol, library: LibSymbol) -> Iterator[tuple[Pin,
         if unit.unit in (0, symbol.unit) and unit.style in (0, symbol.style):
             for pin in unit.pins:
                 px, py = grid(pin.at)
-                yield pin, (x + turn.a * px + turn.b * py, y + turn.c * px + turn.d * py)
+                yield symbol.pin_as_used(pin), (x + turn.a * px + turn.b * py, y + turn.c * px + turn.d * py)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +147,20 @@ class _Connections:
                 self.occupied.add(point)
                 if pin.kind != "no_connect":  # such a pin joins nothing
                     self.joints[point].append(item)
-                by_number[pin.number].append(item)
+                stacked = pin_numbers(pin.number) if self.sheet.version >= STACKED_PINS else (pin.number,)
+                for number in stacked:
+                    by_number[number].append(item)
                 if not symbol.designator.startswith("#"):
-                    self.pins.append((item, (symbol.designator, pin.number)))
-                    self.names.append(_Name(item, _PIN, *_pin_name(symbol, library, pin, repeated[pin.name])))
+                    self.pins += [(item, (symbol.designator, number)) for number in stacked]
+                    unnamed = pin.name in self.sheet.empty_texts
+                    names = _pin_name(
+                        symbol, library, replace(pin, number=stacked[0]), 0 if unnamed else repeated[pin.name]
+                    )
+                    self.names.append(_Name(item, _PIN, *names))
                 if pin.kind == "power_in" and (library.power or pin.hidden):
                     by_value = library.power and not (pin.hidden and self.sheet.version < _NAMED_BY_VALUE)
-                    self.names.append(_Name(item, _POWER, symbol.value if by_value else pin.name))
+                    rank = _LOCAL_POWER if library.local_power else _POWER
+                    self.names.append(_Name(item, rank, symbol.value if by_value else pin.name))
             if library.duplicate_pins_are_jumpers:
                 for items in by_number.values():
                     self._join(items)
@@ -233,7 +243,7 @@ class _Connections:
     def _join_names(self) -> None:
         named: dict[str, int] = {}
         for name in self.names:
-            if name.rank > _SHEET_PIN and name.text not in ("", "~"):
+            if name.rank > _SHEET_PIN and name.text not in self.sheet.empty_texts:
                 self._join((named.setdefault(name.text, name.item), name.item))
         # Two labels on one bus make one net of the nets that correspond.
         same: defaultdict[tuple[int, int | str], list[int]] = defaultdict(list)
@@ -260,9 +270,12 @@ class _Connections:
 
 
 def _pin_name(symbol: PlacedSymbol, library: LibSymbol, pin: Pin, repeated: int) -> tuple[str, str]:
-    """The name that a pin gives to a net without another name, and to a net of that pin alone."""
+    """The name that a pin gives to a net without another name, and to a net of that pin alone.
+
+    ``repeated`` is how many pins have its name, 0 for a pin without one.
+    """
     pad = f"Pad{pin.number}"
-    if pin.name in ("", "~", pin.number):
+    if not repeated or pin.name == pin.number:
         return (f"{symbol.designator}-{pad}",) * 2
     units = len({unit.unit for unit in library.units if unit.unit})
     letter = chr(ord("A") + (symbol.unit - 1) % 26) if units > 1 else ""

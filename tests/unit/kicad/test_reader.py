@@ -1,4 +1,4 @@
-"""KiCad 6 to 9 text, the ways in which it differs, and what is no KiCad text at all."""
+"""KiCad 6 to 10 text, the ways in which it differs, and what is no KiCad text at all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from schematic_reader.kicad.model import Pin, Property, Text, TextStyle
+from schematic_reader.kicad.model import AlternatePin, Pin, Property, Text, TextStyle
 from schematic_reader.kicad.reader import KicadError, read_library, read_sheet
 from schematic_reader.kicad.writer import write_sheet
 from tests.support.kicad_sheets import every_feature
@@ -58,7 +58,10 @@ def test_kicad_6() -> None:
     unit = library.units[0]
     assert (unit.unit, unit.style) == (0, 1)
     assert unit.graphics == (Text("a", (1, 2), 90, TextStyle(size=1, bold=True)),)
-    assert unit.pins == (Pin("1", "~", (0, 3.81), 270, 1.27, hidden=True, number_size=0.5),)
+    alternates = (AlternatePin("X", "input", "line"),)
+    assert unit.pins == (
+        Pin("1", "~", (0, 3.81), 270, 1.27, hidden=True, number_size=0.5, alternates=alternates),
+    )
     assert sheet.junctions == ((1, 2),)
     assert sheet.graphics == (Text("up", (1, 2), 90, TextStyle(size=2, h_align="left", v_align="bottom")),)
     (symbol,) = sheet.symbols
@@ -96,7 +99,7 @@ def test_bare_no_is_no() -> None:
     [
         (
             "EESchema Schematic File Version 4\nEELAYER 30 0\n",
-            "a KiCad 4/5 file; only KiCad 6 to 9 text is read",
+            "a KiCad 4/5 file; only KiCad 6 to 10 text is read",
         ),
         ("<html>502</html>", "not KiCad text: line 1"),
         ("", "not KiCad text: line 1: empty text"),

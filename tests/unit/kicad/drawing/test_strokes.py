@@ -7,13 +7,14 @@ import pytest
 
 from schematic_reader.kicad.drawing.glyphs import METRICS, STROKES
 from schematic_reader.kicad.drawing.strokes import layout, line_segments, text_height, text_width, unescape
+from schematic_reader.kicad.shapes import TextStyle
 
 PRINTABLE = "".join(map(chr, range(32, 127))) + "µΩ°±"
 
 
 def bounds(text: str, h_align: str = "left", v_align: str = "center", pen: float = 0.12) -> np.ndarray:
     """Left, top, right, bottom of the axes of the strokes, in em."""
-    points = layout(text, h_align, v_align, pen).reshape(-1, 2)
+    points = layout(text, TextStyle(1), h_align, v_align, pen).reshape(-1, 2)
     return np.concatenate([points.min(axis=0), points.max(axis=0)])
 
 
@@ -60,14 +61,14 @@ def test_alignment_moves_the_text_by_its_width_and_height() -> None:
     assert right[0] - left[0] == pytest.approx(-width - 2 * indent)
     for text, lines in (("HELLO", 1), ("HELLO\nE", 2), ("HELLO\nE\nE", 3)):
         top, center, bottom = (bounds(text, v_align=v) for v in ("top", "center", "bottom"))
-        assert text_height(text) == pytest.approx(1.17 + 1.68 * (lines - 1))
+        assert text_height(text) == pytest.approx(1.17 + 1.60994 * (lines - 1))
         assert center[1] - top[1] == pytest.approx(-text_height(text) / 2)
         assert bottom[1] - top[1] == pytest.approx(-text_height(text))
 
 
 def test_lines_follow_at_kicads_pitch_and_a_last_newline_adds_none() -> None:
     _, top, _, bottom = bounds("E\nE", v_align="top")
-    assert bottom - top == pytest.approx(1 + 1.68)
+    assert bottom - top == pytest.approx(1 + 1.60994)
     assert (bounds("E\n") == bounds("E")).all()
     assert text_height("E\n\n") == text_height("E\nE")
 
@@ -85,19 +86,47 @@ def test_markup() -> None:
     assert text_width("~{open") == text_width("open")
 
 
-def test_tabs_stop_every_two_and_four_tenths_em() -> None:
-    assert text_width("A\tB") == pytest.approx(2.4 + text_width("B"))
-    assert text_width("\t\t") == pytest.approx(4.8)
+def test_tabs_stop_every_four_em() -> None:
+    assert text_width("A\tB") == pytest.approx(4 + text_width("B"))
+    assert text_width("\t\t") == pytest.approx(8)
+
+
+@pytest.mark.parametrize("char", "äßØ≥²πЖи→½電源")
+def test_letters_of_other_scripts_and_signs_have_newstrokes_glyphs(char: str) -> None:
+    segments, width = line_segments(char)
+    assert segments.tobytes() != line_segments("?")[0].tobytes()
+    assert 0.3 < width < 2.2
+    assert segments[:, 0::2].min() > -0.15
+    assert segments[:, 0::2].max() < width + 0.15
+    assert segments[:, 1::2].min() > -1.5
+    assert segments[:, 1::2].max() < 0.6
+
+
+def test_newstrokes_letters_stand_on_the_baseline_of_ours() -> None:
+    """Cyrillic capitals of the shape of Latin ones are drawn by the other font, as large and as high."""
+    for ours, newstroke in zip("AEHMT", "АЕНМТ", strict=True):
+        assert bounds(newstroke)[[1, 3]] == pytest.approx(bounds(ours)[[1, 3]], abs=0.05)
+        assert text_width(newstroke) == pytest.approx(text_width(ours), abs=0.1)
+
+
+def test_letters_may_be_wider_or_narrower_than_high() -> None:
+    wide, plain = (
+        layout("AB", TextStyle(1, width=width), "left", "center", 0.12).reshape(-1, 2) for width in (2.0, 0.0)
+    )
+    assert np.ptp(wide[:, 0]) == pytest.approx(2 * np.ptp(plain[:, 0]))
+    assert np.ptp(wide[:, 1]) == pytest.approx(np.ptp(plain[:, 1]))
+    right = layout("AB", TextStyle(1, width=2.0), "right", "center", 0.12).reshape(-1, 2)
+    assert right[:, 0].max() < 0
 
 
 def test_unknown_characters_are_question_marks_and_twins_share_a_glyph() -> None:
-    assert (line_segments("電")[0] == line_segments("?")[0]).all()
+    assert (line_segments("\U0001f50b")[0] == line_segments("?")[0]).all()
     assert (line_segments("\u03bcH\u2126")[0] == line_segments("µHΩ")[0]).all()
 
 
 def test_italic_leans_right_on_the_baseline() -> None:
-    upright = layout("I", "left", "center", 0.1)
-    leaning = layout("I", "left", "center", 0.1, italic=True)
+    upright = layout("I", TextStyle(1), "left", "center", 0.1)
+    leaning = layout("I", TextStyle(1, italic=True), "left", "center", 0.1)
     shift = leaning[:, 0::2] - upright[:, 0::2]
     assert shift.max() - shift.min() == pytest.approx(1 / 8)
     assert (leaning[:, 1::2] == upright[:, 1::2]).all()

@@ -1,0 +1,66 @@
+"""What a sheet takes from the project file beside it: text variables and, from KiCad 10 on, bus aliases."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from schematic_reader.kicad.model import ALIASES_IN_PROJECT, Sheet
+from schematic_reader.kicad.nodes import KicadError
+
+_MAX_CHARS = 20_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectFile:
+    """What a sheet shows or connects by: text variables with their values, bus aliases with their members."""
+
+    text_variables: tuple[tuple[str, str], ...] = ()
+    bus_aliases: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+def read_project(text: str) -> ProjectFile:
+    """Read the text of a ``.kicad_pro`` file. Raises KicadError; entries of another kind are passed over."""
+    if len(text) > _MAX_CHARS:
+        raise KicadError(f"the project file has {len(text)} characters; at most {_MAX_CHARS} are read")
+    try:
+        root = json.loads(text)
+    except (ValueError, RecursionError):
+        raise KicadError("not a KiCad 6 to 10 project file: no JSON") from None
+    if not isinstance(root, dict):
+        raise KicadError("not a KiCad 6 to 10 project file: no mapping")
+    schematic = root.get("schematic")
+    variables = root.get("text_variables")
+    aliases = schematic.get("bus_aliases") if isinstance(schematic, dict) else None
+    return ProjectFile(
+        text_variables=tuple(
+            (name, value)
+            for name, value in (variables if isinstance(variables, dict) else {}).items()
+            if isinstance(value, str)
+        ),
+        bus_aliases=tuple(
+            (name, tuple(member for member in members if isinstance(member, str)))
+            for name, members in (aliases if isinstance(aliases, dict) else {}).items()
+            if isinstance(members, list)
+        ),
+    )
+
+
+def with_project(sheet: Sheet, project: ProjectFile) -> Sheet:
+    """The sheet with its project's text variables, and its bus aliases where its format keeps them there."""
+    aliases = project.bus_aliases if sheet.version >= ALIASES_IN_PROJECT else ()
+    return replace(
+        sheet,
+        text_variables=project.text_variables,
+        bus_aliases=(*sheet.bus_aliases, *aliases),
+    )
+
+
+def project_beside(sheet: Path) -> Path | None:
+    """The project file that goes with a sheet: that of its own name, else the only one of its folder."""
+    own = sheet.with_suffix(".kicad_pro")
+    if own.is_file():
+        return own
+    found = sorted(sheet.parent.glob("*.kicad_pro"))
+    return found[0] if len(found) == 1 else None
