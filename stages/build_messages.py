@@ -20,6 +20,7 @@ from schematic_reader.tasks.build_messages import build_messages
 CLEAN_FOLDER = Path("data/clean")
 FOLDER = Path("data/messages")
 METRICS = Path("metrics/messages.json")
+LATER_METRICS = [Path("metrics") / name for name in ("baseline.json", "train.json", "evaluate.json")]
 EXAMPLE_CHARS = 500
 
 
@@ -29,6 +30,8 @@ def main() -> None:
     params = load_params()
     metrics, example = build_messages(CLEAN_FOLDER, FOLDER, params.task, params.messages, workers=cores())
     write_json(METRICS, metrics)
+    if later := [path.name for path in LATER_METRICS if path.is_file()]:
+        print(f"metrics of a run on other rows until `dvc repro` has run: {', '.join(later)}")
     for split in SPLITS:
         print(f"{split}: {', '.join(f'{name} {count}' for name, count in metrics[split].items())}")
     print(f"\nfor example {example['name']}, {example['part']} row {example['row']}:")

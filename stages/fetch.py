@@ -18,7 +18,7 @@ from pathlib import Path
 
 from schematic_reader.cli import argument_parser, run
 from schematic_reader.config import load_params
-from schematic_reader.io.manifest import raw_shards
+from schematic_reader.io.manifest import MANIFEST, changed_source, raw_shards
 from schematic_reader.sources.fetch import fetch, preview
 from schematic_reader.sources.plan import describe_plan, open_source
 
@@ -34,6 +34,8 @@ def main() -> None:
     data = params.active.data
     if plan_only:
         print(describe_plan(open_source(data, params.seed, None), data.rows))
+        if (FOLDER / MANIFEST).is_file() and (changed := changed_source(FOLDER)):
+            print(changed)
         return
     manifest = fetch(data, params.seed, FOLDER)
     drawn = f", {manifest['synthetic']} of them synthetic" if manifest["synthetic"] else ""

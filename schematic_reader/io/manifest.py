@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from schematic_reader.cli import UserError
 from schematic_reader.io.files import read_json, write_json
-from schematic_reader.io.fingerprint import file_digest
+from schematic_reader.io.fingerprint import file_digest, value_digest
 
 MANIFEST = "manifest.json"
 _SYNTHETIC = "synthetic-"
@@ -64,6 +64,24 @@ def write_manifest(
     }
     write_json(folder / MANIFEST, manifest)
     return manifest
+
+
+def folder_state(folder: Path) -> str:
+    """A digest of the names, sizes and times of change of all files in a folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    facts = ((path, path.stat()) for path in files)
+    return value_digest(
+        [[path.relative_to(folder).as_posix(), stat.st_size, stat.st_mtime_ns] for path, stat in facts]
+    )
+
+
+def changed_source(folder: Path) -> str | None:
+    """A line that says so where the local folder that the shards of ``folder`` came from has changed."""
+    manifest = read_json(folder / MANIFEST, "fetch")
+    source = Path(manifest.get("path") or "")
+    if "state" not in manifest or not source.is_dir() or folder_state(source) == manifest["state"]:
+        return None
+    return f"{source} has changed since its rows were fetched: run `dvc repro --force fetch` to read it anew"
 
 
 def raw_shards(folder: Path) -> list[Path]:

@@ -19,7 +19,13 @@ from tqdm import tqdm
 from schematic_reader.cli import UserError
 from schematic_reader.config import Data
 from schematic_reader.io.files import atomic_folder
-from schematic_reader.io.manifest import is_synthetic, shard_name, synthetic_name, write_manifest
+from schematic_reader.io.manifest import (
+    folder_state,
+    is_synthetic,
+    shard_name,
+    synthetic_name,
+    write_manifest,
+)
 from schematic_reader.io.picture import PictureError, decode_picture
 from schematic_reader.io.tables import RAW, write_batches
 from schematic_reader.sources.plan import describe_plan, open_source, open_synthetic, rows_by_shard
@@ -40,6 +46,8 @@ def fetch(data: Data, seed: int, folder: Path) -> dict[str, Any]:
     # Only a pinned revision is sure to be the same when an interrupted run resumes.
     resume = json.dumps(asdict(data)) if data.source == "hub" else None
     with atomic_folder(folder, resume=resume) as part:
+        # Before it is read: what changes meanwhile is noticed later.
+        state = folder_state(Path(str(data.path))) if data.source == "local" else None
         source = open_source(data, seed, part)
         log.info(describe_plan(source, data.rows))
         origins = write_shards(source, part, data.rows)
@@ -58,6 +66,8 @@ def fetch(data: Data, seed: int, folder: Path) -> dict[str, Any]:
             "licence": source.licence,
             "columns": dict(source.columns),
         }
+        if data.source == "local":
+            about |= {"path": data.path, "state": state}
         return write_manifest(part, origins, about, synthetic=len(synthetic))
 
 
@@ -66,8 +76,8 @@ def preview(shard: Path) -> str:
     with pq.ParquetFile(shard) as file:
         row = next(file.iter_batches(1))
     try:
-        image = decode_picture(pc.struct_field(row.column("image"), "bytes")[0].as_py() or b"")
-        seen = f"{image.width} x {image.height} pixels, {image.mode}"
+        found = decode_picture(pc.struct_field(row.column("image"), "bytes")[0].as_py() or b"")
+        seen = f"{found.width} x {found.height} pixels, {found.image.mode}"
     except PictureError:
         seen = "none that can be read"
     # As bytes: the texts are not known to be UTF-8 yet.

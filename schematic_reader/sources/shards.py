@@ -77,11 +77,19 @@ def needed_bytes(metadata: pq.FileMetaData, columns: Iterable[str]) -> int:
     )
 
 
-def map_columns(schema: pa.Schema, where: str) -> dict[str, str]:
+ReadPath = Callable[[str], bytes | None]
+"""Reads the picture that a row names by its path; None where it cannot be had."""
+
+
+def map_columns(schema: pa.Schema, where: str, *, paths: bool = False) -> dict[str, str]:
     """Find the column of each raw column in ``schema`` and check its type.
 
+    Args:
+        paths: whether pictures may be named by their paths alone.
+
     Raises:
-        UserError: a column is missing or of a type that does not fit; names ``where``, column and fix.
+        UserError: a column is missing, there twice or of a type that does not fit; names ``where``, column
+            and fix.
     """
     columns = {}
     for field in RAW:
@@ -92,40 +100,56 @@ def map_columns(schema: pa.Schema, where: str) -> dict[str, str]:
                 f"{where} has no column {' or '.join(names)}, only {', '.join(schema.names)}: it must have "
                 "the columns of bshada/open-schematics"
             )
+        if schema.names.count(found[0]) > 1:
+            raise UserError(f"{where} has several columns {found[0]}: keep one of them")
         columns[field.name] = found[0]
         kind = schema.field(found[0]).type
         fits, expected = _EXPECTED.get(field.name, (_is_text, "string"))
-        if not (fits(kind) or pa.types.is_null(kind)):
+        by_path = paths and field.name == "image" and _is_path(kind)
+        if not (fits(kind) or by_path or pa.types.is_null(kind)):
             raise UserError(f"{where}: column {found[0]} is {kind}: convert it to {expected}")
     return columns
 
 
-def read_batches(file: pq.ParquetFile, columns: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
+def read_batches(
+    file: pq.ParquetFile, columns: Mapping[str, str], read_path: ReadPath | None = None
+) -> Iterator[pa.RecordBatch]:
     """Yield the rows of an open parquet file in the raw schema, reading no other column.
 
     A row group is read at a time, in batches of at most ``BATCH_ROWS``.
+
+    Args:
+        read_path: reads the pictures whose bytes are null and that have a path.
     """
     for group in range(file.num_row_groups):
         for batch in file.iter_batches(
             batch_size=BATCH_ROWS, row_groups=[group], columns=list(columns.values())
         ):
             yield pa.RecordBatch.from_arrays(
-                [_to_raw(batch.column(columns[field.name]), field) for field in RAW], schema=RAW
+                [_to_raw(batch.column(columns[field.name]), field, read_path) for field in RAW], schema=RAW
             )
 
 
-def _to_raw(array: Any, field: pa.Field) -> Any:
+def _to_raw(array: Any, field: pa.Field, read_path: ReadPath | None) -> Any:
     """The array in the type of the raw ``field``."""
     if field.name != "image" or pa.types.is_null(array.type):
         return array.cast(field.type)
-    data, path = array, pa.nulls(len(array), pa.string())
+    data, path = pa.nulls(len(array), pa.binary()), pa.nulls(len(array), pa.string())
     if pa.types.is_struct(array.type):
-        data = pc.struct_field(array, "bytes")
+        if array.type.get_field_index("bytes") >= 0:
+            data = pc.struct_field(array, "bytes").cast(pa.binary())
         if array.type.get_field_index("path") >= 0:
             path = pc.struct_field(array, "path").cast(pa.string())
-    return pa.StructArray.from_arrays(
-        [data.cast(pa.binary()), path], fields=list(field.type), mask=array.is_null()
-    )
+    elif _is_text(array.type):
+        path = array.cast(pa.string())
+    else:
+        data = array.cast(pa.binary())
+    if read_path is not None and data.null_count and path.null_count < len(path):
+        pairs = zip(data.to_pylist(), path.to_pylist(), strict=True)
+        data = pa.array(
+            [read_path(name) if found is None and name else found for found, name in pairs], pa.binary()
+        )
+    return pa.StructArray.from_arrays([data, path], fields=list(field.type), mask=array.is_null())
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -149,7 +173,18 @@ def _is_picture(kind: pa.DataType) -> bool:
             and _is_picture(kind.field(index).type)
             and not pa.types.is_struct(kind.field(index).type)
         )
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    fitting = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_null)
+    return any(fits(kind) for fits in fitting)
+
+
+def _is_path(kind: pa.DataType) -> bool:
+    """Whether a column names pictures by their paths, as texts or in a struct without bytes."""
+    if pa.types.is_struct(kind):
+        index = kind.get_field_index("path")
+        return kind.get_field_index("bytes") < 0 <= index and _is_text(kind.field(index).type)
+    return _is_text(kind)
 
 
 _EXPECTED: dict[str, tuple[Callable[[pa.DataType], bool], str]] = {

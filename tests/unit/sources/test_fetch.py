@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from tqdm import tqdm
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import Data, load_params
-from schematic_reader.io.manifest import raw_shards
+from schematic_reader.io.manifest import changed_source, folder_state, raw_shards
 from schematic_reader.io.tables import RAW, iterate_rows, write_rows
 from schematic_reader.sources.fetch import fetch, first_rows, preview
 from schematic_reader.sources.plan import SHEET_SIZE
@@ -53,6 +54,8 @@ def test_the_manifest_describes_the_shards(local: Data, tmp_path: Path) -> None:
         "commit": None,
         "licence": None,
         "columns": {name: name for name in RAW.names},
+        "path": local.path,
+        "state": folder_state(Path(str(local.path))),
         "rows": 90,
         "synthetic": 0,
         "shards": [
@@ -70,6 +73,18 @@ def test_the_manifest_describes_the_shards(local: Data, tmp_path: Path) -> None:
     assert list(iterate_rows(paths)) == ROWS
     assert all(pq.read_schema(path).equals(RAW) for path in paths)
     assert pq.read_metadata(paths[0]).row_group(0).num_rows == 32
+
+
+def test_a_changed_folder_is_noticed(local: Data, tmp_path: Path) -> None:
+    fetch(local, 42, tmp_path / "raw")
+    assert changed_source(tmp_path / "raw") is None
+    (Path(str(local.path)) / "new.png").write_bytes(b"x")
+    line = changed_source(tmp_path / "raw")
+    assert line == (
+        f"{local.path} has changed since its rows were fetched: run `dvc repro --force fetch` to read it anew"
+    )
+    shutil.rmtree(str(local.path))  # as on the machine of somebody who pulled the rows
+    assert changed_source(tmp_path / "raw") is None
 
 
 def test_the_same_rows_give_the_same_bytes_whatever_the_row_groups(local: Data, tmp_path: Path) -> None:
@@ -168,7 +183,7 @@ def test_the_command_prints_what_there_is_and_a_look_at_the_first_row(local: Dat
     assert done.stdout.splitlines() == [
         "data/raw: 90 rows in 2 shards",
         "first row: 'owner/board-0', type '.kicad_sch'",
-        "  picture: 24 x 16 pixels, RGBA",
+        "  picture: 40 x 30 pixels, RGBA",
         "  components: 3, ['R', 'U0', 'GND']",
         f"  characters: schematic {len(ROWS[0]['schematic'])}, json 8, yaml 4, description 0",
     ]

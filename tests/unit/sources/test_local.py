@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from schematic_reader.cli import UserError
+from schematic_reader.io.manifest import folder_state
 from schematic_reader.io.tables import RAW
 from schematic_reader.sources.local import open_local
 from tests.support.raw_rows import raw_row
@@ -63,6 +65,10 @@ PICTURES = [row["image"]["bytes"] for row in ROWS]
         ("image", pa.array([{"path": "p", "bytes": data} for data in PICTURES]), PICTURES),
         ("image", pa.array([{"bytes": data} for data in PICTURES[:4]] + [None]), [*PICTURES[:4], None]),
         ("image", pa.nulls(5), [None] * 5),
+        ("image", pa.array(PICTURES, pa.binary_view()), PICTURES),
+        ("image", pa.array(PICTURES).dictionary_encode(), PICTURES),
+        ("image", pa.array([{"path": "p", "bytes": data} for data in PICTURES],
+                           pa.struct([("path", pa.string_view()), ("bytes", pa.binary_view())])), PICTURES),
         ("yaml", pa.array(["a", "b", None, "é", ""], pa.large_string()), ["a", "b", None, "é", ""]),
         ("yaml", pa.array(["a", "b", None, "a", "a"]).dictionary_encode(), ["a", "b", None, "a", "a"]),
         ("yaml", pa.nulls(5), [None] * 5),
@@ -90,8 +96,10 @@ def test_kin_of_the_types_are_converted(
         ("components_used", pa.array(["R, C"] * 5), "components_used is string: convert it to list<string>"),
         ("name", pa.array(range(5)), "column name is int64: convert it to string"),
         ("json", pa.array([{"a": 1}] * 5), "column json is struct<a: int64>: convert it to string"),
-        ("image", pa.array(["a.png"] * 5), "column image is string: convert it to binary or struct<bytes"),
-        ("image", pa.array([{"path": "a.png"}] * 5), "column image is struct<path: string>: convert it"),
+        ("image", pa.array([1] * 5), "column image is int64: convert it to binary or struct<bytes"),
+        ("image", pa.array([{"path": 1}] * 5), "column image is struct<path: int64>: convert it"),
+        ("image", pa.array([["a"]] * 5), "column image is list<.*: string>: convert it"),
+        ("json", pa.array([["a"]] * 5, pa.list_view(pa.string())), "column json is list_view"),
         ("schematic", pa.array([b"x"] * 5), "column schematic is binary: convert it to string"),
     ],
 )  # fmt: skip
@@ -101,6 +109,71 @@ def test_a_type_that_does_not_fit_names_file_column_and_fix(
     pq.write_table(with_column(column, values), tmp_path / "a.parquet")
     with pytest.raises(UserError, match=message):
         open_local(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["image", "name"])
+def test_a_column_that_is_there_twice_is_one_line(tmp_path: Path, name: str) -> None:
+    pq.write_table(TABLE.append_column(name, TABLE.column("yaml")), tmp_path / "a.parquet")
+    with pytest.raises(UserError, match=rf"a\.parquet has several columns {name}: keep one"):
+        open_local(tmp_path)
+    other = TABLE.append_column("x", TABLE.column("yaml")).append_column("x", TABLE.column("yaml"))
+    pq.write_table(other, tmp_path / "a.parquet")
+    assert read(tmp_path) == ROWS
+
+
+NAMES = ["a.png", "in/b.png", "none.png", "../secret.png", "link.png"]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array(NAMES),
+        pa.array(NAMES, pa.string_view()),
+        pa.array([{"path": name} for name in NAMES]),
+        pa.array([{"bytes": None, "path": name} for name in NAMES]),
+        pa.array([{"bytes": None, "path": name} for name in NAMES],
+                 pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+    ],
+    ids=["text", "text view", "path alone", "null bytes", "binary bytes"],
+)  # fmt: skip
+def test_pictures_named_by_path_are_read_in_the_folder_alone(
+    tmp_path: Path, column: pa.Array, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "own"
+    (folder / "data" / "in").mkdir(parents=True)
+    (folder / "data" / "a.png").write_bytes(PICTURES[0])
+    (folder / "in").mkdir()
+    (folder / "in" / "b.png").write_bytes(PICTURES[1])
+    (tmp_path / "secret.png").write_bytes(PICTURES[2])
+    (folder / "link.png").symlink_to(tmp_path / "secret.png")
+    pq.write_table(with_column("image", column), folder / "data" / "a.parquet")
+    found = [row["image"] for row in read(folder)]
+    assert [picture["bytes"] for picture in found] == [*PICTURES[:2], None, None, None]
+    assert [picture["path"] for picture in found] == NAMES
+    (line,) = caplog.messages
+    assert "a.parquet: 1 pictures named by path are missing" in line
+    assert "2 lie outside" in line and "\n" not in line
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b", "/etc/passwd", "", "."])
+def test_a_path_that_is_none_reads_nothing(tmp_path: Path, name: str) -> None:
+    pq.write_table(with_column("image", pa.array([name] * 5)), tmp_path / "a.parquet")
+    assert [row["image"]["bytes"] for row in read(tmp_path)] == [None] * 5
+
+
+def test_a_folder_that_changed_has_another_state(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    file = tmp_path / "in" / "a.png"
+    file.write_bytes(b"x")
+    states = [folder_state(tmp_path)]
+    assert folder_state(tmp_path) == states[0]
+    file.write_bytes(b"xy")
+    states.append(folder_state(tmp_path))
+    os.utime(file, (1, 1))
+    states.append(folder_state(tmp_path))
+    file.rename(tmp_path / "in" / "b.png")
+    states.append(folder_state(tmp_path))
+    assert len(set(states)) == 4
 
 
 @pytest.mark.parametrize("column", ["components_used", "image", "description"])
