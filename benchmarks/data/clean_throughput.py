@@ -217,7 +217,7 @@ def _rows(start: int, stop: int) -> Iterator[dict[str, Any]]:
 
 def _moved(data: bytes, rng: Random) -> bytes:
     """The picture with its content shifted around, so that no pixel is where it was."""
-    image = decode_picture(data)
+    image = decode_picture(data).image
     moved = ImageChops.offset(image, rng.randrange(1, image.width), rng.randrange(1, image.height))
     return png(moved.convert("RGBA"))
 

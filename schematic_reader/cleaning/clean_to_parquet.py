@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -18,14 +19,24 @@ from tqdm import tqdm
 
 from schematic_reader.cleaning.clean_metrics import summarize
 from schematic_reader.cleaning.duplicates import content_keys, drop_synthetic_twins, mark_duplicates
-from schematic_reader.cleaning.row_facts import REASONS, RowFacts, RowLimits, inspect_row_group
+from schematic_reader.cleaning.row_facts import (
+    REASONS,
+    TEXTS,
+    RowFacts,
+    RowLimits,
+    clean_text,
+    inspect_row_group,
+)
 from schematic_reader.cleaning.split_groups import SplitPlace, assign_splits, count_tied
 from schematic_reader.cli import UserError
 from schematic_reader.config import Clean
 from schematic_reader.io.files import atomic_folder
-from schematic_reader.io.manifest import raw_shards
+from schematic_reader.io.manifest import changed_source, raw_shards
 from schematic_reader.io.parallel import ordered_map
+from schematic_reader.io.sheet_texts import MAX_TEXT_CHARS
 from schematic_reader.io.tables import CLEAN, SPLITS, PartWriter, RowGroup, row_groups
+
+log = logging.getLogger(__name__)
 
 
 def clean_to_parquet(raw: Path, folder: Path, params: Clean, *, workers: int) -> dict[str, Any]:
@@ -37,30 +48,47 @@ def clean_to_parquet(raw: Path, folder: Path, params: Clean, *, workers: int) ->
     Raises:
         UserError: ``raw`` is incomplete, no row is usable or a split gets none; ``folder`` is as it was.
     """
+    if params.max_text_chars > MAX_TEXT_CHARS:
+        raise UserError(
+            f"params.yaml: clean.max_text_chars is {params.max_text_chars}: texts over {MAX_TEXT_CHARS} "
+            "characters are not parsed, so it must be at most that"
+        )
     pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own has twice the pages cleared, and keeps them
     groups = row_groups(raw_shards(raw))
+    if changed := changed_source(raw):
+        log.warning("%s", changed)
     limits = RowLimits(params.max_pixels, params.max_text_chars, params.mismatch)
     results = ordered_map(partial(inspect_row_group, limits=limits), groups, workers=workers)
     sizes, rows = [], []
     for facts in tqdm(results, total=len(groups), desc="inspect", unit="group"):
         sizes.append(len(facts))
         rows += facts
+    if several := sum(row.frames > 1 for row in rows):
+        log.warning("%d pictures have several frames or pages: the first of each is used", several)
     rows = list(mark_duplicates(drop_synthetic_twins(rows)))
     usable = sorted((row for row in rows if row.reason in ("", "duplicate")), key=lambda row: row.synthetic)
     keyed = list(zip((row.repository for row in usable), content_keys(usable), strict=True))
     first = sum(not row.synthetic for row in usable)
     keyed, synthetic = keyed[:first], keyed[first:]
+    source = [row for row in rows if not row.synthetic]
+    dropped = count_reasons(source)
     if not keyed:
-        source = [row for row in rows if not row.synthetic]
-        reasons = Counter(row.reason for row in source)
-        counts = ", ".join(f"{reason} {reasons[reason]}" for reason in REASONS if reasons[reason])
         raise UserError(
-            f"none of {len(source)} rows is usable ({counts or 'no rows'}): check profiles.*.data"
+            f"none of {len(source)} rows is usable ({dropped or 'no rows'}): check profiles.*.data"
         )
-    places = assign_splits(keyed, validation=params.validation, test=params.test, training=synthetic)
+    try:
+        places = assign_splits(keyed, validation=params.validation, test=params.test, training=synthetic)
+    except UserError as error:
+        raise UserError(f"{error}; before, of {len(source)} rows were dropped: {dropped or 'none'}") from None
     with atomic_folder(folder) as part:
         write_splits(part, list(zip(groups, batched(rows, sizes), strict=True)), places, params.rows_per_part)
     return summarize(rows, places, count_tied(keyed, places))
+
+
+def count_reasons(rows: Iterable[RowFacts]) -> str:
+    """How many rows are dropped for each reason, in a line; empty where none is."""
+    reasons = Counter(row.reason for row in rows)
+    return ", ".join(f"{reason} {reasons[reason]}" for reason in REASONS if reasons[reason])
 
 
 def batched(rows: Iterable[RowFacts], sizes: Iterable[int]) -> Iterator[list[RowFacts]]:
@@ -128,6 +156,10 @@ def read_usable(row_group: RowGroup, facts: Sequence[RowFacts]) -> pa.Table:
 def clean_table(raw: pa.Table, facts: Sequence[RowFacts]) -> pa.Table:
     """The clean rows of raw rows and their facts."""
     columns: dict[str, Any] = {name: raw.column(name) for name in CLEAN.names if name in raw.column_names}
+    if any(row.text_edited for row in facts):
+        for name in TEXTS:
+            values = [text and clean_text(text, name) for text in columns[name].to_pylist()]
+            columns[name] = pa.array(values, CLEAN.field(name).type)
     columns["image"] = pc.struct_field(raw.column("image"), "bytes")
     for name in ("id", "width", "height", "components"):
         columns[name] = pa.array([getattr(row, name) for row in facts], CLEAN.field(name).type)

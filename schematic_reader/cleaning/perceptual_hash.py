@@ -41,6 +41,20 @@ def cell_sums(strips: np.ndarray) -> np.ndarray:
     return cells
 
 
+def ink_of_cells(cells: np.ndarray, width: int, height: int) -> np.ndarray:
+    """How dark the green of each cell is on white, 0 to 255.
+
+    Args:
+        cells: see ``cell_sums``.
+        width, height: of the page in pixels.
+    """
+    area = np.diff(strip_bounds(height, GRID))[:, None] * np.diff(strip_bounds(width, GRID + 1))
+    means = cells / area[..., None]
+    # The mean of a product is not the product of means, but is where a cell is all clear or all opaque.
+    ink: np.ndarray = (255.0 - means[..., 1]) * means[..., 3] / 255.0
+    return ink
+
+
 def ink_hash(cells: np.ndarray, width: int, height: int) -> int:
     """A difference hash (dHash): a bit for each cell that is darker than its left neighbour.
 
@@ -51,10 +65,7 @@ def ink_hash(cells: np.ndarray, width: int, height: int) -> int:
         cells: see ``cell_sums``.
         width, height: of the page in pixels.
     """
-    area = np.diff(strip_bounds(height, GRID))[:, None] * np.diff(strip_bounds(width, GRID + 1))
-    means = cells / area[..., None]
-    # The mean of a product is not the product of means, but is where a cell is all clear or all opaque.
-    ink = (255.0 - means[..., 1]) * means[..., 3] / 255.0
+    ink = ink_of_cells(cells, width, height)
     rows, columns = (
         np.arange(cells) * found // cells for cells, found in zip((GRID, GRID + 1), ink.shape, strict=True)
     )

@@ -9,7 +9,7 @@ decoded by Pillow.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -17,8 +17,15 @@ from PIL import Image
 from xxhash import xxh3_128
 from zlib_ng import zlib_ng
 
-from schematic_reader.cleaning.perceptual_hash import GRID, cell_sums, ink_hash, strip_bounds
-from schematic_reader.io.picture import decode_picture
+from schematic_reader.cleaning.perceptual_hash import GRID, cell_sums, ink_hash, ink_of_cells, strip_bounds
+from schematic_reader.io.picture import (
+    BLANK_CONTRAST,
+    FULL_SIZE_PIXELS,
+    decode_picture,
+    is_blank,
+    on_white,
+    open_picture,
+)
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PLAIN = bytes((8, 6, 0, 0, 0))  # 8 bits, RGBA, deflate, filters by row, not interlaced
@@ -29,16 +36,20 @@ class PictureScan:
     """Size and hashes of a picture.
 
     Attributes:
-        width, height: in pixels.
-        pixel_digest: of the size and the exact RGBA pixels, the same however they are encoded. It is not
-            a cryptographic hash.
+        width, height: of the upright picture in pixels.
+        pixel_digest: of the size and the exact RGBA pixels, the same however they are encoded; of the reduced
+            pixels where the picture has over ``FULL_SIZE_PIXELS``. It is not a cryptographic hash.
         perceptual_hash: see ``perceptual_hash.ink_hash``.
+        blank: see ``picture.is_blank``.
+        frames: the frames or pages of its file; the first one is scanned.
     """
 
     width: int
     height: int
     pixel_digest: bytes
     perceptual_hash: int
+    blank: bool = False
+    frames: int = 1
 
 
 class _NotPlainPngError(Exception):
@@ -53,17 +64,26 @@ def scan_picture(data: bytes, *, max_pixels: int) -> PictureScan:
     """
     try:
         width, height, packed = _plain_png(data)
-        if width * height <= min(max_pixels, Image.MAX_IMAGE_PIXELS or 0):
-            return _scan(width, height, _inflated(packed, width, height))
+        if width * height <= min(max_pixels, FULL_SIZE_PIXELS):
+            scan, maybe_blank = _scan((width, height), (width, height), _inflated(packed, width, height))
+            return replace(scan, blank=True) if maybe_blank and is_blank(open_picture(data)) else scan
     except (_NotPlainPngError, zlib_ng.error):  # type: ignore[misc]  # its stub has an instance
         pass
-    image = decode_picture(data, max_pixels=max_pixels).convert("RGBA")
-    return _scan(*image.size, _strips(image))
+    decoded = decode_picture(data, max_pixels=max_pixels)
+    image = decoded.image.convert("RGBA")
+    scan, maybe_blank = _scan((decoded.width, decoded.height), image.size, _strips(image))
+    return replace(scan, blank=maybe_blank and is_blank(on_white(image)), frames=decoded.frames)
 
 
-def _scan(width: int, height: int, strips: Iterator[bytes]) -> PictureScan:
-    """Hash the rows, which come in strips, each row after its filter byte 0."""
-    digest = xxh3_128(f"{width} x {height}".encode())
+def _scan(full: tuple[int, int], size: tuple[int, int], strips: Iterator[bytes]) -> tuple[PictureScan, bool]:
+    """Hash the rows, which come in strips, each row after its filter byte 0. Also: whether it may be blank.
+
+    Args:
+        full: width and height of the picture, which its hash and its scan name.
+        size: width and height of the rows, which are fewer where it is reduced.
+    """
+    width, height = size
+    digest = xxh3_128(f"{full[0]} x {full[1]}".encode())
     sums = []
     for strip in strips:
         digest.update(strip)
@@ -73,7 +93,8 @@ def _scan(width: int, height: int, strips: Iterator[bytes]) -> PictureScan:
         # 257 bytes of 255 are the most that a 16-bit sum can hold; it takes a third of the time.
         sums.append(np.add.reduce(rows[:, 1:], axis=0, dtype=np.uint16 if len(rows) <= 257 else np.uint64))
     cells = cell_sums(np.stack(sums).reshape(len(sums), width, 4))
-    return PictureScan(width, height, digest.digest(), ink_hash(cells, width, height))
+    maybe_blank = bool(np.ptp(ink_of_cells(cells, width, height)) < BLANK_CONTRAST)
+    return PictureScan(*full, digest.digest(), ink_hash(cells, width, height)), maybe_blank
 
 
 def _plain_png(data: bytes) -> tuple[int, int, bytes]:

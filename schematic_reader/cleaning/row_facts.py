@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 from schematic_reader.cleaning.picture_scan import scan_picture
 from schematic_reader.cleaning.sheet_text import SheetSymbols, is_kicad_sheet, signature, text_digest
 from schematic_reader.io.manifest import is_synthetic
-from schematic_reader.io.picture import PictureError
+from schematic_reader.io.picture import PictureError, check_shape
+from schematic_reader.io.sheet_texts import without_blobs, without_bom
 from schematic_reader.io.tables import RowGroup
 
 REASONS = (
@@ -22,15 +23,19 @@ REASONS = (
     "bad_text",  # a text is not UTF-8
     "no_name",  # without its repository a row cannot be kept out of another split
     "image_missing",  # null or no bytes
-    "too_large",  # the picture in pixels or a text in characters
+    "too_long",  # a text in characters, its embedded pictures and files left out
+    "too_large",  # the picture in pixels
     "image_corrupt",  # does not decode to its end
+    "too_small",  # a side under ``picture.MIN_SIDE``
+    "too_narrow",  # one side over ``picture.MAX_ASPECT`` times the other
+    "blank",  # a page without contrast
     "mismatch",  # the components are not those of the schematic text, where clean.mismatch says drop
     "synthetic_twin",  # drawn for training, and a near-duplicate of a row of the source
     "duplicate",  # an earlier kept row has the same schematic text, normalized, or the same pixels
 )
 """Why a row is dropped, in the order of the checks; the first that applies is counted."""
 
-_TEXTS = ("schematic", "json", "yaml", "name", "description", "type")
+TEXTS = ("schematic", "json", "yaml", "name", "description", "type")
 _LONG_TEXTS = ("schematic", "json", "yaml")
 
 
@@ -47,10 +52,12 @@ class RowFacts:
         id: see ``content_id``.
         repository: the name without outer blanks, in the case that GitHub takes for the same.
         mismatched: whether the source's list is not that of the row's own schematic text.
+        text_edited: whether a text of the clean row is not the raw row's, see ``clean_text``.
         text_digest, pixel_digest, signature: empty where there is none; see ``sheet_text`` and
             ``picture_scan``.
         perceptual_hash: 0 for a blank picture.
         width, height: in pixels.
+        frames: the frames or pages that the picture's file holds, of which the first is used.
         synthetic: whether the row was drawn for training alone.
     """
 
@@ -62,12 +69,14 @@ class RowFacts:
     id: str = ""
     repository: str = ""
     mismatched: bool = False
+    text_edited: bool = False
     text_digest: bytes = b""
     pixel_digest: bytes = b""
     signature: bytes = b""
     perceptual_hash: int = 0
     width: int = 0
     height: int = 0
+    frames: int = 1
     synthetic: bool = False
 
 
@@ -96,7 +105,7 @@ def inspect_row_group(row_group: RowGroup, limits: RowLimits) -> list[RowFacts]:
         )
         for names, has_schematic in zip(listed, texts.to_pylist(), strict=True)
     ]
-    columns = {name: table.column(name).cast(pa.binary()) for name in _TEXTS}
+    columns = {name: table.column(name).cast(pa.binary()) for name in TEXTS}
     columns["image"] = pc.struct_field(table.column("image"), "bytes")
     for index, names in enumerate(listed):
         if names:  # rows without names (over half of the real data) are dropped before their blobs are copied
@@ -113,9 +122,10 @@ def inspect_row(
         components = clean_components(listed)
         if not components:
             return replace(facts, reason="no_components")
-        texts = {name: row[name].decode("utf-8") for name in _TEXTS if row[name] is not None}
+        given = {name: row[name].decode("utf-8") for name in TEXTS if row[name] is not None}
     except UnicodeDecodeError:
         return replace(facts, reason="bad_text")
+    texts = {name: clean_text(text, name) for name, text in given.items()}
     repository = texts.get("name", "").strip().casefold()
     if not repository:
         return replace(facts, reason="no_name")
@@ -123,12 +133,15 @@ def inspect_row(
     if not image:
         return replace(facts, reason="image_missing")
     if any(len(texts.get(name, "")) > limits.max_text_chars for name in _LONG_TEXTS):
-        return replace(facts, reason="too_large")
+        return replace(facts, reason="too_long")
     try:
         scan = scan_picture(image, max_pixels=limits.max_pixels)
+        check_shape(scan.width, scan.height)
     except PictureError as error:
         return replace(facts, reason=error.reason)
-    schematic = row["schematic"] or b""
+    if scan.blank:
+        return replace(facts, reason="blank")
+    schematic = texts.get("schematic", "").encode()
     symbols = SheetSymbols(schematic) if is_kicad_sheet(schematic) else None
     mismatched = symbols is not None and not symbols.agrees(components)
     if symbols is not None and mismatched and limits.mismatch == "repair":
@@ -140,15 +153,23 @@ def inspect_row(
         components=components,
         repaired=[name.encode() for name in components] != listed,
         id=content_id(row["schematic"], image, components),
+        text_edited=texts != given,
         repository=repository,
         mismatched=mismatched,
         text_digest=text_digest(schematic),
         pixel_digest=scan.pixel_digest,
-        signature=signature(schematic, row["json"] or b"", symbols),
+        signature=signature(schematic, texts.get("json", "").encode(), symbols),
         perceptual_hash=scan.perceptual_hash,
         width=scan.width,
         height=scan.height,
+        frames=scan.frames,
     )
+
+
+def clean_text(text: str, column: str) -> str:
+    """A text of a raw row as the clean row has it: without byte-order mark, its embedded files empty."""
+    text = without_bom(text)
+    return without_blobs(text, column) if column in _LONG_TEXTS else text
 
 
 def clean_components(listed: Iterable[bytes | None]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The pictures of one split as model inputs: opened, transparency on white, shrunk to the limits."""
+"""The pictures of one split as model inputs: upright, transparency on white, shrunk to the limits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from schematic_reader.config import ImageLimits
-from schematic_reader.io.picture import fit_within, fitted_size, open_picture
+from schematic_reader.io.picture import fitted_size, open_fitted
 from schematic_reader.io.tables import Pictures
 
 
@@ -29,8 +29,8 @@ class SheetImages:
 
     def picture(self, row: dict[str, Any]) -> Image.Image:
         """The RGB picture of a message row, at most as large as the limits."""
-        image = open_picture(self.image_bytes(row))
-        return fit_within(image, max_side=self._limits.max_side, max_pixels=self._limits.max_pixels)
+        data = self.image_bytes(row)
+        return open_fitted(data, max_side=self._limits.max_side, max_pixels=self._limits.max_pixels)
 
     def image_bytes(self, row: dict[str, Any]) -> bytes:
         """The bytes of a message row's picture as the data set has them."""

@@ -32,6 +32,8 @@ def read_files(
             print(f"error: {found}", file=sys.stderr)
             failed += 1
         elif found:
+            for note in chain.from_iterable(sheet.notes for sheet in found):
+                log.warning("%s", note)
             waiting += found
         while len(waiting) >= batch_size or (found is None and waiting):
             reader = reader or load()
@@ -40,6 +42,8 @@ def read_files(
             readings += reader.read(batch)
             log.info("%d read, %.1f s a sheet", len(batch), (time.perf_counter() - start) / len(batch))
     for reading in readings:
+        if reading.empty:
+            log.warning("%s: nothing was read: the answer names no part", reading.origin)
         if reading.cut:
             log.warning("%s: answer truncated at evaluate.max_new_tokens, may be incomplete", reading.origin)
     return readings, failed

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import ImageLimits, Params
-from schematic_reader.io.picture import PictureError, fit_within, open_picture
+from schematic_reader.io.picture import (
+    PictureError,
+    check_shape,
+    decode_picture,
+    fitted_size,
+    is_blank,
+    on_white,
+    page_numbers,
+    resized,
+)
 from schematic_reader.kicad.drawing.draw import PIXELS_PER_MM
-from schematic_reader.predict.rendering import RenderScale, render, vector_format
+from schematic_reader.predict.rendering import MAX_PAGES, RenderScale, render, vector_format
+from schematic_reader.predict.text_height import MIN_TEXT, TEXT_MM, text_height
 
 MAX_BYTES = 100_000_000  # of one file; a page of a schematic has a few hundred thousand
-MIN_SIDE = 32  # pixels; a letter takes 5
 
 
 @dataclass(frozen=True)
@@ -44,58 +54,120 @@ class SheetOrigin:
 
 @dataclass(frozen=True)
 class OpenedSheet:
-    """One sheet; the picture is RGB and within the limits."""
+    """One sheet; the picture is RGB and within the limits. ``notes`` name in a line each what is not read."""
 
     origin: SheetOrigin
     picture: Image.Image
+    notes: tuple[str, ...] = ()
 
 
 def open_sheets(file: str, data: bytes, limits: SheetLimits) -> list[OpenedSheet]:
-    """The sheets of a file: one, or each page of a PDF. The format is told by content, not by name.
+    """The sheets of a file: one, or each page of a PDF or a TIFF. The format is told by content, not by name.
+
+    A blank page among others is left out, and the first sheet's ``notes`` name it.
 
     Raises:
         UserError: it is no sheet, too small or too large, damaged or encrypted; one line that names the file.
     """
+    sheets: list[OpenedSheet] = []
+    refused: list[str] = []
     try:
         if len(data) > MAX_BYTES:
             raise UserError(f"over {MAX_BYTES // 1_000_000} MB: is this a sheet?")
         kind = vector_format(data)
-        if kind is None:
-            return [OpenedSheet(SheetOrigin(file), _checked(_picture(data, limits), limits))]
-        pages = [_checked(page, limits) for page in render(kind, data, limits.scale)]
+        for page in _rendered(kind, data, limits) if kind else _decoded(data, limits):
+            origin = SheetOrigin(file, page.number)
+            try:
+                sheets.append(_checked(origin, page, limits))
+            except PictureError as error:
+                refused.append(f"{origin}: {error.reason}: {error}")
     except UserError as error:
         raise UserError(f"{file}: {error}") from None
-    if kind != "pdf":
-        return [OpenedSheet(SheetOrigin(file), page) for page in pages]
-    return [OpenedSheet(SheetOrigin(file, number), page) for number, page in enumerate(pages, start=1)]
+    if not sheets:
+        raise UserError("; ".join(refused))
+    return [replace(sheets[0], notes=(*refused, *sheets[0].notes)), *sheets[1:]]
 
 
-def _picture(data: bytes, limits: SheetLimits) -> Image.Image:
+@dataclass(frozen=True)
+class _Page:
+    """An RGB picture before it is shrunk.
+
+    Attributes:
+        number: from 1, where the file may have several.
+        width, height: at full size, in pixels.
+        text: the height of its text in pixels at full size, None where that is not known.
+        frames: of the file of which this is the first.
+    """
+
+    number: int | None
+    picture: Image.Image
+    width: int
+    height: int
+    text: float | None
+    frames: int = 1
+
+
+def _rendered(kind: str, data: bytes, limits: SheetLimits) -> Iterator[_Page]:
+    for number, (picture, pixels_per_mm) in enumerate(render(kind, data, limits.scale), start=1):
+        text = TEXT_MM * pixels_per_mm
+        yield _Page(number if kind == "pdf" else None, picture, *picture.size, text)
+
+
+def _decoded(data: bytes, limits: SheetLimits) -> Iterator[_Page]:
+    """The pages of a TIFF, or the one picture or the first frame of other formats."""
     if not data:
         raise UserError("it is empty")
     try:
-        # Photographs have their orientation in EXIF.
-        return ImageOps.exif_transpose(open_picture(data, max_pixels=limits.max_pixels))
+        pages = page_numbers(data)
+        if pages and len(pages) > MAX_PAGES:
+            raise UserError(f"the TIFF has {len(pages)} pages, at most {MAX_PAGES} are read: split it")
+        several = bool(pages and len(pages) > 1)
+        for number, frame in enumerate(pages or [0], start=1):
+            decoded = decode_picture(data, max_pixels=limits.max_pixels, frame=frame)
+            picture, size = on_white(decoded.image), (decoded.width, decoded.height)
+            frames = 1 if pages else decoded.frames
+            shrinks = _fitted(size, limits) != size
+            text = text_height(picture) * size[0] / picture.width if shrinks else None
+            yield _Page(number if several else None, picture, *size, text or None, frames)
     except PictureError as error:
         if error.reason == "too_large":
             raise UserError(
                 f"over {limits.max_pixels:,} pixels: make the picture smaller, or raise clean.max_pixels in "
                 "params.yaml"
+                if "decoded whole" not in str(error)
+                else f"{error}: save it as PNG or JPEG"
             ) from None
         raise UserError(
-            "no readable sheet: expected a complete PNG, JPEG, WebP, SVG, PDF or .kicad_sch"
+            "no readable sheet: expected a complete PNG, JPEG, WebP, GIF, BMP, TIFF, SVG, PDF or .kicad_sch"
         ) from None
 
 
-def _checked(picture: Image.Image, limits: SheetLimits) -> Image.Image:
-    """The picture within the limits."""
-    fitted = fit_within(picture, max_side=limits.image.max_side, max_pixels=limits.image.max_pixels)
-    if min(fitted.size) < MIN_SIDE:
-        raise UserError(
-            f"{picture.width} x {picture.height} pixels is too small or too narrow for a sheet: at least "
-            f"{MIN_SIDE} a side must be left when it is at most {limits.image.max_side} long"
+def _fitted(size: tuple[int, int], limits: SheetLimits) -> tuple[int, int]:
+    return fitted_size(*size, max_side=limits.image.max_side, max_pixels=limits.image.max_pixels)
+
+
+def _checked(origin: SheetOrigin, page: _Page, limits: SheetLimits) -> OpenedSheet:
+    """The page within the limits.
+
+    Raises:
+        PictureError: no model can take it: ``too_small``, ``too_narrow`` or ``blank``.
+    """
+    size = page.width, page.height
+    check_shape(*size)
+    if is_blank(page.picture):
+        raise PictureError("blank", "the page shows nothing")
+    fitted = _fitted(size, limits)
+    notes = []
+    if page.frames > 1:
+        notes.append(f"{origin}: the first of {page.frames} frames is read")
+    text = page.text and page.text * fitted[0] / page.width
+    if text and text < MIN_TEXT:
+        notes.append(
+            f"{origin}: text is some {text:.1f} pixels high at {fitted[0]} x {fitted[1]} pixels, too small "
+            f"to be read (under {MIN_TEXT:g}): cut the page into parts, or raise image.max_side for a model "
+            "trained with it"
         )
-    return fitted
+    return OpenedSheet(origin, resized(page.picture, fitted), tuple(notes))
 
 
 def render_scale(params: Params) -> RenderScale:

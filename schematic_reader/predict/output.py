@@ -12,6 +12,7 @@ from schematic_reader.io.display import ellipsized, printable
 from schematic_reader.predict.parts import Reading, bill_of_materials
 
 COLUMNS = ("part", "kind", "seen in", "confidence")
+NOTHING = "nothing read"
 _BOM = "\ufeff"  # the byte order mark by which Excel detects UTF-8
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _MAX_CELL_WIDTH = 60  # of a column of the table
@@ -59,9 +60,11 @@ def as_json(readings: Sequence[Reading], *, task: str, calibrated: bool) -> str:
 
 def as_text(readings: Sequence[Reading]) -> str:
     """The answers; where there are several, each under a line with its sheet's name."""
-    if len(readings) == 1:
-        return f"{readings[0].answer}\n"
-    return "\n".join(f"==> {_cell(str(reading.origin))} <==\n{reading.answer}\n" for reading in readings)
+    answers = [f"({NOTHING})" if reading.empty else reading.answer for reading in readings]
+    if len(answers) == 1:
+        return f"{answers[0]}\n"
+    named = zip(readings, answers, strict=True)
+    return "\n".join(f"==> {_cell(str(reading.origin))} <==\n{answer}\n" for reading, answer in named)
 
 
 def sheets(readings: Sequence[Reading]) -> list[dict[str, Any]]:
@@ -82,7 +85,8 @@ def sheets(readings: Sequence[Reading]) -> list[dict[str, Any]]:
 
 
 def _rows(readings: Sequence[Reading]) -> list[tuple[str, str, str, str]]:
-    return [
+    """A row a part, then one for each sheet on which nothing was read."""
+    rows = [
         (
             line.part,
             line.kind,
@@ -91,6 +95,7 @@ def _rows(readings: Sequence[Reading]) -> list[tuple[str, str, str, str]]:
         )
         for line in bill_of_materials(readings)
     ]
+    return rows + [("", NOTHING, str(reading.origin), "") for reading in readings if not reading.parts]
 
 
 def _rounded(confidence: float | None) -> float | None:

@@ -8,6 +8,13 @@ from dataclasses import dataclass
 from schematic_reader.predict.opened_sheet import SheetOrigin
 from schematic_reader.predict.part_kinds import part_kind
 
+_NONE = frozenset(("none", "nothing", "n/a", "no components", "no parts"))
+
+
+def is_none(name: str) -> bool:
+    """Whether a name says that there is no part: a model's way to answer for an empty sheet."""
+    return name.strip().strip(".[]()\"'`").casefold() in _NONE
+
 
 @dataclass(frozen=True)
 class Part:
@@ -32,6 +39,11 @@ class Reading:
     answer: str
     parts: tuple[Part, ...]
     cut: bool
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was read: no part, and for a structured task no text."""
+        return not self.parts and (not self.answer.strip() or is_none(self.answer))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 Files from outside can crash a renderer (a deeply nested SVG overflows resvg's stack) or keep it busy for
 hours, so each is rendered in a process of its own, with limits on time and memory:
 ``python -m schematic_reader.predict.rendering KIND SCALE``, SCALE as JSON, reads the file from standard input
-and writes each page to standard output as width, height (32 bits each, big-endian) and RGB bytes. A bad
+and writes each page to standard output as width, height (32 bits each, big-endian), pixels per mm (a float of
+64 bits) and RGB bytes. A bad
 file is one line on standard error, with exit status 1.
 """
 
@@ -45,7 +46,7 @@ _MM = {
     "cm": 10.0,
     "mm": 1.0,
 }
-_HEADER = struct.Struct(">II")
+_HEADER = struct.Struct(">IId")
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,12 @@ def vector_format(data: bytes) -> str | None:
     return None
 
 
-def render(kind: str, data: bytes, scale: RenderScale) -> list[PILImage.Image]:
-    """RGB pictures of all pages, rendered in a process of its own.
+Rendering = tuple[PILImage.Image, float]
+"""A page in RGB and its pixels per mm."""
+
+
+def render(kind: str, data: bytes, scale: RenderScale) -> list[Rendering]:
+    """All pages, rendered in a process of its own.
 
     Raises:
         UserError: the file is damaged, encrypted, has too many pages or takes too much time or memory.
@@ -104,12 +109,12 @@ def render(kind: str, data: bytes, scale: RenderScale) -> list[PILImage.Image]:
     return list(_pages(done.stdout))
 
 
-def _pages(stream: bytes) -> Iterator[PILImage.Image]:
+def _pages(stream: bytes) -> Iterator[Rendering]:
     at = 0
     while at < len(stream):
-        width, height = _HEADER.unpack_from(stream, at)
+        width, height, pixels_per_mm = _HEADER.unpack_from(stream, at)
         at += _HEADER.size
-        yield PILImage.frombytes("RGB", (width, height), stream[at : at + 3 * width * height])
+        yield PILImage.frombytes("RGB", (width, height), stream[at : at + 3 * width * height]), pixels_per_mm
         at += 3 * width * height
 
 
@@ -119,9 +124,9 @@ def main() -> None:
     kind, settings = sys.argv[1:]
     scale = RenderScale(**json.loads(settings))
     drawn = {"pdf": _render_pdf, "svg": _render_svg, "kicad": _render_kicad}[kind]
-    for picture in drawn(sys.stdin.buffer.read(), scale):
+    for picture, pixels_per_mm in drawn(sys.stdin.buffer.read(), scale):
         page = _on_white(picture, scale.canvas or picture.size)
-        sys.stdout.buffer.write(_HEADER.pack(*page.size) + page.tobytes())
+        sys.stdout.buffer.write(_HEADER.pack(*page.size, pixels_per_mm) + page.tobytes())
 
 
 def _size(width: float, height: float, scale: RenderScale) -> tuple[int, int]:
@@ -151,7 +156,7 @@ def _on_white(picture: PILImage.Image, size: tuple[int, int]) -> PILImage.Image:
     return paper
 
 
-def _render_pdf(data: bytes, scale: RenderScale) -> Iterator[PILImage.Image]:
+def _render_pdf(data: bytes, scale: RenderScale) -> Iterator[Rendering]:
     import pypdfium2
 
     try:
@@ -171,22 +176,24 @@ def _render_pdf(data: bytes, scale: RenderScale) -> Iterator[PILImage.Image]:
             width, height = page.get_size()  # points
             size = _size(width * _MM_PER_POINT, height * _MM_PER_POINT, scale)
             drawn = page.render(scale=size[0] / width, rev_byteorder=True).to_pil()
-            yield _on_white(drawn, size)  # PDFium rounds up
+            yield _on_white(drawn, size), size[0] / (width * _MM_PER_POINT)  # PDFium rounds up
         except pypdfium2.PdfiumError:
             raise UserError(f"page {number + 1} of the PDF is damaged: export it again") from None
 
 
-def _render_svg(data: bytes, scale: RenderScale) -> Iterator[PILImage.Image]:
+def _render_svg(data: bytes, scale: RenderScale) -> Iterator[Rendering]:
     import resvg_py
 
-    width, height = _size(*_svg_size(data), scale)
+    paper = _svg_size(data)
+    width, height = _size(*paper, scale)
     try:
         png = resvg_py.svg_to_bytes(
             svg_string=data.decode("utf-8-sig"), width=width, height=height, background="white", dpi=96
         )
     except ValueError as error:  # UnicodeDecodeError too
         raise UserError(f"the SVG is damaged ({error}): export it again") from None
-    yield _on_white(PILImage.open(io.BytesIO(png)), (width, height))  # resvg keeps the ratio of the SVG's own
+    drawn = PILImage.open(io.BytesIO(png))  # resvg keeps the ratio of the SVG's own
+    yield _on_white(drawn, (width, height)), width / paper[0]
 
 
 def _svg_size(data: bytes) -> tuple[float, float]:
@@ -228,7 +235,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _render_kicad(data: bytes, scale: RenderScale) -> Iterator[PILImage.Image]:
+def _render_kicad(data: bytes, scale: RenderScale) -> Iterator[Rendering]:
     from schematic_reader.kicad.drawing.draw import draw_sheet
     from schematic_reader.kicad.nodes import KicadError
     from schematic_reader.kicad.reader import read_sheet
@@ -242,7 +249,8 @@ def _render_kicad(data: bytes, scale: RenderScale) -> Iterator[PILImage.Image]:
     width, height = scale.canvas or _size(*sheet.size, scale)
     # On small paper the frame's title block would cover the circuit.
     sheet = replace(sheet, frame=sheet.frame and sheet.size[0] >= _MIN_FRAMED_WIDTH)
-    yield draw_sheet(sheet, width=width, height=height)
+    pixels_per_mm = min(width / sheet.size[0], height / sheet.size[1])
+    yield draw_sheet(sheet, width=width, height=height), pixels_per_mm
 
 
 if __name__ == "__main__":

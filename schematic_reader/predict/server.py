@@ -171,13 +171,16 @@ async def _upload(request: web.Request) -> list[tuple[str, bytes]]:
 
 def read_upload(reader: SheetReader, limits: SheetLimits, files: list[tuple[str, bytes]]) -> dict[str, Any]:
     """``task``, ``calibrated`` and ``sheets`` as in the JSON output, the latter with the ``picture`` that the
-    model saw; ``errors``, a line each; ``csv``, null where no part was read.
+    model saw; ``errors``, a line for each file or page not read; ``csv``, null where no part was read.
     """
     opened: list[OpenedSheet] = []
     errors: list[str] = []
+    notes: list[str] = []
     for name, data in files:
         try:
-            opened += open_sheets(name, data, limits)
+            sheets_of_file = open_sheets(name, data, limits)
+            opened += sheets_of_file
+            notes += [note for sheet in sheets_of_file for note in sheet.notes]
         except UserError as error:
             errors.append(str(error))
     readings: list[Reading] = reader.read(opened) if opened else []
@@ -189,7 +192,7 @@ def read_upload(reader: SheetReader, limits: SheetLimits, files: list[tuple[str,
         "task": reader.task,
         "calibrated": reader.calibrated,
         "sheets": found,
-        "errors": errors,
+        "errors": errors + notes,
         "csv": as_csv(readings) if any(reading.parts for reading in readings) else None,
     }
 

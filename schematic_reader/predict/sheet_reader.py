@@ -9,7 +9,7 @@ from PIL import Image as PILImage
 
 from schematic_reader.config import Messages
 from schematic_reader.predict.opened_sheet import OpenedSheet
-from schematic_reader.predict.parts import Part, Reading
+from schematic_reader.predict.parts import Part, Reading, is_none
 from schematic_reader.scoring.confidence import Calibration, item_confidences
 from schematic_reader.tasks.contract import ModelAnswer, Task
 from schematic_reader.tasks.messages import chat
@@ -73,7 +73,11 @@ class SheetReader:
         if self._task.name == "components":
             raw = item_confidences(self._task, answer.text, answer.ends, answer.probabilities)
             items = self._task.parse(answer.text).items
-            parts = tuple(Part(self._task.name_of(item), self._confidence(raw.get(item))) for item in items)
+            parts = tuple(
+                Part(name, self._confidence(raw.get(item)))
+                for item in items
+                if not is_none(name := self._task.name_of(item))
+            )
         return Reading(sheet.origin, answer.text, parts, answer.finish == "length")
 
     def _confidence(self, raw: float | None) -> float | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from schematic_reader.io.sheet_texts import MAX_TEXT_CHARS
 from schematic_reader.kicad.sexpr import SexprError, Symbol, dump, parse
 from schematic_reader.tasks.description import Description, DescriptionTask, Entry, number, symbol
-from schematic_reader.tasks.untrusted import MAX_CHARS, MAX_DEPTH, UnreadableError
+from schematic_reader.tasks.untrusted import MAX_DEPTH, UnreadableError
 
 _COMPACT = (
     "Describe this schematic sheet as a KiCad S-expression without coordinates: (kicad_sch ...) with a "
@@ -32,7 +33,7 @@ def read(text: str) -> Description:
     Raises UnreadableError ``syntax``, ``too_deep`` or, where it is no ``kicad_sch`` list, ``shape``.
     """
     try:
-        root = parse(text, max_depth=MAX_DEPTH, max_chars=MAX_CHARS)
+        root = parse(text, max_depth=MAX_DEPTH, max_chars=MAX_TEXT_CHARS)
     except SexprError as error:
         raise UnreadableError("too_deep" if "nested deeper" in str(error) else "syntax") from None
     if not root or root[0] != "kicad_sch":

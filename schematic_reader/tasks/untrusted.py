@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-MAX_CHARS = 2_000_000
-"""Longest text that is parsed. The longest of the mini set's 260 sheets has 695,561 characters."""
+from schematic_reader.io.sheet_texts import MAX_TEXT_CHARS
 
 MAX_DEPTH = 64
 """Deepest nesting that is parsed. The data set's own JSON and KiCad texts stay under 16."""
@@ -24,7 +23,7 @@ class UnreadableError(ValueError):
 
 def check_text(text: str) -> None:
     """Raises UnreadableError for text that is too long, blank or not storable as UTF-8 without NUL."""
-    if len(text) > MAX_CHARS:
+    if len(text) > MAX_TEXT_CHARS:
         raise UnreadableError("too_long")
     check_characters(text)
     if not text.strip():

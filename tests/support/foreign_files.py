@@ -46,6 +46,13 @@ def picture(kind: str = "PNG", size: tuple[int, int] = (120, 90)) -> bytes:
     return out.getvalue()
 
 
+def blank(kind: str = "PNG") -> bytes:
+    """A white page."""
+    out = io.BytesIO()
+    Image.new("RGB", (120, 90), "white").save(out, kind)
+    return out.getvalue()
+
+
 def entity_bomb() -> bytes:
     entities = "".join(f'<!ENTITY {chr(98 + i)} "{f"&{chr(97 + i)};" * 10}">' for i in range(9))
     document_type = f'<!DOCTYPE svg [<!ENTITY a "aaaaaaaaaa">{entities}]>'
@@ -55,11 +62,13 @@ def entity_bomb() -> bytes:
 BAD = {
     "text.png": (b"not a picture\n", "no readable sheet"),
     "empty.png": (b"", "it is empty"),
-    "one.png": (picture(size=(1, 1)), "1 x 1 pixels is too small"),
-    "narrow.png": (picture(size=(2000, 33)), "2000 x 33 pixels is too small or too narrow"),
+    "one.png": (picture(size=(1, 1)), "too_small: 1 x 1 pixels"),
+    "narrow.png": (picture(size=(3000, 29)), "too_narrow: 3000 x 29 pixels"),
+    "blank.png": (blank(), "blank: the page shows nothing"),
     "half.jpg": (picture("JPEG")[:400], "no readable sheet"),
-    "large.png": (bomb(9_000, 9_000), "over 50,000,000 pixels"),
-    "huge.png": (bomb(20_000, 20_000), "over 50,000,000 pixels"),
+    "large.png": (bomb(13_000, 13_000), "over 150,000,000 pixels"),
+    "huge.png": (bomb(20_000, 20_000), "over 150,000,000 pixels"),
+    "cut.png": (bomb(9_000, 9_000), "no readable sheet"),
     "locked.pdf": (pdf(locked=True), "the PDF is encrypted"),
     "half.pdf": (pdf()[:120], "the PDF is damaged"),
     "book.pdf": (pdf(pages=500), "the PDF has 500 pages, at most 50 are read"),

@@ -16,7 +16,7 @@ from schematic_reader.io.manifest import shard_name, synthetic_name, write_manif
 from schematic_reader.io.tables import RAW, write_rows
 
 
-def png(seed: int, size: tuple[int, int] = (24, 16), mode: str = "RGBA") -> bytes:
+def png(seed: int, size: tuple[int, int] = (40, 30), mode: str = "RGBA") -> bytes:
     """A PNG of noise that depends on ``seed``."""
     channels = len(Image.new(mode, (1, 1)).getbands())
     data = random.Random(seed).randbytes(size[0] * size[1] * channels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image, ImageColor
 
 from schematic_reader.cleaning.clean_to_parquet import clean_to_parquet
 from schematic_reader.cleaning.row_facts import REASONS, content_id
@@ -36,6 +38,15 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 GOOD = [raw_row(number) for number in range(30)]
+
+
+def page(colour: str, dot: str | None = None) -> bytes:
+    """A page of one colour, perhaps with a dot of another."""
+    image, file = Image.new("RGB", (60, 40), colour), io.BytesIO()
+    if dot:
+        image.putpixel((30, 20), ImageColor.getrgb(dot))
+    image.save(file, "PNG")
+    return file.getvalue()
 
 
 def resaved(text: str) -> str:
@@ -60,11 +71,17 @@ def resaved(text: str) -> str:
         ({"image": {"bytes": None, "path": "sheet.png"}}, "image_missing"),
         ({"image": png(99, (101, 100))}, "too_large"),
         ({"image": bomb(60_000, 60_000)}, "too_large"),
-        ({"schematic": "x" * 1001}, "too_large"),
-        ({"json": "x" * 1001}, "too_large"),
-        ({"yaml": "x" * 1001, "image": b"no picture"}, "too_large"),
+        ({"schematic": "x" * 1001}, "too_long"),
+        ({"json": "x" * 1001}, "too_long"),
+        ({"yaml": "x" * 1001, "image": b"no picture"}, "too_long"),
+        ({"schematic": "\ufeff" + GOOD[3]["schematic"]}, "duplicate"),
+        ({"name": "\ufeff "}, "no_name"),
         ({"image": b"<html>404</html>"}, "image_corrupt"),
         ({"image": png(99)[:-40]}, "image_corrupt"),
+        ({"image": png(99, (27, 90))}, "too_small"),
+        ({"image": png(99, (90, 27))}, "too_small"),
+        ({"image": page("white")}, "blank"),
+        ({"image": page("#f8f8ff")}, "blank"),
         ({"schematic": GOOD[3]["schematic"]}, "duplicate"),
         ({"schematic": resaved(GOOD[3]["schematic"])}, "duplicate"),
         ({"image": GOOD[3]["image"]}, "duplicate"),
@@ -84,6 +101,8 @@ def test_a_dropped_row_has_its_reason(tmp_path: Path, changed: dict[str, Any], r
         {"json": None, "yaml": None, "description": None, "type": None},
         {"name": "without-an-owner"},
         {"image": png(99, (100, 100))},
+        {"image": png(99, (28, 28))},
+        {"image": page("white", dot="#ddd")},
         {"schematic": "é" * 1000},
         {"components_used": GOOD[3]["components_used"]},
         {"image": png(3, mode="LA")},
@@ -94,6 +113,46 @@ def test_a_row_on_the_good_side_of_each_limit_is_kept(tmp_path: Path, changed: d
     metrics, rows = clean(write_raw(tmp_path / "raw", [[*GOOD, raw_row(77, **changed)]]))
     assert set(metrics["dropped"].values()) == {0}
     assert len(rows) == 31
+
+
+@pytest.mark.parametrize("size", [(2829, 28), (28, 2829)])
+def test_a_strip_is_too_narrow(tmp_path: Path, size: tuple[int, int]) -> None:
+    raw = write_raw(tmp_path / "raw", [[*GOOD, raw_row(77, image=png(99, size))]])
+    metrics, _ = clean(raw, replace(PARAMS, max_pixels=10**6))
+    assert metrics["dropped"] == {name: int(name == "too_narrow") for name in REASONS}
+
+
+def test_a_file_of_several_frames_is_told_in_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    frames = [Image.open(io.BytesIO(png(number, mode="L"))) for number in (98, 99)]
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
+    _, rows = clean(write_raw(tmp_path / "raw", [[*GOOD, raw_row(77, image=file.getvalue())]]))
+    assert len(rows) == 31
+    assert caplog.messages == ["1 pictures have several frames or pages: the first of each is used"]
+
+
+def test_embedded_files_and_byte_order_marks_are_left_out(tmp_path: Path) -> None:
+    blob = "iVBORw0KGgo" + "A" * 2000
+    texts = {
+        "schematic": f'(kicad_sch (version 20231120) (image (at 1 2) (data "{blob}" "{blob}")))',
+        "json": json.dumps({"images": [{"data": [blob, blob]}], "labels": []}),
+        "yaml": f"images:\n- data:\n  - {blob}\n  - {blob}\n  scale: 1\nlabels: []\n",
+        "name": "owner/other",
+        "description": "two",
+        "type": ".kicad_sch",
+    }
+    marked = {name: f"\ufeff{text}" for name, text in texts.items()}
+    metrics, rows = clean(write_raw(tmp_path / "raw", [[*GOOD, raw_row(77, **marked)]]))
+    assert metrics["rows_kept"] == 31
+    (row,) = [row for row in rows if row["name"] == "owner/other"]
+    assert row["schematic"] == "(kicad_sch (version 20231120) (image (at 1 2) (data)))"
+    assert json.loads(row["json"]) == {"images": [{"data": []}], "labels": []}
+    assert row["yaml"] == "images:\n- data: []\n  scale: 1\nlabels: []\n"
+    assert (row["description"], row["type"]) == ("two", ".kicad_sch")
+    others = [row for row in rows if row["name"] != "owner/other"]
+    assert all(row["schematic"] == GOOD[int(row["name"].split("-")[1])]["schematic"] for row in others)
 
 
 def test_two_rows_without_a_text_are_not_the_same_text(tmp_path: Path) -> None:
@@ -151,7 +210,7 @@ def test_a_clean_row_holds_what_the_raw_row_held(tmp_path: Path) -> None:
     for row in rows:
         raw = GOOD[int(row["name"].removeprefix("owner/board-"))]
         assert row["image"] == raw["image"]["bytes"]
-        assert (row["width"], row["height"]) == (24, 16)
+        assert (row["width"], row["height"]) == (40, 30)
         assert row["components"] == raw["components_used"]
         for name in ("schematic", "json", "yaml", "name", "description", "type"):
             assert row[name] == raw[name]
@@ -238,8 +297,11 @@ def test_a_hundred_and_one_parts_are_read_in_order(tmp_path: Path) -> None:
 
 def test_a_thousand_rows_of_one_repository_cannot_be_split(tmp_path: Path) -> None:
     rows = [raw_row(number, name="owner/monorepo") for number in range(1000)]
+    rows += [raw_row(1, image=None), *(raw_row(number, components_used=[]) for number in (2, 3))]
     with pytest.raises(
-        UserError, match=r"split is empty: 1 groups .*clean\.validation 0\.3 and clean\.test 0\.3"
+        UserError,
+        match=r"split is empty: 1 groups .*clean\.validation 0\.3 and clean\.test 0\.3; .*"
+        r"before, of 1003 rows were dropped: no_components 2, image_missing 1$",
     ):
         clean(write_raw(tmp_path / "raw", [rows]))
     assert not (tmp_path / "clean").exists()
@@ -254,10 +316,18 @@ def test_a_thousand_rows_of_one_repository_lie_in_one_split(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("column", ["schematic", "json", "yaml"])
-def test_a_text_of_a_hundred_megabytes_is_too_large(tmp_path: Path, column: str) -> None:
+def test_a_text_of_a_hundred_megabytes_is_too_long(tmp_path: Path, column: str) -> None:
     metrics, rows = clean(write_raw(tmp_path / "raw", [[*GOOD, raw_row(77, **{column: "x" * 10**8})]]))
-    assert metrics["dropped"] == {name: int(name == "too_large") for name in REASONS}
+    assert metrics["dropped"] == {name: int(name == "too_long") for name in REASONS}
     assert len(rows) == 30
+
+
+def test_a_limit_over_what_is_parsed_is_refused(tmp_path: Path) -> None:
+    raw = write_raw(tmp_path / "raw", [GOOD])
+    with pytest.raises(
+        UserError, match=r"clean\.max_text_chars is 5000001: texts over 5000000 .* at most that"
+    ):
+        clean(raw, replace(PARAMS, max_text_chars=5_000_001))
 
 
 def test_no_usable_row_says_why(tmp_path: Path) -> None:
@@ -353,8 +423,12 @@ def test_the_mini_set_keeps_its_260_good_rows(mini: Path, tmp_path: Path) -> Non
         "bad_text": 0,
         "no_name": 0,
         "image_missing": 8,
+        "too_long": 0,
         "too_large": 0,
         "image_corrupt": 6,
+        "too_small": 0,
+        "too_narrow": 0,
+        "blank": 0,
         "mismatch": 0,
         "synthetic_twin": 0,
         "duplicate": 8,

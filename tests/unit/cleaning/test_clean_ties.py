@@ -77,13 +77,14 @@ def test_sheets_of_one_structure_are_never_split(tmp_path: Path) -> None:
 
 
 def test_sheets_with_next_to_nothing_on_them_are_not_tied(tmp_path: Path) -> None:
-    """Ten mounting holes or a page that failed to render lie in any number of repositories."""
+    """Ten mounting holes or a page with one dot lie in any number of repositories."""
     firsts = [raw_row(number, schematic=sheet_text(0, 1, f"a{number}")) for number in range(30)]
     seconds = [raw_row(100 + number, schematic=sheet_text(0, 1, f"b{number}")) for number in range(30)]
     assert splits_of_pairs(tmp_path / "structure", firsts, seconds) < 25
     blanks = [Image.new("RGBA", (300 + number, 200), "white") for number in range(60)]
     files = [io.BytesIO() for _ in blanks]
     for blank, file in zip(blanks, files, strict=True):
+        blank.putpixel((9, 9), (0, 0, 0, 255))
         blank.save(file, "PNG")
     rows = [raw_row(number, image=file.getvalue()) for number, file in enumerate(files)]
     assert splits_of_pairs(tmp_path / "blank", rows[:30], rows[30:]) < 25

@@ -7,6 +7,7 @@ import random
 import struct
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -89,9 +90,58 @@ def test_a_plain_picture_is_read_without_pillow(pieces: int) -> None:
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "I;16"])
 def test_other_modes_are_digested_as_rgba(mode: str) -> None:
     image = Image.open(io.BytesIO(encoded(page((90, 70)).convert("L").convert(mode), "PNG")))
-    assert scan_picture(encoded(image, "PNG"), max_pixels=LIMIT) == scan_picture(
-        plain(image.convert("RGBA")), max_pixels=LIMIT
+    pixels = image.convert("RGBA")
+    if mode == "I;16":  # values of 0 to 255 in 16 bits are nearly black
+        grey = np.rint(np.asarray(image) / 257).astype(np.uint8)
+        pixels = Image.fromarray(grey).convert("RGBA")
+    assert scan_picture(encoded(image, "PNG"), max_pixels=LIMIT) == replace(
+        scan_picture(plain(pixels), max_pixels=LIMIT), blank=mode == "I;16"
     )
+
+
+def test_two_pictures_of_16_bits_are_two_pictures() -> None:
+    greys = [np.asarray(page((90, 70), seed).convert("L"), np.uint16) * 257 for seed in (1, 2)]
+    scans = [scan_picture(encoded(Image.fromarray(grey), "PNG"), max_pixels=LIMIT) for grey in greys]
+    assert scans[0].pixel_digest != scans[1].pixel_digest
+    eight = [Image.fromarray((grey // 257).astype(np.uint8)) for grey in greys]
+    assert scans == [scan_picture(encoded(grey, "PNG"), max_pixels=LIMIT) for grey in eight]
+
+
+def test_a_turned_picture_is_the_upright_one() -> None:
+    image, exif = page((90, 70)), Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    image.transpose(Image.Transpose.ROTATE_90).save(file, "PNG", exif=exif)
+    assert scan_picture(file.getvalue(), max_pixels=LIMIT) == scan_picture(plain(image), max_pixels=LIMIT)
+
+
+@pytest.mark.parametrize("kind", ["plain", "PNG"])
+@pytest.mark.parametrize(
+    ("paint", "blank"),
+    [
+        ((255, 255, 255, 255), True),
+        ((0, 0, 0, 0), True),
+        ((240, 241, 255, 255), True),  # under 16 levels from white
+        ((239, 255, 255, 255), False),
+        ((255, 255, 255, 0), True),
+        ((0, 0, 0, 255), False),
+    ],
+)
+def test_a_page_without_contrast_is_blank(kind: str, paint: tuple[int, ...], blank: bool) -> None:
+    image = Image.new("RGBA", (300, 200), "white")
+    if paint == (0, 0, 0, 0):
+        image = Image.new("RGBA", (300, 200), paint)
+    image.putpixel((150, 40), paint)
+    data = plain(image) if kind == "plain" else encoded(image, "PNG")
+    assert scan_picture(data, max_pixels=LIMIT).blank is blank
+
+
+def test_frames_are_counted_and_the_first_is_scanned() -> None:
+    pages = [page((90, 70), seed).convert("RGB") for seed in (1, 2, 3)]
+    file = io.BytesIO()
+    pages[0].save(file, "TIFF", save_all=True, append_images=pages[1:])
+    scan = scan_picture(file.getvalue(), max_pixels=LIMIT)
+    assert scan == replace(scan_picture(encoded(pages[0], "PNG"), max_pixels=LIMIT), frames=3)
 
 
 def test_one_value_changed_in_any_channel_is_another_picture() -> None:
@@ -150,7 +200,7 @@ def test_damage_is_judged_as_by_pillow() -> None:
             del damaged[rng.randrange(len(damaged)) :]
         found = verdict(bytes(damaged))
         try:
-            image = decode_picture(bytes(damaged), max_pixels=LIMIT)
+            image = decode_picture(bytes(damaged), max_pixels=LIMIT).image
         except PictureError as error:
             assert found == error.reason
             corrupt += found == "image_corrupt"
@@ -186,7 +236,7 @@ def with_checksum(change: int) -> Callable[[bytes], bytes]:
 def test_rows_that_are_not_sound_are_left_to_pillow(pack: Callable[[bytes], bytes]) -> None:
     data = plain(page((64, 48)), pack)
     try:
-        image = decode_picture(data)
+        image = decode_picture(data).image
     except PictureError as error:
         assert verdict(data) == error.reason
     else:

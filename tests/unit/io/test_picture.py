@@ -73,7 +73,8 @@ def test_pillows_own_limit_is_kept_where_none_is_given() -> None:
 
 
 def test_the_limit_itself_is_allowed() -> None:
-    assert decode_picture(png(1, (100, 100)), max_pixels=10_000).size == (100, 100)
+    decoded = decode_picture(png(1, (100, 100)), max_pixels=10_000)
+    assert (decoded.width, decoded.height) == decoded.image.size == (100, 100)
 
 
 def test_a_format_that_is_not_listed_is_corrupt() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import ImageLimits
@@ -19,7 +20,7 @@ from schematic_reader.predict.rendering import RenderScale
 from schematic_reader.synthetic.sample import make_row
 from tests.support.foreign_files import BAD, SVG, pdf, picture
 
-LIMITS = SheetLimits(ImageLimits(1024, 1_048_576), 50_000_000, RenderScale(4.0, 1024, 1_048_576))
+LIMITS = SheetLimits(ImageLimits(1024, 1_048_576), 150_000_000, RenderScale(4.0, 1024, 1_048_576))
 ON_CANVAS = SheetLimits(LIMITS.image, LIMITS.max_pixels, RenderScale(4.0, 1024, 1_048_576, (640, 448)))
 
 
@@ -42,8 +43,10 @@ def test_a_picture_keeps_its_pixels(kind: str) -> None:
 
 def test_transparency_is_white_and_a_photograph_stands_upright() -> None:
     out = io.BytesIO()
-    Image.new("RGBA", (64, 64), (0, 0, 0, 0)).save(out, "PNG")
-    assert not dark(opened(out.getvalue())).any()
+    clear = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
+    clear.putpixel((5, 7), (0, 0, 0, 255))
+    clear.save(out, "PNG")
+    assert np.argwhere(dark(opened(out.getvalue()))).tolist() == [[7, 5]]
     out, exif = io.BytesIO(), Image.Exif()
     exif[0x0112] = 6  # the camera was turned: rotate by 90 degrees clockwise
     Image.open(io.BytesIO(picture())).save(out, "JPEG", exif=exif)
@@ -89,6 +92,74 @@ def test_every_page_of_a_pdf_is_a_sheet() -> None:
         assert page.picture.size == (305, 203)
         found = dark(page.picture)
         assert found[:, :151].all() and not found[:, 154:].any()
+
+
+def pages(*images: Image.Image, kind: str = "TIFF") -> bytes:
+    out = io.BytesIO()
+    images[0].save(out, kind, save_all=True, append_images=images[1:])
+    return out.getvalue()
+
+
+def test_every_page_of_a_tiff_is_a_sheet_and_a_blank_one_is_named() -> None:
+    first, second = Image.open(io.BytesIO(picture())), Image.open(io.BytesIO(picture(size=(90, 60))))
+    sheets = open_sheets("scan.tif", pages(first, Image.new("RGB", (90, 60), "white"), second), LIMITS)
+    assert [sheet.origin for sheet in sheets] == [SheetOrigin("scan.tif", 1), SheetOrigin("scan.tif", 3)]
+    assert [sheet.picture.size for sheet in sheets] == [(120, 90), (90, 60)]
+    assert [sheet.notes for sheet in sheets] == [("scan.tif page 2: blank: the page shows nothing",), ()]
+    assert open_sheets("one.tif", pages(first), LIMITS)[0].origin == SheetOrigin("one.tif")
+    with pytest.raises(UserError, match=r"many\.tif: the TIFF has 51 pages, at most 50"):
+        open_sheets("many.tif", pages(*[first] * 51), LIMITS)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+def test_the_first_frame_of_an_animation_is_read_and_told(kind: str) -> None:
+    first = Image.open(io.BytesIO(picture()))
+    (sheet,) = open_sheets("a", pages(first, first.transpose(Image.Transpose.ROTATE_180), kind=kind), LIMITS)
+    assert sheet.notes == ("a: the first of 2 frames is read",)
+    assert dark(sheet.picture)[:29, :29].all()
+
+
+def lettered(size: tuple[int, int], letter: int) -> bytes:
+    """A page with letters so many pixels high."""
+    image = Image.new("RGB", size, "white")
+    font = ImageFont.load_default(letter / 0.73)  # the height of a capital over the font's size
+    pen = ImageDraw.Draw(image)
+    for row in range(8):
+        pen.text((size[0] // 10, size[1] * (row + 1) // 10), "NET RESET HEX", fill="black", font=font)
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def test_a_picture_whose_text_shrinks_too_far_is_named() -> None:
+    (sheet,) = open_sheets("a", lettered((4096, 3000), 12), LIMITS)
+    assert sheet.picture.size == (1024, 750)
+    (note,) = sheet.notes
+    height = re.match(
+        r"a: text is some (\d\.\d) pixels high at 1024 x 750 pixels, too small to be read", note
+    )
+    assert height and float(height[1]) == pytest.approx(12 / 4, abs=0.3)
+    assert not open_sheets("a", lettered((4096, 3000), 24), LIMITS)[0].notes
+    assert not open_sheets("a", lettered((900, 600), 3), LIMITS)[0].notes  # not shrunk: as it came
+
+
+def test_a_drawing_whose_paper_is_too_large_is_named() -> None:
+    def page(side: int) -> bytes:
+        return f'<svg {SVG} width="{side}mm" height="{side}mm"><rect width="9" height="9"/></svg>'.encode()
+
+    assert not open_sheets("a4", page(297), LIMITS)[0].notes  # 1.27 mm are 4.4 pixels
+    (note,) = open_sheets("a3", page(420), LIMITS)[0].notes
+    assert note.startswith("a3: text is some 3.1 pixels high at 1024 x 1024 pixels")
+
+
+def test_a_vendors_usual_export_is_read() -> None:
+    image = Image.new("L", (9355, 6615), 255)
+    image.paste(0, (0, 0, 2000, 2000))
+    out = io.BytesIO()
+    image.save(out, "PNG", compress_level=1)
+    found = dark(opened(out.getvalue()))
+    assert found.shape == (724, 1024)
+    assert found[:217, :217].all() and not found[221:].any()
 
 
 def test_a_generated_sheet_becomes_the_picture_that_training_shows() -> None:

@@ -15,7 +15,7 @@ from schematic_reader.kicad.reader import read_sheet
 from schematic_reader.predict.opened_sheet import SheetOrigin
 from schematic_reader.predict.output import as_csv, as_json, as_table, as_text
 from schematic_reader.predict.part_kinds import part_kind
-from schematic_reader.predict.parts import Part, Reading, bill_of_materials
+from schematic_reader.predict.parts import Part, Reading, bill_of_materials, is_none
 from tests.support.paths import shared_folder
 
 
@@ -88,8 +88,23 @@ def test_one_answer_stands_alone_and_several_under_their_names() -> None:
     assert as_text(TWO) == "==> a.png <==\nR_Small, GND, +3V3\n\n==> b.pdf page 2 <==\nR_Small, LM358\n"
 
 
-def test_nothing_read_is_no_line() -> None:
-    assert bill_of_materials([reading("a.png")]) == []
+def test_nothing_read_is_a_row_in_every_format() -> None:
+    both = [*TWO, reading("=c.png")]
+    assert bill_of_materials(both[2:]) == []
+    assert list(csv.reader(io.StringIO(as_csv(both))))[-1] == ["", "nothing read", "'=c.png", ""]
+    assert as_table(both).splitlines()[-1].split() == ["nothing", "read", "=c.png"]
+    assert json.loads(as_json(both, task="components", calibrated=True))["sheets"][2]["parts"] == []
+    assert as_text(both[2:]) == "(nothing read)\n"
+    assert as_text(both).endswith("\n==> =c.png <==\n(nothing read)\n")
+
+
+@pytest.mark.parametrize(
+    ("answer", "none"),
+    [("none", True), ("None.", True), (" [none] ", True), ("N/A", True), ("", False), ("NONE_1", False)],
+)
+def test_none_is_no_part(answer: str, none: bool) -> None:
+    assert is_none(answer) is none
+    assert Reading(SheetOrigin("a"), answer, (), cut=False).empty is (none or not answer)
 
 
 @pytest.mark.parametrize(
