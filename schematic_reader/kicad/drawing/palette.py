@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import IntEnum
 from functools import lru_cache
 
@@ -68,6 +69,7 @@ _INKS_ON_BODY = (Ink.SYMBOL, Ink.PIN_NUMBER, Ink.FIELD, Ink.TEXT, Ink.NOTE, Ink.
 _STEPS_ON_PAPER = 15
 _STEPS_ON_BODY = 8
 _CELL_BITS = 5
+_PARTS = math.lcm(4, _STEPS_ON_PAPER, _STEPS_ON_BODY)  # every share of an ink is a whole number of them
 
 
 def _mix(a: Color, b: Color, part: int, whole: int) -> Color:
@@ -79,19 +81,31 @@ def _mix(a: Color, b: Color, part: int, whole: int) -> Color:
 
 
 @lru_cache(maxsize=1)
-def palette() -> tuple[Color, ...]:
-    """At most 256 colours, no two in one cell: ramps from the paper and from body fill to each ink."""
+def _entries() -> dict[Color, tuple[Color, float, Color | None]]:
+    """Each colour of the palette in its order, with the ground, the share and the ink that it is mixed of."""
     body = COLORS[Ink.BODY]
     on_paper = dict.fromkeys(color for color in COLORS.values() if color != body)
     on_body = [COLORS[ink] for ink in _INKS_ON_BODY]
-    colors = [PAPER, *on_paper, body]
-    colors += [_mix(PAPER, body, i, 4) for i in (1, 2, 3)]
+    mixed: list[tuple[Color, float, Color | None]] = [(PAPER, 0.0, None)]
+    mixed += [(PAPER, 1.0, color) for color in on_paper]
+    mixed += [(PAPER, i / 4, body) for i in (4, 1, 2, 3)]
     for ground, inks, steps in ((PAPER, on_paper, _STEPS_ON_PAPER), (body, on_body, _STEPS_ON_BODY)):
-        colors += [_mix(ground, color, i, steps) for color in inks for i in range(1, steps)]
-    cells: dict[int, Color] = {}
-    for color in colors:
-        cells.setdefault(int(cell(np.array(color, dtype=np.uint8))), color)
-    return tuple(cells.values())
+        mixed += [(ground, i / steps, color) for color in inks for i in range(1, steps)]
+    cells: dict[int, tuple[Color, tuple[Color, float, Color | None]]] = {}
+    for ground, share, ink in mixed:
+        color = ground if ink is None else _mix(ground, ink, round(share * _PARTS), _PARTS)
+        cells.setdefault(int(cell(np.array(color, dtype=np.uint8))), (color, (ground, share, ink)))
+    return dict(cells.values())
+
+
+def palette() -> tuple[Color, ...]:
+    """At most 256 colours, no two in one cell: ramps from the paper and from body fill to each ink."""
+    return tuple(_entries())
+
+
+def mixtures() -> tuple[tuple[Color, float, Color | None], ...]:
+    """Ground, share of the ink, and ink of each colour of the palette, in its order; no ink: ground alone."""
+    return tuple(_entries().values())
 
 
 @lru_cache(maxsize=1)
