@@ -12,7 +12,9 @@ computes exactly what a chat of that question would.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -45,12 +47,8 @@ class Grid:
     def tokens(self) -> int:
         return self.rows * self.columns // MERGE**2
 
-    @property
-    def thw(self) -> torch.Tensor:
-        return torch.tensor([[1, self.rows, self.columns]])
 
-
-class Reader(nn.Module):
+class FixedSizeModel(nn.Module):
     """Vision tower and language model over pictures of one size and a row of slots.
 
     Args:
@@ -61,19 +59,19 @@ class Reader(nn.Module):
     """
 
     prefix: torch.Tensor
-    taps: torch.Tensor
-    tap_weights: torch.Tensor
-    vision_cos: torch.Tensor
+    taps: torch.Tensor  # (patches, 4)
+    tap_weights: torch.Tensor  # (patches, 4)
+    vision_cos: torch.Tensor  # (patches, head_dim)
     vision_sin: torch.Tensor
-    cos: torch.Tensor
+    cos: torch.Tensor  # (1, tokens, head_dim)
     sin: torch.Tensor
-    mask: torch.Tensor
+    mask: torch.Tensor  # (1, 1, tokens, tokens): what each token sees
 
     def __init__(
         self, model: Qwen3VLForConditionalGeneration, grid: Grid, prefix: torch.Tensor, slots: tuple[int, ...]
     ) -> None:
         super().__init__()
-        self.model = model
+        self.model: Any = model
         self.grid = grid
         visual, language = model.model.visual, model.model.language_model
         places = torch.nonzero(prefix == IMAGE).flatten()
@@ -93,12 +91,16 @@ class Reader(nn.Module):
         self.register_buffer("vision_cos", torch.cat([angle, angle], -1).cos(), persistent=False)
         self.register_buffer("vision_sin", torch.cat([angle, angle], -1).sin(), persistent=False)
 
-        positions, mask = _layout(prefix, grid, self.first, slots)
+        positions, owner = _layout(prefix, grid, self.first, slots)
         with torch.no_grad():
             cos, sin = language.rotary_emb(torch.zeros(1), positions[:, None].to(language.device))
-        self.register_buffer("cos", cos.cpu(), persistent=False)  # (1, tokens, head_dim)
+        self.register_buffer("cos", cos.cpu(), persistent=False)
         self.register_buffer("sin", sin.cpu(), persistent=False)
+        order = torch.arange(len(owner))
+        seen = (owner[None] == 0) | (owner[:, None] == owner[None])
+        mask = seen & (order[:, None] >= order[None])
         self.register_buffer("mask", mask[None, None], persistent=False)
+        self._compile = False
 
     def see(self, pictures: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Merged tokens and deepstack features, each ``(batch, grid.tokens, width)``.
@@ -107,6 +109,7 @@ class Reader(nn.Module):
             pictures: normalised to -1..1, ``(batch, height, width, 3)``.
         """
         visual = self.model.model.visual
+        vision_block = self._maybe_compiled(_vision_block)
         batch = len(pictures)
         rows, columns = self.grid.rows // MERGE, self.grid.columns // MERGE
         # The order of the processor: blocks of merged patches, then patches in a block, then channel, y, x.
@@ -118,8 +121,7 @@ class Reader(nn.Module):
         x = x + (visual.pos_embed(self.taps) * self.tap_weights[..., None]).sum(1).to(x.dtype)
         deep = []
         for index, block in enumerate(visual.blocks):
-            x = x + self._vision_attention(block.attn, block.norm1(x))
-            x = x + block.mlp(block.norm2(x))
+            x = vision_block(block, x, self.vision_cos, self.vision_sin)
             if index in visual.deepstack_visual_indexes:
                 merger = visual.deepstack_merger_list[visual.deepstack_visual_indexes.index(index)]
                 deep.append(merger(x).view(batch, self.grid.tokens, -1))
@@ -128,13 +130,13 @@ class Reader(nn.Module):
     def answer(self, seen: torch.Tensor, deep: list[torch.Tensor], ids: torch.Tensor) -> torch.Tensor:
         """Hidden states of the slots, ``(batch, sum of slots, width)``, for slot tokens ``ids``."""
         language = self.model.model.language_model
+        text_layer = self._maybe_compiled(_text_layer)
         before = language.embed_tokens(self.prefix).to(seen.dtype).expand(len(ids), -1, -1)
         after = language.embed_tokens(ids).to(seen.dtype)
         x = torch.cat([before[:, : self.first], seen, before[:, self.image.stop :], after], 1)
         cos, sin = self.cos.to(x.dtype), self.sin.to(x.dtype)
         for index, layer in enumerate(language.layers):
-            x = x + self._attention(layer.self_attn, layer.input_layernorm(x), cos, sin)
-            x = x + layer.mlp(layer.post_attention_layernorm(x))
+            x = text_layer(layer, x, cos, sin, self.mask)
             if index < len(deep):
                 stop = x.shape[1] - self.image.stop
                 x = x + functional.pad(deep[index], (0, 0, self.first, stop))
@@ -143,27 +145,48 @@ class Reader(nn.Module):
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         return self.model.lm_head(hidden)
 
-    def _vision_attention(self, attention: Any, x: torch.Tensor) -> torch.Tensor:
-        batch, count, _ = x.shape
-        qkv = attention.qkv(x).view(batch, count, 3, attention.num_heads, attention.head_dim)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        q, k = (_rotate(t, self.vision_cos, self.vision_sin) for t in (q, k))
-        y = functional.scaled_dot_product_attention(q, k, v)
-        return attention.proj(y.transpose(1, 2).reshape(batch, count, -1))
+    def compile(self) -> None:
+        """Compile one block of each tower for training; all blocks share what is compiled."""
+        self._compile = True
 
-    def _attention(
-        self, attention: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
-    ) -> torch.Tensor:
-        batch, count, _ = x.shape
-        shape = (batch, count, -1, attention.head_dim)
-        q = attention.q_norm(attention.q_proj(x).view(shape)).transpose(1, 2)
-        k = attention.k_norm(attention.k_proj(x).view(shape)).transpose(1, 2)
-        v = attention.v_proj(x).view(shape).transpose(1, 2)
-        q, k = _rotate(q, cos, sin).to(v.dtype), _rotate(k, cos, sin).to(v.dtype)
-        groups = attention.num_key_value_groups
-        k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
-        y = functional.scaled_dot_product_attention(q, k, v, attn_mask=self.mask)
-        return attention.o_proj(y.transpose(1, 2).reshape(batch, count, -1))
+    def _maybe_compiled(self, function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+        return _compiled(function) if self._compile and torch.is_grad_enabled() else function
+
+
+def _vision_block(block: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """A block of the vision tower on ``(batch, patches, width)``."""
+    attention = block.attn
+    batch, count, _ = x.shape
+    qkv = attention.qkv(block.norm1(x)).view(batch, count, 3, attention.num_heads, attention.head_dim)
+    q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (batch, heads, patches, head_dim) each
+    q, k = (_rotate(t, cos, sin) for t in (q, k))
+    y = functional.scaled_dot_product_attention(q, k, v)
+    x = x + attention.proj(y.transpose(1, 2).reshape(batch, count, -1))
+    return x + block.mlp(block.norm2(x))
+
+
+def _text_layer(
+    layer: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, mask: torch.Tensor
+) -> torch.Tensor:
+    """A layer of the language model on ``(batch, tokens, width)``."""
+    attention, normed = layer.self_attn, layer.input_layernorm(x)
+    batch, count, _ = x.shape
+    shape = (batch, count, -1, attention.head_dim)
+    q = attention.q_norm(attention.q_proj(normed).view(shape)).transpose(1, 2)
+    k = attention.k_norm(attention.k_proj(normed).view(shape)).transpose(1, 2)
+    v = attention.v_proj(normed).view(shape).transpose(1, 2)
+    q, k = _rotate(q, cos, sin).to(v.dtype), _rotate(k, cos, sin).to(v.dtype)
+    groups = attention.num_key_value_groups
+    k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
+    y = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    x = x + attention.o_proj(y.transpose(1, 2).reshape(batch, count, -1))
+    return x + layer.mlp(layer.post_attention_layernorm(x))
+
+
+@cache
+def _compiled(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """Compiled once, when it is first needed, for all models and layers."""
+    return torch.compile(function, dynamic=False)
 
 
 def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
@@ -197,7 +220,7 @@ def _interpolation(
 def _layout(
     prefix: torch.Tensor, grid: Grid, first: int, slots: tuple[int, ...]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Positions ``(3, tokens)`` of prefix and slots, and what sees what, bool ``(tokens, tokens)``."""
+    """Positions ``(3, tokens)`` of prefix and slots, and the slot of each token, 0 for the prefix."""
     rows, columns = grid.rows // MERGE, grid.columns // MERGE
     text = torch.arange(first).expand(3, -1)
     row = torch.arange(rows).repeat_interleave(columns)
@@ -207,7 +230,5 @@ def _layout(
     tail = len(prefix) - first - grid.tokens
     parts = [text, image, torch.arange(start, start + tail).expand(3, -1)]
     parts += [torch.arange(start + tail, start + tail + length).expand(3, -1) for length in slots]
-    owner = torch.cat([torch.zeros(len(prefix)), *(torch.full((n,), i + 1.0) for i, n in enumerate(slots))])
-    place = torch.arange(len(owner))
-    causal = place[:, None] >= place[None]
-    return torch.cat(parts, 1), causal & ((owner[None] == 0) | (owner[:, None] == owner[None]))
+    owner = [torch.full((n,), i + 1) for i, n in enumerate(slots)]
+    return torch.cat(parts, 1), torch.cat([torch.zeros(len(prefix), dtype=torch.int64), *owner])

@@ -1,4 +1,4 @@
-"""What pre-training asks about a sheet: what is printed on it and what is drawn, and where.
+"""What pre-training asks about a picture: what is printed on it and what is drawn, and where.
 
 Nothing here asks in the way of the project's own tasks, and no answer uses the names of symbols in KiCad's
 libraries (unless they are printed on the sheet).
@@ -11,12 +11,19 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pretraining.kinds import kind_of
-from schematic_reader.kicad.drawing.layout import Box, SheetLayout
+from pretraining import formats
+from pretraining.scene import Symbol, Text, View
+from pretraining.tokens import position
 from schematic_reader.kicad.drawing.palette import Ink
-from schematic_reader.kicad.model import Sheet
 
-_ROW = 32  # px: texts whose middles lie in one band of this height are one line of the reading order
+# Ranges of characters that share their first bytes.
+_SCRIPTS = (
+    *((0xA0, 0x250), (0x370, 0x530), (0x600, 0x7C0), (0x900, 0xE80), (0x2000, 0x2C00), (0x3040, 0x9FB0)),
+    *((0xA000, 0xD7FF), (0xF900, 0xFFF0), (0x10000, 0x1FBFF), (0x20000, 0x10FFFF)),
+)
+# Heights in mm of the bands in which a picture is read, from its upper edge on: lines of text, and rows of
+# symbols (an inch, ten steps of KiCad's usual grid).
+_LINE, _BAND = 3.81, 25.4
 _LABELS = {Ink.LABEL, Ink.GLOBAL_LABEL, Ink.HIERARCHICAL_LABEL, Ink.SHEET_LABEL}
 # Kinds whose printed value says what the part is; that of the others is a quantity or a free name.
 _PLAIN = (
@@ -24,91 +31,10 @@ _PLAIN = (
     *("header", "socket", "strip", "terminal", "thermistor", "battery", "button", "toggle", "point", "flag"),
     *("hole", "mark", "bridge", "link"),
 )
-# Words in the kinds of each group, in the order in which grouped lists name them.
-_GROUPS = (
-    ("plug", "header", "socket", "strip", "terminal", "jack", "point"),
-    ("resistor", "capacitor", "inductor", "potentiometer", "trimmer", "crystal", "fuse", "bead", "varistor"),
-    ("diode", "transistor", "mosfet", "rectifier", "amplifier", "chip", "optocoupler"),
-    ("button", "toggle", "encoder", "relay", "bridge", "link"),
-    ("supply", "ground", "earth", "flag"),
-)
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """A text that can be seen."""
-
-    text: str
-    x: float  # px, middle
-    y: float
-    ink: Ink
-
-
-@dataclass(frozen=True, slots=True)
-class Symbol:
-    """A symbol that can be seen."""
-
-    kind: str
-    reference: str  # as printed, or ""
-    value: str  # as printed, or ""
-    x: float  # px, middle of the body
-    y: float
-    body: Box
-
-    @property
-    def thing(self) -> str:
-        """The kind, with the printed value where that says which part it is."""
-        if not self.value or any(word in self.kind for word in _PLAIN):
-            return self.kind
-        return f"{self.kind} {self.value}"
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A sheet as it is asked about; both lists in reading order."""
-
-    width: int
-    height: int
-    texts: tuple[Text, ...]
-    symbols: tuple[Symbol, ...]
-
-
-def view(sheet: Sheet, layout: SheetLayout) -> View:
-    """What can be seen inside the picture."""
-    inside = [
-        (i, Text(t.text, (t.box[0] + t.box[2]) / 2, (t.box[1] + t.box[3]) / 2, t.ink))
-        for i, t in enumerate(layout.texts)
-    ]
-    inside = [(i, t) for i, t in inside if 0 <= t.x < layout.width and 0 <= t.y < layout.height]
-    printed: dict[int, list[str]] = {}
-    for i, text in inside:
-        printed.setdefault(layout.texts[i].symbol, []).append(text.text)
-    symbols = []
-    for number, drawn in enumerate(layout.symbols):
-        x, y = (drawn.body[0] + drawn.body[2]) / 2, (drawn.body[1] + drawn.body[3]) / 2
-        placed = drawn.symbol
-        library = sheet.lib_symbols.get(placed.lib_name or placed.lib_id)
-        if library is None or not (0 <= x < layout.width and 0 <= y < layout.height):
-            continue
-        seen = printed.get(number, [])
-        reference = next((t for t in seen if t.startswith(placed.reference)), "") if placed.reference else ""
-        value = placed.value if placed.value in seen else ""
-        prefix = placed.reference.rstrip("?0123456789")
-        symbols.append(Symbol(kind_of(library, prefix), reference, value, x, y, drawn.body))
-    return View(
-        layout.width,
-        layout.height,
-        tuple(sorted((t for _, t in inside), key=_order)),
-        tuple(sorted(symbols, key=_order)),
-    )
-
-
-def _order(item: Text | Symbol) -> tuple[int, float, float]:
-    return int(item.y) // _ROW, item.x, item.y
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Question:
     """``name`` is the question's kind, one of ``NAMES``."""
 
     name: str
@@ -116,9 +42,28 @@ class Asked:
     answer: str
 
 
-def _place(view: View, x: float, y: float) -> str:
-    """A place in percent of width and height."""
-    return f"{int(100 * x / view.width)} {int(100 * y / view.height)}"
+def _thing(symbol: Symbol) -> str:
+    """The kind, with the printed value where that says which part it is."""
+    if not symbol.value or any(word in symbol.kind for word in _PLAIN):
+        return symbol.kind
+    return f"{symbol.kind} {symbol.value}"
+
+
+def _texts(view: View, *, numbers: bool = False) -> list[Text]:
+    """Texts line by line, pin numbers only if asked for."""
+    chosen = [t for t in view.texts if numbers or t.ink != Ink.PIN_NUMBER]
+    return sorted(chosen, key=lambda t: (int(t.y / view.scale / _LINE), t.x, t.y))
+
+
+def _symbols(view: View) -> list[Symbol]:
+    """Symbols band by band, each from left to right."""
+    return sorted(
+        view.symbols, key=lambda s: (int(s.anchor[1] / view.scale // _BAND), s.anchor[0], s.anchor[1])
+    )
+
+
+def _at(view: View, x: float, y: float) -> str:
+    return position(x / view.width, y / view.height)
 
 
 def _joined(items: list[str]) -> str:
@@ -133,21 +78,17 @@ def _once(items: list[str], *, ordered: bool) -> list[str]:
 
 
 def _transcribe(view: View, rng: random.Random) -> tuple[str, str]:
-    if rng.random() < 0.6:
-        texts = [t for t in view.texts if t.ink != Ink.PIN_NUMBER]
-        where = rng.choice(["on this sheet", "in the picture", "of the drawing"]) + " other than pin numbers"
-    else:
-        first = rng.randrange(0, 8)
-        last = rng.randrange(first + 1, 10)
-        low, high = view.height * first / 10, view.height * last / 10
-        texts = [t for t in view.texts if low <= t.y < high]
-        where = f"between {first * 10} and {last * 10} percent of the height"
+    numbers = rng.random() < 0.15
+    where = rng.choice(["in the picture", "on this sheet"])
+    if not numbers:
+        where += ", without pin numbers"
     asked = rng.choice(["Transcribe all text", "Read all text", "Write down every text"])
-    return f"{asked} {where} in reading order.", "\n".join(t.text for t in texts) or "none"
+    lines = [t.text for t in _texts(view, numbers=numbers)]
+    return f"{asked} {where}, in reading order.", "\n".join(lines) or "none"
 
 
 def _table(view: View, rng: random.Random) -> tuple[str, str]:
-    rows = [" ".join(filter(None, (s.reference, s.kind, s.value))) for s in view.symbols]
+    rows = [" ".join(filter(None, (s.reference, s.kind, s.value))) for s in _symbols(view)]
     asked = rng.choice(
         [
             "List every symbol in reading order with its reference, its kind and its value.",
@@ -157,7 +98,20 @@ def _table(view: View, rng: random.Random) -> tuple[str, str]:
     return asked, "\n".join(rows) or "none"
 
 
+def _structured(view: View, rng: random.Random) -> tuple[str, str]:
+    rows = [(s.reference, s.kind, s.value) for s in _symbols(view)]
+    return formats.ask(rows, rng)
+
+
 # Lists.
+
+
+def _things(view: View, rng: random.Random) -> tuple[str, str]:
+    ordered = rng.random() < 0.6
+    asked = rng.choice(["What is on this sheet", "Which different parts are on the sheet", "Name the parts"])
+    how = "in alphabetical order" if ordered else "in reading order"
+    answer = _joined(_once([_thing(s) for s in _symbols(view)], ordered=ordered))
+    return f"{asked}, with what is printed beside those that need it, {how}?", answer
 
 
 def _kinds(view: View, rng: random.Random) -> tuple[str, str]:
@@ -166,34 +120,7 @@ def _kinds(view: View, rng: random.Random) -> tuple[str, str]:
         ["What kinds of symbols are drawn", "List the kinds of symbols", "Which kinds of parts are there"]
     )
     how = "in alphabetical order" if ordered else "in reading order"
-    return f"{asked}, each once, {how}?", _joined(_once([s.kind for s in view.symbols], ordered=ordered))
-
-
-def _things(view: View, rng: random.Random) -> tuple[str, str]:
-    ordered = rng.random() < 0.6
-    asked = rng.choice(["What is on this sheet", "Which different parts are on the sheet", "Name the parts"])
-    how = "in alphabetical order" if ordered else "in reading order"
-    answer = _joined(_once([s.thing for s in view.symbols], ordered=ordered))
-    return f"{asked}, with what is printed beside those that need it, {how}?", answer
-
-
-def _backwards(view: View, rng: random.Random) -> tuple[str, str]:
-    things = sorted({s.thing for s in view.symbols}, key=lambda thing: thing.split()[::-1])
-    asked = rng.choice(["What is on this sheet", "Name the parts"])
-    return f"{asked}, sorted by the last word?", _joined(things)
-
-
-def _grouped(view: View, rng: random.Random) -> tuple[str, str]:
-    def rank(thing: str) -> int:
-        return next(
-            (i for i, words in enumerate(_GROUPS) if any(word in thing for word in words)), len(_GROUPS)
-        )
-
-    things = sorted({s.thing for s in view.symbols}, key=lambda thing: (rank(thing), thing))
-    asked = rng.choice(["What is on this sheet", "Which different parts are on the sheet", "Name the parts"])
-    return f"{asked}, connectors first, then passive parts, semiconductors, switches, supplies?", _joined(
-        things
-    )
+    return f"{asked}, each once, {how}?", _joined(_once([s.kind for s in _symbols(view)], ordered=ordered))
 
 
 def _counts(view: View, rng: random.Random) -> tuple[str, str]:
@@ -203,43 +130,59 @@ def _counts(view: View, rng: random.Random) -> tuple[str, str]:
 
 
 def _labels(view: View, rng: random.Random) -> tuple[str, str]:
-    texts = _once([t.text for t in view.texts if t.ink in _LABELS], ordered=False)
-    return rng.choice(["Which net labels are there?", "List the labels of the nets, each once."]), _joined(
-        texts
-    )
+    ordered = rng.random() < 0.5
+    texts = _once([t.text for t in _texts(view) if t.ink in _LABELS], ordered=ordered)
+    asked = rng.choice(["Which net labels are there", "List the labels of the nets, each once"])
+    return f"{asked}, {'sorted' if ordered else 'in reading order'}?", _joined(texts)
 
 
 def _values(view: View, rng: random.Random) -> tuple[str, str]:
-    texts = _once([s.value for s in view.symbols if s.value], ordered=True)
-    return rng.choice(
-        ["Which values are printed beside symbols?", "List the values, each once, sorted."]
-    ), _joined(texts)
+    ordered = rng.random() < 0.5
+    texts = _once([s.value for s in _symbols(view) if s.value], ordered=ordered)
+    asked = rng.choice(["Which values are printed beside symbols", "List the values, each once"])
+    return f"{asked}, {'sorted' if ordered else 'in reading order'}?", _joined(texts)
+
+
+def _references(view: View, rng: random.Random) -> tuple[str, str]:
+    ordered = rng.random() < 0.5
+    texts = _once([s.reference for s in _symbols(view) if s.reference], ordered=ordered)
+    asked = rng.choice(["Which references are there", "List the reference designators"])
+    return f"{asked}, {'sorted' if ordered else 'in reading order'}?", _joined(texts)
+
+
+def _pins(view: View, rng: random.Random) -> tuple[str, str]:
+    """What is written inside one symbol, other than its fields."""
+    inside: dict[int, list[Text]] = {}
+    for text in _texts(view):
+        if text.symbol >= 0 and text.ink not in (Ink.PIN_NUMBER,):
+            inside.setdefault(text.symbol, []).append(text)
+    rich = [texts for texts in inside.values() if len(texts) > 3]
+    if not rich:
+        return _references(view, rng)
+    texts = rng.choice(rich)
+    x, y = (sum(values) / len(texts) for values in ([t.x for t in texts], [t.y for t in texts]))
+    return f"Which texts belong to the symbol at {_at(view, x, y)}?", _joined([t.text for t in texts])
 
 
 # Short answers.
 
 
-def _count(view: View, rng: random.Random) -> tuple[str, str]:
-    kinds = [s.kind for s in view.symbols] or ["resistor"]
-    kind = rng.choice(kinds) if rng.random() < 0.8 else "toggle"
-    return f"How often is a {kind} drawn?", str(sum(s.kind == kind for s in view.symbols))
-
-
 def _read(view: View, rng: random.Random) -> tuple[str, str]:
-    if not view.texts:
-        return "What is written on the sheet?", "none"
-    text = rng.choice([t for t in view.texts if t.ink != Ink.PIN_NUMBER] or view.texts)
+    texts = [t for t in view.texts if t.ink != Ink.PIN_NUMBER] or list(view.texts)
+    if not texts:
+        return "What is written in the picture?", "none"
+    text = rng.choice(texts)
     asked = rng.choice(["What is written at", "Read the text at"])
-    return f"{asked} {_place(view, text.x, text.y)}?", text.text
+    return f"{asked} {_at(view, text.x, text.y)}?", text.text
 
 
 def _where(view: View, rng: random.Random) -> tuple[str, str]:
     counts = Counter(t.text for t in view.texts)
-    single = [t for t in view.texts if counts[t.text] == 1]
+    single = [t for t in view.texts if counts[t.text] == 1 and t.ink != Ink.PIN_NUMBER]
     if not single:
         return "Where is the text ?", "none"
     text = rng.choice(single)
-    return f"Where is the text {text.text}?", _place(view, text.x, text.y)
+    return f"Where is the text {text.text}?", _at(view, text.x, text.y)
 
 
 def _named(view: View, rng: random.Random) -> tuple[str, str]:
@@ -247,13 +190,13 @@ def _named(view: View, rng: random.Random) -> tuple[str, str]:
     if not named:
         return "What is U1?", "none"
     symbol = rng.choice(named)
-    return rng.choice(
-        [f"What is {symbol.reference}?", f"What kind of part is {symbol.reference}?"]
-    ), symbol.kind
+    asked = rng.choice([f"What is {symbol.reference}?", f"What kind of part is {symbol.reference}?"])
+    return asked, symbol.kind
 
 
 def _value(view: View, rng: random.Random) -> tuple[str, str]:
-    named = [s for s in view.symbols if s.reference and s.value]
+    counts = Counter(s.reference for s in view.symbols)
+    named = [s for s in view.symbols if s.reference and s.value and counts[s.reference] == 1]
     if not named:
         return "What is the value of U1?", "none"
     symbol = rng.choice(named)
@@ -262,38 +205,72 @@ def _value(view: View, rng: random.Random) -> tuple[str, str]:
 
 def _drawn(view: View, rng: random.Random) -> tuple[str, str]:
     if not view.symbols:
-        return "What is drawn at 50 50?", "none"
+        return "What is drawn in the picture?", "none"
     symbol = rng.choice(view.symbols)
-    return f"What is drawn at {_place(view, symbol.x, symbol.y)}?", symbol.thing
+    parts = ", ".join(part for part in (symbol.reference, _thing(symbol)) if part)
+    return f"What is drawn at {_at(view, symbol.x, symbol.y)}?", parts
+
+
+def _count(view: View, rng: random.Random) -> tuple[str, str]:
+    kinds = [s.kind for s in view.symbols] or ["resistor"]
+    kind = rng.choice(kinds) if rng.random() < 0.8 else "toggle"
+    return f"How often is a {kind} drawn?", str(sum(s.kind == kind for s in view.symbols))
+
+
+def _repeat(words: tuple[str, ...], rng: random.Random) -> tuple[str, str]:
+    """Every token is said now and then, whatever no sheet has on it: pieces of words, and any script."""
+    text = ""
+    if words and rng.random() < 0.6:
+        for _ in range(rng.randrange(2, 9)):
+            text += rng.choice(words) + rng.choice("0123456789_")
+    else:
+        for _ in range(rng.randrange(1, 5)):
+            low, high = rng.choice(_SCRIPTS)
+            text += chr(rng.randrange(low, high)) + rng.choice(["", "", "a", " ", "7"])
+    text += chr(rng.randrange(0, 32)) if rng.random() < 0.2 else ""
+    return f"Repeat this: {text}.", text
 
 
 _Maker = Callable[[View, random.Random], tuple[str, str]]
-_LONG: dict[str, tuple[_Maker, float]] = {"transcribe": (_transcribe, 0.5), "table": (_table, 0.5)}
+_LONG: dict[str, tuple[_Maker, float]] = {
+    "transcribe": (_transcribe, 0.4),
+    "table": (_table, 0.3),
+    "structured": (_structured, 0.3),
+}
 _LISTS: dict[str, tuple[_Maker, float]] = {
-    "kinds": (_kinds, 0.1),
     "things": (_things, 0.3),
-    "backwards": (_backwards, 0.1),
-    "grouped": (_grouped, 0.2),
+    "kinds": (_kinds, 0.1),
     "counts": (_counts, 0.1),
-    "labels": (_labels, 0.1),
+    "labels": (_labels, 0.15),
     "values": (_values, 0.1),
+    "references": (_references, 0.15),
+    "pins": (_pins, 0.1),
 }
 _SHORT: dict[str, tuple[_Maker, float]] = {
-    "count": (_count, 0.1),
-    "read": (_read, 0.3),
-    "where": (_where, 0.1),
-    "named": (_named, 0.1),
-    "value": (_value, 0.2),
-    "drawn": (_drawn, 0.2),
+    "read": (_read, 0.38),
+    "where": (_where, 0.12),
+    "named": (_named, 0.12),
+    "value": (_value, 0.15),
+    "drawn": (_drawn, 0.15),
+    "count": (_count, 0.08),
 }
-NAMES: tuple[str, ...] = (*_LONG, *_LISTS, *_SHORT)
+_REPEAT = "repeat"
+_REPEATED = 0.04  # share of short questions
+NAMES: tuple[str, ...] = (*_LONG, *_LISTS, *_SHORT, _REPEAT)
 
 
-def ask(view: View, slots: int, rng: random.Random) -> list[Asked]:
-    """One question a slot: a long answer first, then a list, then short answers."""
+def ask(view: View, slots: int, words: tuple[str, ...], rng: random.Random) -> list[Question]:
+    """One question a slot: a long answer first, then a list, then short answers.
+
+    Args:
+        words: texts of the tokens that must not be forgotten.
+    """
     asked = []
     for number in range(slots):
         group = _LONG if number == 0 else _LISTS if number == 1 else _SHORT
+        if group is _SHORT and rng.random() < _REPEATED:
+            asked.append(Question(_REPEAT, *_repeat(words, rng)))
+            continue
         (name,) = rng.choices(list(group), [weight for _, weight in group.values()])
-        asked.append(Asked(name, *group[name][0](view, rng)))
+        asked.append(Question(name, *group[name][0](view, rng)))
     return asked

@@ -2,13 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import yaml
 
+from pretraining.tokens import CELL
 from schematic_reader.cli import UserError
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Pictures of one size, and how many of them a step has on each GPU."""
+
+    width: int  # px
+    height: int
+    windows: int  # cut from one drawn sheet; 0: the picture is a whole sheet
+    batch: int  # pictures a step
+    fresh: int  # of them never seen before
+    pool: int  # pictures kept to be drawn from again
+    slots: tuple[int, ...]  # tokens of the questions with their answers
+
+    def __post_init__(self) -> None:
+        if self.width % CELL or self.height % CELL:
+            raise UserError(
+                f"a picture's sides must be multiples of {CELL} px: got {self.width} x {self.height}"
+            )
+        if not 0 < self.fresh <= self.batch <= self.pool:
+            raise UserError(
+                f"fresh may be at most batch, and batch at most pool: got fresh {self.fresh}, "
+                f"batch {self.batch}, pool {self.pool}"
+            )
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of the run: how often each shape comes, and the learning rate from first to last step."""
+
+    steps: int
+    rate: tuple[float, float]  # shares of ``learning_rate``
+    shapes: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -16,32 +51,39 @@ class Settings:
     """One field a key of the file; see there for what each one means."""
 
     seed: int
-    width: int
-    height: int
-    slots: tuple[int, ...]
+    shapes: Mapping[str, Shape]
+    phases: tuple[Phase, ...]
     question_sets: int
-    pool: int
-    batch: int
-    fresh: int
-    steps: int
     learning_rate: float
-    warmup: int
+    matrix_rate: float
     weight_decay: float
     max_grad_norm: float
     cells_weight: float
-    cells_positive: float
-    library_share: float
-    plain_share: float
-    validation_sheets: int
+    sources: Mapping[str, float]
+    validation_pictures: int
     validation_every: int
     checkpoint_every: int
+    vision: Mapping[str, Any] = field(default_factory=dict)
+    text: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not 0 < self.fresh <= self.batch <= self.pool:
+        if min(self.learning_rate, self.matrix_rate) <= 0:
             raise UserError(
-                f"fresh may be at most batch, and batch at most pool: got fresh {self.fresh}, "
-                f"batch {self.batch}, pool {self.pool}"
+                f"learning_rate and matrix_rate must be above 0: got {self.learning_rate}, {self.matrix_rate}"
             )
+
+    @property
+    def steps(self) -> int:
+        return sum(phase.steps for phase in self.phases)
+
+    def phase_at(self, step: int) -> tuple[Phase, float]:
+        """The phase of a step, and the share of ``learning_rate`` there."""
+        for phase in self.phases:
+            if step < phase.steps:
+                low, high = phase.rate
+                return phase, low + (high - low) * step / phase.steps
+            step -= phase.steps
+        return self.phases[-1], self.phases[-1].rate[1]
 
 
 def load(path: Path) -> Settings:
@@ -55,16 +97,26 @@ def load(path: Path) -> Settings:
     except (OSError, yaml.YAMLError) as error:
         raise UserError(f"{path} cannot be read: {error}") from None
     names = [f.name for f in fields(Settings)]
-    if not isinstance(data, dict) or set(data) != set(names):
-        odd = sorted(set(names) ^ set(data if isinstance(data, dict) else ()))
+    found = set(data) if isinstance(data, dict) else set()
+    odd = (set(names) - {"vision", "text"} - found) | (found - set(names))
+    if odd or not isinstance(data, dict):
         raise UserError(
-            f"{path} must have exactly the keys {', '.join(names)}: check {', '.join(map(str, odd))}"
+            f"{path} must have the keys {', '.join(names)}: check {', '.join(sorted(map(str, odd)))}"
         )
+    try:
+        shapes = {
+            name: Shape(**{**values, "slots": tuple(values["slots"])})
+            for name, values in data["shapes"].items()
+        }
+        phases = tuple(Phase(p["steps"], tuple(p["rate"]), p["shapes"]) for p in data["phases"])
+    except (TypeError, KeyError, AttributeError) as error:
+        raise UserError(f"{path}: shapes or phases are not as they should be: {error}") from None
     types = get_type_hints(Settings)
-    values: dict[str, Any] = {name: tuple(data[name]) if name == "slots" else data[name] for name in names}
-    for name in names:
-        kind = tuple if name == "slots" else types[name]
-        good = (int, float) if kind is float else kind
-        if isinstance(values[name], bool) or not isinstance(values[name], good):
-            raise UserError(f"{path}: {name} must be of type {kind.__name__}, got {values[name]!r}")
-    return Settings(**values)
+    for name, value in data.items():
+        kind = types[name]
+        if kind in (int, float) and (isinstance(value, bool) or not isinstance(value, (int, kind))):
+            raise UserError(f"{path}: {name} must be of type {kind.__name__}, got {value!r}")
+    unknown = sorted({name for phase in phases for name in phase.shapes} - set(shapes))
+    if unknown:
+        raise UserError(f"{path}: a phase names shapes that are not there: {', '.join(unknown)}")
+    return Settings(**{**data, "shapes": shapes, "phases": phases})

@@ -10,13 +10,15 @@ from tokenizers.trainers import BpeTrainer
 
 from pretraining.tokens import SPECIAL_TOKENS, VOCABULARY
 
-# Digits stand alone, so that a value such as 4k7 or 100n is always read the same way; a word may carry one
-# blank or sign before it; line breaks stand apart.
-_PIECES = r"\p{N}|[^\r\n\p{L}\p{N}]?\p{L}+| ?[^\s\p{L}\p{N}]+|\s*[\r\n]+|\s+(?!\S)|\s+"
+# Digits and capitals stand alone, so that 4k7, STM32F103 and SPI1_SCK are read character by character; only
+# words of small letters (with their capital and the blank before them) and runs of signs grow together.
+_PIECES = r"\p{N}| ?\p{Lu}?\p{Ll}{2,}| ?[^\s\p{L}\p{N}]{1,8}|\p{L}|\s*[\r\n]+|\s+(?!\S)|\s"
+# Bytes that no UTF-8 text holds: a token of them could never be learned.
+_NEVER = {0xC0, 0xC1, *range(0xF5, 0x100)}
 
 
 def train(lines: Iterable[str]) -> Tokenizer:
-    """Trains on ``lines``. Every byte has a token, so any text can be written and comes back unchanged."""
+    """Trains on ``lines``. Every byte of UTF-8 has a token, so any text comes back unchanged."""
     tokenizer = Tokenizer(BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -29,8 +31,17 @@ def train(lines: Iterable[str]) -> Tokenizer:
         vocab_size=VOCABULARY,
         min_frequency=2,
         special_tokens=list(SPECIAL_TOKENS),
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        initial_alphabet=_alphabet(),
+        limit_alphabet=256 - len(_NEVER),
         show_progress=False,
     )
     tokenizer.train_from_iterator(lines, trainer)
     return tokenizer
+
+
+def _alphabet() -> list[str]:
+    """The characters that stand for the bytes of UTF-8, as byte-level tokenizers map them (GPT-2)."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = iter(range(256, 512))
+    characters = {byte: chr(byte if byte in printable else next(others)) for byte in range(256)}
+    return [character for byte, character in characters.items() if byte not in _NEVER]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from transformers import AutoProcessor
 
-from pretraining.tokens import IMAGE, SPECIAL_TOKENS, TURN_END
+from pretraining.tokens import CHAT_TOKENS, IMAGE, TURN_END
 
 TINY = Path(__file__).parents[3] / "models" / "tiny"
 TOKENIZER = AutoProcessor.from_pretrained(TINY).tokenizer
@@ -23,8 +23,8 @@ def test_any_text_comes_back_unchanged(text):
     assert TOKENIZER.decode(ids, clean_up_tokenization_spaces=False) == text
 
 
-def test_special_tokens_have_their_ids():
-    assert TOKENIZER.convert_tokens_to_ids(list(SPECIAL_TOKENS)) == list(range(len(SPECIAL_TOKENS)))
+def test_tokens_of_the_chat_have_their_ids():
+    assert TOKENIZER.convert_tokens_to_ids(list(CHAT_TOKENS)) == list(range(len(CHAT_TOKENS)))
     assert TOKENIZER.eos_token_id == TURN_END
     assert len(TOKENIZER) <= 8192
 

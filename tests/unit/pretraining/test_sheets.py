@@ -1,0 +1,75 @@
+"""Chunks of pictures with questions."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from pretraining.questions import NAMES
+from pretraining.sheets import SheetMaker
+from pretraining.tokens import TURN_END
+from tests.support.pretraining import SETTINGS, SHAPES
+
+
+@pytest.fixture
+def decoder(processor):
+    return processor.tokenizer
+
+
+@pytest.mark.parametrize("name", list(SHAPES))
+def test_a_chunk_is_the_same_for_the_same_number_and_another_for_another(maker, name):
+    one, again, other = maker(5, name), maker(5, name), maker(6, name)
+    for field in fields(one):
+        a, b = getattr(one, field.name), getattr(again, field.name)
+        np.testing.assert_array_equal(a, b)
+        assert a.shape == getattr(maker.empty(name), field.name).shape
+    assert not np.array_equal(one.pictures, other.pictures)
+
+
+@pytest.mark.parametrize("name", list(SHAPES))
+def test_each_slot_holds_a_question_and_what_follows_it_is_the_answer(maker, name, decoder):
+    chunk, shape = maker(5, name), SHAPES[name]
+    whole = 0
+    for tokens, answers, asked in zip(chunk.tokens[0], chunk.answers[0], chunk.asked[0], strict=True):
+        ends = np.cumsum(shape.slots)
+        assert len(tokens) == ends[-1]
+        for ids, marks, which in zip(
+            np.split(tokens, ends[:-1]), np.split(answers, ends[:-1]), asked, strict=True
+        ):
+            question = decoder.decode(ids[: int(np.argmax(marks))] if marks.any() else ids)
+            assert question.endswith("<|im_end|>\n<|im_start|>assistant\n") or not marks.any()
+            (used,) = np.nonzero(marks)
+            assert not len(used) or (np.diff(used) == 1).all()
+            if len(used) and ids[used[-1]] == TURN_END:
+                whole += 1
+                assert not ids[used[-1] + 1 :].any() and TURN_END not in ids[used[:-1]]
+            assert NAMES[which]
+    assert whole
+
+
+@pytest.mark.parametrize("source", list(SETTINGS.sources))
+def test_every_source_gives_sheets_with_symbols_and_texts(maker, source):
+    alone = SheetMaker(replace(SETTINGS, sources={source: 1.0}), maker.tokenizer_file, maker.material_file)
+    rng = random.Random(2)
+    found = [alone.sheet((150.0, 110.0), rng) for _ in range(3)]
+    assert all(sheet.symbols for sheet in found)
+    assert found[0] != found[1]
+
+
+def test_windows_hold_something_and_lie_in_the_sheet(maker):
+    windows = maker.windows(SHAPES["crop"], random.Random(3))
+    seen = 0
+    for _ in range(12):
+        scene, left, top, view = next(windows)
+        height, width = scene.pixels.shape
+        assert 0 <= left <= width - view.width and 0 <= top <= height - view.height
+        seen += bool(view.texts or view.symbols)
+    assert seen > 8
+
+
+def test_a_sheet_is_shown_whole(maker):
+    scene, left, top, view = next(maker.windows(SHAPES["sheet"], random.Random(3)))
+    assert (left, top) == (0, 0) and scene.pixels.shape == (view.height, view.width) == (192, 240)
