@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from pretraining.kinds import all_kinds
-from pretraining.questions import NAMES, ask
+from pretraining.questions import _SCRIPTS, NAMES, ask
 from pretraining.scene import Scene
 from pretraining.tokens import PLACES
 from schematic_reader.kicad.drawing.layout import layout_of
@@ -191,3 +191,9 @@ def test_answers_never_name_library_symbols_that_are_not_printed(number):
         for one in ask(view, 4, (), random.Random(seed)):
             words = set(re.split(r"[\n,\"\[\]{}():]+ ?| ", one.answer)) | set(re.split(r", |\n", one.answer))
             assert not words & names, (one, words & names)
+
+
+def test_texts_to_repeat_come_to_hold_every_byte_of_utf_8():
+    """Else the token of a byte would stay as it was before the first step."""
+    held = {byte for low, high in _SCRIPTS for code in range(low, high) for byte in chr(code).encode()}
+    assert held >= {*range(0x80, 0xC0), *range(0xC2, 0xF5)}
