@@ -85,7 +85,8 @@ def _points(points: Iterable[Point]) -> Node:
 
 
 def _font(style: TextStyle) -> Node:
-    font = _node("font", _node("size", style.size, style.size))
+    font = _node("font", _node("face", style.face)) if style.face else _node("font")
+    font.append(_node("size", style.size, style.width or style.size))
     if style.thickness:
         font.append(_node("thickness", style.thickness))
     if style.bold:
@@ -158,6 +159,7 @@ def _pin(pin: Pin) -> Node:
         node.append(Symbol("hide"))
     for keyword, text, size in (("name", pin.name, pin.name_size), ("number", pin.number, pin.number_size)):
         node.append(_node(keyword, text, _effects(TextStyle(size=size))))
+    node += [_node("alternate", a.name, Symbol(a.kind), Symbol(a.shape)) for a in pin.alternates]
     return node
 
 
@@ -299,9 +301,13 @@ class _SheetNodes:
         ]
         node += [_property(prop) for prop in symbol.properties]
         library = self.sheet.lib_symbols.get(symbol.lib_name or symbol.lib_id)
+        functions = dict(symbol.pin_functions)
         for unit in library.units if library else ():
             if unit.unit in (0, symbol.unit) and unit.style in (0, symbol.style):
-                node += [_node("pin", pin.number, self._uuid()) for pin in unit.pins]
+                for pin in unit.pins:
+                    node.append(_node("pin", pin.number, self._uuid()))
+                    if pin.number in functions:
+                        node[-1].append(_node("alternate", functions[pin.number]))
         path = _node(
             "path", f"/{self.uuid}", _node("reference", symbol.designator), _node("unit", symbol.unit)
         )

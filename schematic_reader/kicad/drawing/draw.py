@@ -16,7 +16,7 @@ from schematic_reader.kicad.drawing.draw_picture import draw_picture
 from schematic_reader.kicad.drawing.draw_symbol import draw_symbols
 from schematic_reader.kicad.drawing.frame import draw_frame
 from schematic_reader.kicad.drawing.palette import Ink
-from schematic_reader.kicad.drawing.plotter import DEFAULT_PEN, Plotter
+from schematic_reader.kicad.drawing.plotter import DEFAULT_PEN, Plotter, line_pen
 from schematic_reader.kicad.drawing.png import encode_png
 from schematic_reader.kicad.model import Point, Sheet
 from schematic_reader.kicad.text_variables import resolved
@@ -54,13 +54,13 @@ def draw_sheet(sheet: Sheet, *, width: int | None = None, height: int | None = N
         outline = area.outline
         closed = [*outline.points, outline.points[0]]
         # KiCad's colour of rule areas is close to that of its crosses.
-        plotter.polyline(Ink.DNP, closed, outline.width or DEFAULT_PEN, outline.dash)
+        plotter.polyline(Ink.DNP, closed, line_pen(outline.width), outline.dash)
     draw_symbols(plotter, sheet)
     for box in sheet.sheets:
         draw_sheet_box(plotter, box)
     for line in sheet.lines:
         bus = line.kind == "bus"
-        pen = line.width or (_BUS_PEN if bus else DEFAULT_PEN)
+        pen = line_pen(line.width, _BUS_PEN if bus else DEFAULT_PEN)
         plotter.polyline(Ink.BUS if bus else Ink.WIRE, line.points, pen)
     for entry in sheet.bus_entries:
         end = (entry.at[0] + entry.size[0], entry.at[1] + entry.size[1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from schematic_reader.kicad.drawing.draw_symbol import draw_shape, shape_points
 from schematic_reader.kicad.drawing.palette import Ink
-from schematic_reader.kicad.drawing.plotter import DEFAULT_PEN, Plotter
+from schematic_reader.kicad.drawing.plotter import Plotter, line_pen
 from schematic_reader.kicad.drawing.strokes import letter_width, text_lines, text_width
 from schematic_reader.kicad.geometry import quarter_turn
 from schematic_reader.kicad.model import Graphic, Point, Table, Text, TextBox
@@ -45,7 +45,7 @@ def draw_table(plotter: Plotter, table: Table) -> None:
         return
     right = max(cell.at[0] + cell.size[0] for _, cell in shown)
     bottom = max(cell.at[1] + cell.size[1] for _, cell in shown)
-    border, line = table.border_width or DEFAULT_PEN, table.line_width or DEFAULT_PEN
+    border, line = line_pen(table.border_width), line_pen(table.line_width)
     for number, cell in shown:
         _draw_text_box(plotter, cell)
         (x, y), (x1, y1) = cell.at, (cell.at[0] + cell.size[0], cell.at[1] + cell.size[1])
@@ -66,7 +66,7 @@ def _draw_text_box(plotter: Plotter, box: TextBox) -> None:
     (x, y), (width, height), style = box.at, box.size, box.style
     if box.width >= 0:
         corners = [(x, y), (x + width, y), (x + width, y + height), (x, y + height), (x, y)]
-        plotter.polyline(Ink.NOTE, corners, box.width or DEFAULT_PEN, box.dash)
+        plotter.polyline(Ink.NOTE, corners, line_pen(box.width), box.dash)
     near, upper, far, lower = box.margins or (max(box.width, 0.0) / 2 + _BOX_MARGIN * style.size,) * 4
     vertical = quarter_turn(box.angle) % 180 == 90
     room = height - upper - lower if vertical else width - near - far

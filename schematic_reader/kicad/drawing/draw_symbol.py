@@ -10,7 +10,7 @@ import numpy as np
 
 from schematic_reader.kicad.drawing.draw_pin import draw_pin, pin_ends
 from schematic_reader.kicad.drawing.palette import Ink
-from schematic_reader.kicad.drawing.plotter import DEFAULT_PEN, Plotter
+from schematic_reader.kicad.drawing.plotter import DEFAULT_PEN, Plotter, line_pen
 from schematic_reader.kicad.drawing.strokes import letter_width, text_height, text_width
 from schematic_reader.kicad.geometry import (
     Orientation,
@@ -118,7 +118,7 @@ def draw_shape(
     elif graphic.fill == "outline":
         plotter.fill(ink, points)
     if graphic.width >= 0:
-        plotter.polyline(ink, points, graphic.width or DEFAULT_PEN, graphic.dash)
+        plotter.polyline(ink, points, line_pen(graphic.width), graphic.dash)
 
 
 class _PlacedText(NamedTuple):

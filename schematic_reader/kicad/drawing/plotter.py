@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image
 
+from schematic_reader.kicad.drawing.faces import face_mask
 from schematic_reader.kicad.drawing.palette import Ink
 from schematic_reader.kicad.drawing.raster import Canvas
 from schematic_reader.kicad.drawing.strokes import layout, letter_width
@@ -16,6 +17,7 @@ from schematic_reader.kicad.geometry import circle_points
 from schematic_reader.kicad.model import Point, TextStyle
 
 DEFAULT_PEN = 0.1524  # mm, 6 mil
+_THINNEST_PEN = 0.0847  # mm, a 300th of an inch
 _BOLD_PEN = 1 / 5  # of the text size
 _WIDEST_PEN = 1 / 4  # of the text size
 
@@ -28,6 +30,11 @@ _DASHES: dict[str, tuple[float, ...]] = {
     "dash_dot_dot": (11.0, 4.0, 0.2, 4.0, 0.2, 4.0),
 }
 _MOST_DASHES = 5000
+
+
+def line_pen(width: float, default: float = DEFAULT_PEN) -> float:
+    """KiCad's pen width in mm for a line of ``width`` mm, 0 for the default; not too thin to be seen."""
+    return max(width, _THINNEST_PEN) if width else default
 
 
 def text_pen(style: TextStyle) -> float:
@@ -102,6 +109,8 @@ class Plotter:
         size = style.size
         if size <= 0 or style.width < 0:
             return
+        if style.face and self._face_text(ink, text, at, style, vertical, align):
+            return
         pen = text_pen(style)
         em = layout(text, style, *align, pen / size)
         if not len(em):
@@ -116,6 +125,29 @@ class Plotter:
             segments[:, 0::2] = x + em[:, 0::2] * unit
             segments[:, 1::2] = y + em[:, 1::2] * unit
         self._canvas.strokes(ink, segments, pen * self.scale, twice=self.twice)
+
+    def _face_text(
+        self,
+        ink: Ink,
+        text: str,
+        at: Point,
+        style: TextStyle,
+        vertical: bool,
+        align: tuple[str, str],
+    ) -> bool:
+        """Draw a text in the font of its face; whether that could be done."""
+        x, y = at[0] * self.scale, at[1] * self.scale
+        # A vertical text is a level one turned to the left: its x runs up and its y to the right.
+        mask = face_mask(text, style, align, (-y, x) if vertical else (x, y), self.scale)
+        if mask is None:
+            return False
+        if vertical:
+            height = mask.coverage.shape[1]
+            left, top = math.floor(x) + mask.top, -math.floor(-y) - mask.left - height
+            self._canvas.mask(ink, np.rot90(mask.coverage), left, top)
+        else:
+            self._canvas.mask(ink, mask.coverage, math.floor(x) + mask.left, math.floor(y) + mask.top)
+        return True
 
 
 def _dashed(flat: list[float], x0: float, y0: float, x1: float, y1: float, pattern: list[float]) -> None:

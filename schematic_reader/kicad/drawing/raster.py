@@ -29,6 +29,7 @@ class Canvas:
         self.height = height
         self._strokes: dict[Ink, list[_Strokes]] = {}
         self._polygons: dict[Ink, list[np.ndarray]] = {}
+        self._masks: dict[Ink, list[tuple[np.ndarray, int, int]]] = {}
         self._ground: Image.Image | None = None  # the paper with pictures on it
 
     def strokes(self, ink: Ink, segments: np.ndarray, pen: float, *, twice: bool = False) -> None:
@@ -43,6 +44,13 @@ class Canvas:
         """Add a filled polygon (even-odd rule): float64 (n, 2)."""
         if len(corners) > 2:
             self._polygons.setdefault(ink, []).append(corners)
+
+    def mask(self, ink: Ink, coverage: np.ndarray, left: int, top: int) -> None:
+        """Add what covers pixels already: uint8 (height, width), its upper left corner at (left, top)."""
+        x, y = max(left, 0), max(top, 0)
+        part = coverage[y - top : max(self.height - top, 0), x - left : max(self.width - left, 0)]
+        if part.size:
+            self._masks.setdefault(ink, []).append((part, x, y))
 
     def picture(self, picture: Image.Image, box: tuple[int, int, int, int]) -> None:
         """Lay an RGBA picture under all ink, scaled to fill ``box``: left, top, right and bottom."""
@@ -70,7 +78,7 @@ class Canvas:
         rgb[:] = PAPER if self._ground is None else np.asarray(self._ground).reshape(-1, 3)
         touched = np.zeros(self.height * self.width, dtype=np.bool_)
         for ink in Ink:
-            if ink in self._strokes or ink in self._polygons:
+            if ink in self._strokes or ink in self._polygons or ink in self._masks:
                 plane = self._plane(ink)
                 inked = plane != 0
                 touched |= inked
@@ -97,6 +105,9 @@ class Canvas:
                 _fill_box(view, corners)
             else:
                 _fill_polygon(view, corners)
+        for part, x, y in self._masks.get(ink, []):
+            under = view[y : y + part.shape[0], x : x + part.shape[1]]
+            np.maximum(under, part, out=under)
         strokes = self._strokes.get(ink, [])
         if strokes:
             segments = np.concatenate([s.segments for s in strokes])

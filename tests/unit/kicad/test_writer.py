@@ -7,7 +7,16 @@ import re
 
 import pytest
 
-from schematic_reader.kicad.model import Sheet, TextStyle
+from schematic_reader.kicad.model import (
+    AlternatePin,
+    LibSymbol,
+    Pin,
+    PlacedSymbol,
+    Sheet,
+    SymbolUnit,
+    Text,
+    TextStyle,
+)
 from schematic_reader.kicad.reader import read_sheet
 from schematic_reader.kicad.sexpr import dump, parse
 from schematic_reader.kicad.writer import format_number, write_sheet
@@ -71,6 +80,18 @@ def test_a_symbol_in_kicad_8s_own_words() -> None:
 )
 def test_numbers_as_kicad_prints_them(value: float, text: str) -> None:
     assert format_number(value) == text
+
+
+def test_fonts_and_pin_functions_read_back_equal() -> None:
+    style = TextStyle(size=2, width=3, face="DejaVu Sans")
+    pin = Pin("3", "GPIO", (0, 0), 0, alternates=(AlternatePin("SDA", "bidirectional", "line"),))
+    library = LibSymbol("t:U", units=(SymbolUnit(1, 1, pins=(pin,)),))
+    symbol = PlacedSymbol("t:U", (10, 10), uuid="7", pin_functions=(("3", "SDA"),))
+    sheet = Sheet(graphics=(Text("a", (1, 2), style=style),), lib_symbols={"t:U": library}, symbols=(symbol,))
+    again = read_sheet(write_sheet(sheet))
+    assert again.graphics == sheet.graphics
+    assert again.lib_symbols["t:U"].units == library.units
+    assert again.symbols[0].pin_functions == symbol.pin_functions
 
 
 def test_only_what_differs_from_the_default_is_written_of_a_style() -> None:

@@ -68,6 +68,13 @@ def test_a_wire_is_where_it_should_be() -> None:
     assert ink_box(rgb) == pytest.approx((10 - 0.076, y - 0.076, 40 + 0.076, y + 0.076), abs=0.13)
 
 
+def test_lines_are_not_too_thin_to_be_seen() -> None:
+    for width, pen in ((0.001, 0.0847), (0.2, 0.2)):
+        line = Polyline(((10, 20.3), (40, 20.3)), width=width)
+        column = picture(dataclasses.replace(BLANK, graphics=(line,)))[:, 25 * SCALE, 0]  # no red in the ink
+        assert ((PAPER[0] - column) / PAPER[0]).sum() / SCALE == pytest.approx(pen, rel=0.08)
+
+
 def test_buses_are_thicker_and_junctions_round() -> None:
     for kind, pen in (("wire", 0.1524), ("bus", 0.3048)):
         rgb = picture(dataclasses.replace(BLANK, lines=(Line(((10, 20.3), (40, 20.3)), kind=kind),)))

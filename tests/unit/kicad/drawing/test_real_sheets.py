@@ -1,25 +1,22 @@
 """DrawnSymbol sheets beside the pictures that kicad-cli and rsvg-convert made of the same files.
 
-Agreement is the share of ink of one picture that has ink of the other within two pixels, the smaller of
-both directions. Ink differs from the paper by more than 60 in a channel, so fills of symbol bodies do not
-count. What is never drawn keeps some sheets low: project drawing sheets, embedded pictures, outline fonts.
+Agreement is that of benchmarks.data.ink. Project drawing sheets are never drawn, which keeps some sheets low.
 """
 
 from __future__ import annotations
 
 import csv
-import io
 import random
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 
+from benchmarks.data.ink import ink, ink_found, measure, on_paper
 from schematic_reader.kicad.drawing.draw import draw_sheet
-from schematic_reader.kicad.drawing.palette import PAPER
 from schematic_reader.kicad.reader import read_sheet
+from tests.support.paths import shared_folder
 
 pytestmark = pytest.mark.slow  # all real sheets
 
@@ -27,23 +24,8 @@ SHEETS = 24
 Pair = tuple[np.ndarray, np.ndarray]  # KiCad's picture and ours, RGB
 
 
-def ink(rgb: np.ndarray) -> np.ndarray:
-    return np.abs(rgb.astype(int) - PAPER).max(axis=2) > 60
-
-
-def near(mask: np.ndarray) -> np.ndarray:
-    """The pixels within two pixels of the mask."""
-    height, width = mask.shape
-    padded = np.pad(mask, 2)
-    grown = np.zeros_like(mask)
-    for dy, dx in ((y, x) for y in range(-2, 3) for x in range(-2, 3) if x * x + y * y <= 4):
-        grown |= padded[2 + dy : 2 + dy + height, 2 + dx : 2 + dx + width]
-    return grown
-
-
 def agreement(one: np.ndarray, other: np.ndarray) -> float:
-    a, b = ink(one), ink(other)
-    return float(min((a & near(b)).sum() / a.sum(), (b & near(a)).sum() / b.sum()))
+    return min(ink_found(one, other))
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +39,10 @@ def sample(mini: Path) -> list[Pair]:
     for shard in sorted(mini.glob("*.parquet")):
         table = pq.read_table(shard, columns=["schematic", "image"])
         for index in (i - first for i in good if first <= i < first + len(table)):
-            picture = Image.open(io.BytesIO(table["image"][index].as_py()["bytes"])).convert("RGBA")
-            page = Image.new("RGBA", picture.size, (*PAPER, 255))
-            page.alpha_composite(picture)
+            page = on_paper(table["image"][index].as_py()["bytes"])
             sheet = read_sheet(table["schematic"][index].as_py())
-            ours = draw_sheet(sheet, width=page.width, height=page.height)
-            pairs.append((np.asarray(page.convert("RGB")), np.asarray(ours.convert("RGB"))))
+            ours = draw_sheet(sheet, width=page.shape[1], height=page.shape[0])
+            pairs.append((page, np.asarray(ours.convert("RGB"))))
         first += len(table)
     return pairs
 
@@ -71,6 +51,17 @@ def test_our_ink_is_kicads_ink(sample: list[Pair]) -> None:
     scores = sorted(agreement(picture, ours) for picture, ours in sample)
     assert np.median(scores) >= 0.97
     assert scores[SHEETS // 10] >= 0.6
+
+
+def test_evaluation_sheets_are_drawn_as_kicad_draws_them() -> None:
+    """All that are judged by: none unreadable, and what no single cause lowers much."""
+    sheets = list(measure([shared_folder("real-sheets") / "evaluation-00.parquet"]))
+    assert len(sheets) == 193
+    assert [sheet.error for sheet in sheets if sheet.error] == []
+    agreements = [sheet.agreement for sheet in sheets]
+    assert np.median(agreements) >= 0.995
+    assert np.quantile(agreements, 0.1) >= 0.985
+    assert min(agreements) >= 0.9
 
 
 def test_a_small_shift_would_be_noticed(sample: list[Pair]) -> None:
