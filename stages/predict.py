@@ -1,10 +1,11 @@
 """``python -m stages.predict SHEET...``: read schematic sheets and print their parts.
 
-A sheet is a PNG, JPEG, WebP, SVG or PDF (every page is one), a .kicad_sch, a folder of them, or - for
-standard input. Prompt and picture size follow params.yaml, as in training. Prints a bill of materials as CSV
-(or JSON, or a table); for the tasks yaml, json and schematic, the answer itself. A file that cannot be read
-is one line on stderr, and the exit status is their number (at most 125). With --serve, a local page does the
-same for sheets that are dropped on it.
+A sheet is a PNG, JPEG, WebP, GIF, BMP, TIFF, SVG or PDF (every page of a TIFF or PDF is one), a folder of
+them, or - for standard input. A .kicad_sch is read as it is, with its sub-sheets, and so is the root sheet of
+a .kicad_pro; with --ask it is drawn and the model is asked. Prompt and picture size follow params.yaml, as in
+training. Prints a bill of materials as CSV (or JSON, or a table); for the tasks yaml, json and schematic, the
+answer itself. A file that cannot be read is one line on stderr, and the exit status is their number (at most
+125). With --serve, a local page does the same for sheets that are dropped on it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import get_args
 from schematic_reader.cli import UserError, run
 from schematic_reader.config import Params, TaskName, load_params
 from schematic_reader.predict.batches import read_files
+from schematic_reader.predict.kicad_file import read_kicad
 from schematic_reader.predict.model_source import OWN, ModelSource, find_model
 from schematic_reader.predict.opened_sheet import SheetLimits, render_scale
 from schematic_reader.predict.output import formatted
@@ -40,18 +42,21 @@ def main() -> None:
         raise UserError(f"an answer to the task {task} has no columns: leave --format out, or --format json")
     if task != params.task:
         log.warning("params.yaml has task: %s, so a model trained with it may not know %s", params.task, task)
-    source = find_model(args.adapter, params)
+
+    def load() -> SheetReader:
+        return load_reader(find_model(args.adapter, params), task, params)
+
     limits = SheetLimits(params.image, params.clean.max_pixels, render_scale(params))
+    kicad = None if args.ask else partial(read_kicad, task=task_named(task), form=params.messages.form)
     if args.serve:
         from schematic_reader.predict.server import serve
 
-        serve(partial(load_reader, source, task, params), limits, host=args.host, port=args.port)
+        serve(load, limits, host=args.host, port=args.port, kicad=kicad)
         return
-    readings, failed = read_files(
-        args.sheets, limits, partial(load_reader, source, task, params), batch_size=source.model.batch_size
-    )
+    readings, failed, reader = read_files(args.sheets, limits, load, kicad=kicad)
     if readings:
-        sys.stdout.write(formatted(readings, args.format, task, calibrated=source.calibration is not None))
+        calibrated = reader is None or reader.calibrated
+        sys.stdout.write(formatted(readings, args.format, task, calibrated=calibrated))
     sys.exit(min(failed, MAX_EXIT_STATUS))
 
 
@@ -64,6 +69,7 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("sheets", nargs="*", metavar="SHEET", help="a file, a folder, or -")
     parser.add_argument("--task", choices=get_args(TaskName), help="params.yaml's task if not given")
     parser.add_argument("--format", choices=("csv", "json", "table"), help="csv if not given")
+    parser.add_argument("--ask", action="store_true", help="draw KiCad files and ask the model")
     parser.add_argument("--adapter", default=OWN, metavar="PATH_OR_ID", help=f"{OWN} if not given")
     parser.add_argument("--serve", action="store_true", help="a page to drop sheets on, until Ctrl-C")
     parser.add_argument("--host", default="127.0.0.1", help="address of the page; this machine alone sees it")
@@ -81,7 +87,8 @@ def load_reader(source: ModelSource, task_name: TaskName, params: Params) -> She
     adapter = None if source.whole else source.folder
     answerer = open_answerer(source.model, task, params.evaluate, seed=params.seed, adapter=adapter)
     answerer.load()  # now, not with the first sheet
-    return SheetReader(answerer.answer, task, params.messages, source.calibration)
+    size = source.model.batch_size
+    return SheetReader(answerer.answer, task, params.messages, source.calibration, size)
 
 
 if __name__ == "__main__":

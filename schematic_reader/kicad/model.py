@@ -230,6 +230,7 @@ class SheetBox:
     size: Point
     properties: tuple[Property, ...] = ()
     pins: tuple[SheetPin, ...] = ()
+    uuid: str = ""
 
     @property
     def name(self) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from schematic_reader.kicad.model import (
     AlternatePin,
     LibSymbol,
@@ -99,13 +102,27 @@ def _unit(node: Node) -> SymbolUnit:
     )
 
 
-def read_placed(node: Node, sheet_uuid: str, uses: dict[str, Node]) -> PlacedSymbol:
-    """A symbol on the sheet with this uuid; ``uses`` are KiCad 6's instances by path."""
+@dataclass(frozen=True, slots=True)
+class SheetUse:
+    """One use of a sheet in a project.
+
+    Attributes:
+        path: the uuids of the root sheet and of the sheet boxes down to it, each after a slash.
+        instances: what a root sheet of KiCad 6 says of each symbol, by its path without the root.
+    """
+
+    path: str
+    instances: Mapping[str, Node]
+
+
+def read_placed(node: Node, use: SheetUse) -> PlacedSymbol:
+    """A symbol on a sheet, with its reference, value and unit in that use of the sheet."""
     mirror = child_of(node, "mirror")[1:]
     turned = "x" in mirror and "y" in mirror  # KiCad 10's "x y" is half a turn
     properties = read_properties(node)
     values = {prop.key: prop.value for prop in properties}
-    instance = uses.get(f"/{string_of(node, 'uuid')}") or _instance(node, sheet_uuid)
+    below_root = "".join(f"/{uuid}" for uuid in (*use.path.split("/")[2:], string_of(node, "uuid")))
+    instance = use.instances.get(below_root) or _instance(node, use.path)
     reference, value = string_of(instance, "reference"), string_of(instance, "value")
     return PlacedSymbol(
         lib_id=string_of(node, "lib_id"),
@@ -140,12 +157,12 @@ def _variant(node: Node) -> Variant:
     )
 
 
-def _instance(node: Node, sheet_uuid: str) -> Node:
-    """The symbol's instance where the sheet is a root, else on the sheet's first use; may be empty."""
+def _instance(node: Node, sheet_path: str) -> Node:
+    """The symbol's instance in that use of the sheet, else in its first one; may be empty."""
     paths = [
         path
         for project in lists_of(child_of(node, "instances"))
         for path in lists_of(project)
         if project[0] == "project" and path[0] == "path"
     ]
-    return next((path for path in paths if path[1:2] == [f"/{sheet_uuid}"]), paths[0] if paths else [])
+    return next((path for path in paths if path[1:2] == [sheet_path]), paths[0] if paths else [])

@@ -47,7 +47,7 @@ from schematic_reader.kicad.read_shapes import (
     read_style,
     read_table,
 )
-from schematic_reader.kicad.read_symbols import read_lib_symbols, read_placed
+from schematic_reader.kicad.read_symbols import SheetUse, read_lib_symbols, read_placed
 from schematic_reader.kicad.rule_areas import unpopulated_in
 from schematic_reader.kicad.sexpr import Node
 
@@ -83,8 +83,15 @@ _LABEL_KINDS = {
 }
 
 
-def read_sheet(text: str) -> Sheet:
-    """Read the text of a ``.kicad_sch`` file. Raises KicadError."""
+def read_sheet(text: str, use: SheetUse | None = None) -> Sheet:
+    """Read the text of a ``.kicad_sch`` file.
+
+    Args:
+        use: as which part of a project, whose references the symbols get; None for a sheet by itself.
+
+    Raises:
+        KicadError: it is no such file.
+    """
     root = root_of(text, "kicad_sch")
     paper, size = _paper(child_of(root, "paper"))
     sections = sections_of(root)
@@ -92,7 +99,7 @@ def read_sheet(text: str) -> Sheet:
     if version > NEWEST_VERSION:
         _say_newer(version)
     uuid = string_of(root, "uuid")  # once: a file without one is searched to its end
-    uses = {text_at(n, 1): n for n in lists_of(child_of(root, "symbol_instances")) if n[0] == "path"}
+    use = use or SheetUse(f"/{uuid}", _instances(root))
     lines: list[Line] = []
     graphics: list[Graphic] = []
     order: list[str] = []
@@ -106,7 +113,7 @@ def read_sheet(text: str) -> Sheet:
             order.append("g")
     junctions = sections.get("junction", [])
     areas = tuple(read_rule_area(n) for n in sections.get("rule_area", []))
-    symbols = tuple(read_placed(node, uuid, uses) for node in sections.get("symbol", []))
+    symbols = tuple(read_placed(node, use) for node in sections.get("symbol", []))
     return Sheet(
         size=size,
         paper=paper,
@@ -138,6 +145,15 @@ def read_sheet(text: str) -> Sheet:
         rule_areas=areas,
         pictures=tuple(read_picture(n, version) for n in sections.get("image", [])),
     )
+
+
+def symbol_instances(text: str) -> dict[str, Node]:
+    """The instances that a root sheet of KiCad 6 holds for its whole project, by path. Raises KicadError."""
+    return _instances(root_of(text, "kicad_sch")) if "symbol_instances" in text else {}
+
+
+def _instances(root: Node) -> dict[str, Node]:
+    return {text_at(n, 1): n for n in lists_of(child_of(root, "symbol_instances")) if n[0] == "path"}
 
 
 @lru_cache(maxsize=64)
@@ -234,4 +250,5 @@ def _sheet_box(node: Node) -> SheetBox:
             for n in lists_of(node)
             if n[0] == "pin"
         ),
+        uuid=string_of(node, "uuid"),
     )

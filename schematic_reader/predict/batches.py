@@ -1,61 +1,139 @@
-"""Read the files of a command line in batches; the model is loaded once a sheet is open."""
+"""Read the files of a command line: pictures in batches by the model, KiCad files as they are."""
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
+from pathlib import Path
 
 from schematic_reader.cli import UserError
-from schematic_reader.predict.input_files import named_files, read_file
+from schematic_reader.kicad.project_file import project_beside
+from schematic_reader.predict.input_files import (
+    STANDARD_INPUT,
+    named_files,
+    read_file,
+    sub_sheet_names,
+    sub_sheets_in,
+)
+from schematic_reader.predict.kicad_file import PROJECT_SUFFIX, SUFFIX, ReadKicad, root_sheets
 from schematic_reader.predict.opened_sheet import OpenedSheet, SheetLimits, open_sheets
 from schematic_reader.predict.parts import Reading
+from schematic_reader.predict.rendering import vector_format
 from schematic_reader.predict.sheet_reader import SheetReader
 
 log = logging.getLogger(__name__)
 
+Found = Reading | OpenedSheet
+"""A sheet that is read already, or a picture for the model."""
+
 
 def read_files(
-    arguments: Sequence[str], limits: SheetLimits, load: Callable[[], SheetReader], *, batch_size: int
-) -> tuple[list[Reading], int]:
-    """The readings of all sheets of ``arguments``, and the number of files that could not be read.
+    arguments: Sequence[str],
+    limits: SheetLimits,
+    load: Callable[[], SheetReader],
+    *,
+    kicad: ReadKicad | None,
+) -> tuple[list[Reading], int, SheetReader | None]:
+    """The readings of all sheets, in their order; how many files could not be read; the model, if loaded.
 
-    The model is loaded when the first sheet is open, so that bad files are reported at once.
+    The model is loaded when the first picture is open, so that bad files are reported at once, and not at all
+    for KiCad files, which ``kicad`` reads; without it they are drawn and the model is asked.
     """
-    readings: list[Reading] = []
-    waiting: list[OpenedSheet] = []
+    readings: list[Reading | None] = []
+    waiting: list[tuple[int, OpenedSheet]] = []
     failed, reader = 0, None
-    for found in chain(opened(arguments, limits), [None]):
+    for found in chain(opened(arguments, limits, kicad), [None]):
         if isinstance(found, UserError):
             print(f"error: {found}", file=sys.stderr)
             failed += 1
-        elif found:
-            for note in chain.from_iterable(sheet.notes for sheet in found):
-                log.warning("%s", note)
-            waiting += found
-        while len(waiting) >= batch_size or (found is None and waiting):
-            reader = reader or load()
+        for sheet in found if isinstance(found, list) else []:
+            readings.append(sheet if isinstance(sheet, Reading) else None)
+            if isinstance(sheet, OpenedSheet):
+                waiting.append((len(readings) - 1, sheet))
+                reader = reader or load()
+        while reader and waiting and (len(waiting) >= reader.batch_size or found is None):
             start = time.perf_counter()
-            batch, waiting = waiting[:batch_size], waiting[batch_size:]
-            readings += reader.read(batch)
+            batch, waiting = waiting[: reader.batch_size], waiting[reader.batch_size :]
+            for (place, _), reading in zip(batch, reader.read([sheet for _, sheet in batch]), strict=True):
+                readings[place] = reading
             log.info("%d read, %.1f s a sheet", len(batch), (time.perf_counter() - start) / len(batch))
-    for reading in readings:
+    done = [reading for reading in readings if reading is not None]
+    for reading in done:
         if reading.empty:
             log.warning("%s: nothing was read: the answer names no part", reading.origin)
         if reading.cut:
             log.warning("%s: answer truncated at evaluate.max_new_tokens, may be incomplete", reading.origin)
-    return readings, failed
+    return done, failed, reader
 
 
-def opened(arguments: Sequence[str], limits: SheetLimits) -> Iterator[list[OpenedSheet] | UserError]:
-    """The sheets of each file, or what is wrong with it."""
+def opened(
+    arguments: Sequence[str], limits: SheetLimits, kicad: ReadKicad | None
+) -> Iterator[list[Found] | UserError]:
+    """The sheets of each file, or what is wrong with it; what is not read of it is logged."""
+    left_out = sub_sheets_in(arguments) if kicad else set()
     for name in named_files(arguments):
         if isinstance(name, UserError):
             yield name
-            continue
+        elif Path(name).resolve() not in left_out:
+            yield from _sheets_of(name, limits, kicad)
+
+
+def _sheets_of(name: str, limits: SheetLimits, kicad: ReadKicad | None) -> Iterator[list[Found] | UserError]:
+    """The sheets of one file, of each root sheet where it is a project."""
+    try:
+        label, data = read_file(name)
+        if Path(name).suffix == PROJECT_SUFFIX:
+            folder = Path(name).parent
+            for root in root_sheets(Path(name).name, data):
+                yield from _sheets_of(str(folder / root), limits, kicad)
+            return
+        found: list[Found] = []
+        notes: list[str] = []
+        if kicad and vector_format(data) == "kicad":
+            found, notes = _read_kicad(name, label, data, kicad)
+        else:
+            sheets = open_sheets(label, data, limits)
+            found += sheets
+            notes = [note for sheet in sheets for note in sheet.notes]
+            if vector_format(data) == "kicad" and (below := sub_sheet_names(data)):
+                notes.append(f"{label}: its sub-sheets are not followed with --ask: {', '.join(below)}")
+    except UserError as error:
+        yield error
+        return
+    for note in notes:
+        log.warning("%s", note)
+    yield found
+
+
+def _read_kicad(name: str, label: str, data: bytes, kicad: ReadKicad) -> tuple[list[Found], list[str]]:
+    """The readings of a KiCad file and its sub-sheets, and what is not in them."""
+    path = Path(name)
+    folder = None if name == STANDARD_INPUT else path.parent
+    root = label if folder is None else path.name
+
+    def read(file: str) -> bytes | None:
+        if file == root:
+            return data
+        if folder is None or not file.endswith((SUFFIX, PROJECT_SUFFIX)) or not (folder / file).is_file():
+            return None
         try:
-            yield open_sheets(*read_file(name), limits)
-        except UserError as error:
-            yield error
+            return read_file(str(folder / file))[1]
+        except UserError:
+            return None
+
+    project = project_beside(path) if folder else None
+    try:
+        found = kicad(root, read, project=project.name if project else None)
+    except UserError as error:
+        raise UserError(f"{label}: {error}") from None
+    shown = os.path.dirname(label) if folder else ""  # noqa: PTH120, a label
+    readings = [
+        replace(reading, origin=replace(reading.origin, file=os.path.join(shown, reading.origin.file)))  # noqa: PTH118
+        for reading in found.readings
+    ]
+    return list(readings), [os.path.join(shown, note) for note in found.notes]  # noqa: PTH118

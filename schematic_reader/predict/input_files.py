@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -37,6 +38,35 @@ def named_files(arguments: Sequence[str]) -> Iterator[str | UserError]:
         if not inside:
             yield UserError(f"{word}: the folder holds no sheet ({', '.join(SUFFIXES)})")
         yield from map(str, inside)
+
+
+_SUB_SHEET = re.compile(rb'"Sheet ?file"\s+"((?:[^"\\]|\\.){1,1000})"')
+
+
+def sub_sheet_names(data: bytes) -> list[str]:
+    """The files of the sub-sheets of a KiCad sheet, as it names them, each once; without parsing it."""
+    return list(dict.fromkeys(os.fsdecode(name).replace("\\", "/") for name in _SUB_SHEET.findall(data)))
+
+
+def sub_sheets_in(arguments: Sequence[str]) -> set[Path]:
+    """The KiCad sheets in the folders of a command line that are sub-sheets of others there.
+
+    They are read as part of a root sheet. Where every sheet is below another, none is left out.
+    """
+    below: set[Path] = set()
+    for word in arguments:
+        if word == STANDARD_INPUT or not Path(word).is_dir():
+            continue
+        sheets = {path.resolve() for path in Path(word).rglob("*.kicad_sch") if path.is_file()}
+        named: set[Path] = set()
+        for sheet in sheets:
+            with sheet.open("rb") as file:
+                names = sub_sheet_names(file.read(MAX_BYTES))
+            paths = ((sheet.parent / name).resolve() for name in names)
+            named.update(path for path in paths if path != sheet)
+        if not sheets <= named:
+            below |= sheets & named
+    return below
 
 
 def read_file(name: str) -> tuple[str, bytes]:

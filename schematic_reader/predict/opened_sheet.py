@@ -43,12 +43,18 @@ class SheetLimits:
 
 @dataclass(frozen=True)
 class SheetOrigin:
-    """Where a sheet comes from: the name of its file, and its page from 1 where a file may have several."""
+    """Where a sheet comes from: the name of its file, and its page from 1 where a file may have several.
+
+    ``sheet`` is the place in its project of a sheet read from a KiCad file, such as ``/Power/``.
+    """
 
     file: str
     page: int | None = None
+    sheet: str = ""
 
     def __str__(self) -> str:
+        if self.sheet.strip("/"):
+            return f"{self.file} {self.sheet}"
         return self.file if self.page is None else f"{self.file} page {self.page}"
 
 

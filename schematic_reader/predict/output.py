@@ -12,6 +12,9 @@ from schematic_reader.io.display import ellipsized, printable
 from schematic_reader.predict.parts import Reading, bill_of_materials
 
 COLUMNS = ("part", "kind", "seen in", "confidence")
+FILE_COLUMNS = ("references", "values", "read from")
+"""Further columns where a sheet was read from its KiCad file; values in the order of the references."""
+
 NOTHING = "nothing read"
 _BOM = "\ufeff"  # the byte order mark by which Excel detects UTF-8
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -36,14 +39,14 @@ def as_csv(readings: Sequence[Reading]) -> str:
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(_columns(readings))
     writer.writerows(map(_without_formula, row) for row in _rows(readings))
     return _BOM + out.getvalue()
 
 
 def as_table(readings: Sequence[Reading]) -> str:
     """The same rows in columns."""
-    rows = [COLUMNS, *(tuple(map(_cell, row)) for row in _rows(readings))]
+    rows = [_columns(readings), *(tuple(map(_cell, row)) for row in _rows(readings))]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "".join(f"{line.rstrip()}\n" for line in lines)
@@ -68,23 +71,37 @@ def as_text(readings: Sequence[Reading]) -> str:
 
 
 def sheets(readings: Sequence[Reading]) -> list[dict[str, Any]]:
-    """An object a sheet: ``file``, ``page`` (null but in a PDF), ``answer``, ``cut`` and ``parts``."""
-    return [
-        {
-            "file": reading.origin.file,
-            "page": reading.origin.page,
-            "answer": reading.answer,
-            "cut": reading.cut,
-            "parts": [
-                {"part": part.name, "kind": part.kind, "confidence": _rounded(part.confidence)}
-                for part in reading.parts
-            ],
-        }
-        for reading in readings
-    ]
+    """An object a sheet: ``file``, ``page`` (null but in a PDF or TIFF), ``answer``, ``cut`` and ``parts``.
+
+    One that was read from its KiCad file has ``read from: file`` and its place in the project as ``sheet``
+    too, and its parts their ``placed`` symbols.
+    """
+    return [_sheet(reading) for reading in readings]
 
 
-def _rows(readings: Sequence[Reading]) -> list[tuple[str, str, str, str]]:
+def _sheet(reading: Reading) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "file": reading.origin.file,
+        "page": reading.origin.page,
+        "answer": reading.answer,
+        "cut": reading.cut,
+        "parts": [
+            {"part": part.name, "kind": part.kind, "confidence": _rounded(part.confidence)}
+            for part in reading.parts
+        ],
+    }
+    if reading.from_file:
+        found |= {"read from": "file", "sheet": reading.origin.sheet}
+        for entry, part in zip(found["parts"], reading.parts, strict=True):
+            entry["placed"] = [{"reference": reference, "value": value} for reference, value in part.placed]
+    return found
+
+
+def _columns(readings: Sequence[Reading]) -> tuple[str, ...]:
+    return (*COLUMNS, *FILE_COLUMNS) if any(reading.from_file for reading in readings) else COLUMNS
+
+
+def _rows(readings: Sequence[Reading]) -> list[tuple[str, ...]]:
     """A row a part, then one for each sheet on which nothing was read."""
     rows = [
         (
@@ -92,10 +109,18 @@ def _rows(readings: Sequence[Reading]) -> list[tuple[str, str, str, str]]:
             line.kind,
             "; ".join(line.seen_in),
             "" if line.confidence is None else f"{line.confidence:.3f}",
+            "; ".join(reference for reference, _ in line.placed),
+            "; ".join(value for _, value in line.placed),
+            " and ".join(line.read_from),
         )
         for line in bill_of_materials(readings)
     ]
-    return rows + [("", NOTHING, str(reading.origin), "") for reading in readings if not reading.parts]
+    rows += [
+        ("", NOTHING, str(reading.origin), "", "", "", "file" if reading.from_file else "picture")
+        for reading in readings
+        if not reading.parts
+    ]
+    return [row[: len(_columns(readings))] for row in rows]
 
 
 def _rounded(confidence: float | None) -> float | None:

@@ -58,7 +58,7 @@ function article(one, task) {
   query("img").alt = `${one.name} as the model sees it`;
   const parts = [...one.parts].sort((a, b) => (b.confidence ?? 0) - (a.confidence ?? 0));
   query("table").hidden = !parts.length;
-  query("tbody").append(...parts.map(row));
+  query("tbody").append(...parts.map((part) => row(part, one["read from"] === "file")));
   if (!parts.length && task !== "components") {
     query("pre").hidden = false;
     query("pre").textContent = one.answer;
@@ -69,9 +69,11 @@ function article(one, task) {
   return node;
 }
 
-function row(part) {
+function row(part, fromFile) {
   const line = document.createElement("tr"), meter = document.createElement("meter"), last = item("td", "");
-  if (part.confidence === null) {
+  if (fromFile) {
+    last.textContent = "from the file";
+  } else if (part.confidence === null) {
     last.textContent = "–";
   } else {
     meter.value = part.confidence;

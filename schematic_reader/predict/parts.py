@@ -18,10 +18,14 @@ def is_none(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Part:
-    """A part on a sheet; ``confidence`` is the probability that it is there, None where there is none."""
+    """A part on a sheet; ``confidence`` is the probability that it is there, None where there is none.
+
+    ``placed`` are the references and values of its symbols, where the sheet was read from its file.
+    """
 
     name: str
     confidence: float | None
+    placed: tuple[tuple[str, str], ...] = ()
 
     @property
     def kind(self) -> str:
@@ -32,13 +36,15 @@ class Part:
 class Reading:
     """The model's answer for the sheet at ``origin``, and for the task components the parts in it.
 
-    ``cut`` is true where the answer was truncated at ``evaluate.max_new_tokens``.
+    ``cut`` is true where the answer was truncated at ``evaluate.max_new_tokens``, ``from_file`` where no
+    model was asked: the parts are those of the KiCad file.
     """
 
     origin: SheetOrigin
     answer: str
     parts: tuple[Part, ...]
     cut: bool
+    from_file: bool = False
 
     @property
     def empty(self) -> bool:
@@ -48,23 +54,33 @@ class Reading:
 
 @dataclass(frozen=True)
 class BomLine:
-    """A line of a bill of materials; ``confidence`` is the highest of its sheets."""
+    """A line of a bill of materials; ``confidence`` is the highest of its sheets.
+
+    ``placed`` are the references and values of sheets read from their files, each once, and ``read_from`` has
+    ``file``, ``picture`` or both.
+    """
 
     part: str
     kind: str
     seen_in: tuple[str, ...]
     confidence: float | None
+    placed: tuple[tuple[str, str], ...] = ()
+    read_from: tuple[str, ...] = ("picture",)
 
 
 def bill_of_materials(readings: Iterable[Reading]) -> list[BomLine]:
     """Every part once, by kind and name, with the sheets that show it in their order."""
-    seen: dict[str, list[tuple[str, float | None]]] = {}
+    seen: dict[str, list[tuple[Reading, Part]]] = {}
     for reading in readings:
         for part in reading.parts:
-            seen.setdefault(part.name, []).append((str(reading.origin), part.confidence))
+            seen.setdefault(part.name, []).append((reading, part))
     lines = []
     for name, found in seen.items():
-        confidences = [confidence for _, confidence in found if confidence is not None]
-        sheets = tuple(dict.fromkeys(sheet for sheet, _ in found))
-        lines.append(BomLine(name, part_kind(name), sheets, max(confidences, default=None)))
+        confidences = [part.confidence for _, part in found if part.confidence is not None]
+        sheets = tuple(dict.fromkeys(str(reading.origin) for reading, _ in found))
+        placed = tuple(dict.fromkeys(one for _, part in found for one in part.placed))
+        read_from = tuple(sorted({"file" if reading.from_file else "picture" for reading, _ in found}))
+        lines.append(
+            BomLine(name, part_kind(name), sheets, max(confidences, default=None), placed, read_from)
+        )
     return sorted(lines, key=lambda line: (line.kind, line.part.casefold(), line.part))

@@ -15,6 +15,7 @@ import logging
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,12 @@ from urllib.parse import urlsplit
 from aiohttp import BodyPartReader, web
 
 from schematic_reader.cli import UserError
+from schematic_reader.predict.input_files import sub_sheet_names
+from schematic_reader.predict.kicad_file import PROJECT_SUFFIX, ReadKicad
 from schematic_reader.predict.opened_sheet import OpenedSheet, SheetLimits, open_sheets
 from schematic_reader.predict.output import as_csv, sheets
 from schematic_reader.predict.parts import Reading
+from schematic_reader.predict.rendering import vector_format
 from schematic_reader.predict.sheet_reader import SheetReader
 
 MAX_UPLOAD = 32_000_000  # bytes of all files of one upload
@@ -47,8 +51,17 @@ _HEADERS = {
 log = logging.getLogger(__name__)
 
 
-def serve(load: Callable[[], SheetReader], limits: SheetLimits, *, host: str, port: int) -> None:
+def serve(
+    load: Callable[[], SheetReader],
+    limits: SheetLimits,
+    *,
+    host: str,
+    port: int,
+    kicad: ReadKicad | None = None,
+) -> None:
     """Load the model and serve the page until Ctrl-C.
+
+    KiCad files are read by ``kicad``, or drawn for the model where there is none.
 
     Raises:
         UserError: the address is not this machine's, or the port is taken.
@@ -62,7 +75,7 @@ def serve(load: Callable[[], SheetReader], limits: SheetLimits, *, host: str, po
         raise UserError(
             f"cannot listen on {host} port {port} ({error}): choose another --host or --port"
         ) from None
-    app = application(load(), limits, host)
+    app = application(load(), limits, host, kicad)
     name = f"[{host}]" if ":" in host else host
     print(f"drop sheets on http://{name}:{listening.getsockname()[1]} (Ctrl-C ends it)", flush=True)
     web.run_app(app, sock=listening, print=None, access_log=None)
@@ -76,7 +89,9 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def application(reader: SheetReader, limits: SheetLimits, host: str) -> web.Application:
+def application(
+    reader: SheetReader, limits: SheetLimits, host: str, kicad: ReadKicad | None = None
+) -> web.Application:
     """The page, and ``POST /read``, which takes files as multipart form data and answers with JSON."""
     own = {host, "localhost", "127.0.0.1", "::1"} if is_loopback(host) else None
 
@@ -92,7 +107,7 @@ def application(reader: SheetReader, limits: SheetLimits, host: str) -> web.Appl
     app = web.Application(middlewares=[guard])
     for path in _FILES:
         app.router.add_get(path, _file)
-    page = _Page(reader, limits)
+    page = _Page(reader, limits, kicad)
     app.router.add_post("/read", page.read)
     app.on_cleanup.append(page.close)
     return app
@@ -119,7 +134,8 @@ async def _file(request: web.Request) -> web.Response:
 
 
 class _Page:
-    def __init__(self, reader: SheetReader, limits: SheetLimits) -> None:
+    def __init__(self, reader: SheetReader, limits: SheetLimits, kicad: ReadKicad | None) -> None:
+        self._kicad = kicad
         self._reader = reader
         self._limits = limits
         self._thread = ThreadPoolExecutor(1)
@@ -134,7 +150,7 @@ class _Page:
         self._waiting += 1
         try:
             files = await _upload(request)
-            work = partial(read_upload, self._reader, self._limits, files)
+            work = partial(read_upload, self._reader, self._limits, files, self._kicad)
             return web.json_response(await asyncio.get_running_loop().run_in_executor(self._thread, work))
         except UserError as error:
             return _error(413, str(error))
@@ -169,29 +185,53 @@ async def _upload(request: web.Request) -> list[tuple[str, bytes]]:
     return files
 
 
-def read_upload(reader: SheetReader, limits: SheetLimits, files: list[tuple[str, bytes]]) -> dict[str, Any]:
+def read_upload(
+    reader: SheetReader,
+    limits: SheetLimits,
+    files: list[tuple[str, bytes]],
+    kicad: ReadKicad | None = None,
+) -> dict[str, Any]:
     """``task``, ``calibrated`` and ``sheets`` as in the JSON output, the latter with the ``picture`` that the
     model saw; ``errors``, a line for each file or page not read; ``csv``, null where no part was read.
     """
     opened: list[OpenedSheet] = []
+    known: dict[int, Reading] = {}  # by place in ``opened``: what was read from its KiCad file
     errors: list[str] = []
     notes: list[str] = []
-    for name, data in files:
+    below: set[str] = set()
+    texts = {name: data for name, data in files if kicad and vector_format(data) == "kicad"}
+    projects = [name for name, _ in files if name.endswith(PROJECT_SUFFIX)]
+    # Root sheets first: a sub-sheet that is dropped with its root is read as part of it.
+    for name, data in sorted(files, key=lambda file: file[0] in texts and not sub_sheet_names(file[1])):
         try:
-            sheets_of_file = open_sheets(name, data, limits)
-            opened += sheets_of_file
-            notes += [note for sheet in sheets_of_file for note in sheet.notes]
+            if name in projects or name in below:
+                continue
+            if kicad is None or name not in texts:
+                sheets_of_file = open_sheets(name, data, limits)
+                opened += sheets_of_file
+                notes += [note for sheet in sheets_of_file for note in sheet.notes]
+                continue
+            found = kicad(name, dict(files).get, project=projects[0] if len(projects) == 1 else None)
+            below |= found.files
+            notes += found.notes
+            for reading in found.readings:
+                drawn = open_sheets(reading.origin.file, texts[reading.origin.file], limits)[0]
+                known[len(opened)] = reading
+                opened.append(replace(drawn, origin=reading.origin))
         except UserError as error:
-            errors.append(str(error))
-    readings: list[Reading] = reader.read(opened) if opened else []
-    found = [
+            line = str(error)
+            errors.append(line if line.startswith(f"{name}: ") else f"{name}: {line}")
+    asked = [sheet for place, sheet in enumerate(opened) if place not in known]
+    answers = iter(reader.read(asked) if asked else [])
+    readings = [known[place] if place in known else next(answers) for place in range(len(opened))]
+    found_sheets = [
         {**content, "name": str(sheet.origin), "picture": _data_uri(sheet)}
         for content, sheet in zip(sheets(readings), opened, strict=True)
     ]
     return {
         "task": reader.task,
         "calibrated": reader.calibrated,
-        "sheets": found,
+        "sheets": found_sheets,
         "errors": errors + notes,
         "csv": as_csv(readings) if any(reading.parts for reading in readings) else None,
     }

@@ -40,11 +40,18 @@ class SheetReader:
 
     Args:
         calibration: of the model's confidences; None where there is none.
+        batch_size: sheets that are best read at once.
     """
 
     def __init__(
-        self, answer: ImageAnswerFn, task: Task, messages: Messages, calibration: Calibration | None
+        self,
+        answer: ImageAnswerFn,
+        task: Task,
+        messages: Messages,
+        calibration: Calibration | None,
+        batch_size: int = 1,
     ) -> None:
+        self.batch_size = batch_size
         self._answer = answer
         self._task = task
         self._prompt = task.prompt(_ROW, form=messages.form, with_name=messages.with_name)

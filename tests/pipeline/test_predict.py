@@ -162,12 +162,25 @@ def test_the_same_sheet_in_another_form_and_from_standard_input(
     run: Predict, project: Path, examined: list[ModelAnswer]
 ) -> None:
     png = (project / "in" / "5.png").read_bytes()
-    done = run("-", "5.kicad_sch", "in/6.png", "--format", "json", stdin=png)
+    done = run("-", "5.kicad_sch", "in/6.png", "--ask", "--format", "json", stdin=png)
     sheets = found(done)
     assert list(sheets) == ["standard input", "5.kicad_sch", "6.png"]
     # The renderer draws the picture that the data set has.
     assert sheets["standard input"]["answer"] == sheets["5.kicad_sch"]["answer"] == examined[0].text
     assert sheets["6.png"]["answer"] == examined[1].text
+
+
+def test_a_kicad_file_needs_no_model(run: Predict, project: Path) -> None:
+    done = run("5.kicad_sch", "--adapter", "models/none", "--format", "json")
+    assert (done.status, done.errors) == (0, [])
+    (sheet,) = json.loads(done.out)["sheets"]
+    assert sheet["read from"] == "file" and json.loads(done.out)["calibrated"]
+    assert [part["part"] for part in sheet["parts"]] == make_row(5, 42, width=640, height=448)[
+        "components_used"
+    ]
+    assert {part["confidence"] for part in sheet["parts"]} == {1.0}
+    one = run("-", "--task", "yaml", stdin=(project / "5.kicad_sch").read_bytes())
+    assert task_named("yaml").parse(one.out).valid
 
 
 def test_csv_and_table_have_the_same_parts(run: Predict) -> None:

@@ -1,0 +1,167 @@
+"""Read KiCad files as they are, without a model: parts, references and values, through all sub-sheets."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from schematic_reader.cli import UserError
+from schematic_reader.kicad.hierarchy import UsedSheet, follow_sheets
+from schematic_reader.kicad.kiutils import to_json, to_mapping, to_yaml
+from schematic_reader.kicad.model import PlacedSymbol, Sheet
+from schematic_reader.kicad.nodes import KicadError
+from schematic_reader.kicad.project_file import ProjectFile, read_project
+from schematic_reader.predict.opened_sheet import MAX_BYTES, SheetOrigin
+from schematic_reader.predict.parts import Part, Reading
+from schematic_reader.tasks.contract import Form, Task
+from schematic_reader.tasks.description import DescriptionTask, from_mapping
+
+SUFFIX, PROJECT_SUFFIX = ".kicad_sch", ".kicad_pro"
+_MAX_NAMED = 12  # references in a line
+
+ReadBytes = Callable[[str], bytes | None]
+"""A file of the project by its path from the root sheet's folder; None where there is none."""
+
+
+@dataclass(frozen=True)
+class KicadReading:
+    """The readings of a root sheet and its sub-sheets, and in a line each what is not in them.
+
+    ``files`` are the sheets that were read, as paths from the root sheet's folder.
+    """
+
+    readings: list[Reading]
+    notes: list[str]
+    files: set[str]
+
+
+def read_kicad(name: str, read: ReadBytes, *, project: str | None, task: Task, form: Form) -> KicadReading:
+    """Read the sheet ``name`` and its sub-sheets, each as often as it is used.
+
+    Args:
+        name: the file of the root sheet in its folder.
+        read: reads the files of that folder.
+        task: what is answered, in the layout of ``form``.
+        project: the file of the project, with text variables and bus aliases; None where there is none.
+
+    Raises:
+        UserError: it is no sheet of KiCad 6 to 10; one line that does not name the file.
+    """
+    texts: dict[str, str] = {}
+
+    def text(file: str) -> str | None:
+        data = read(file) if file not in texts else None
+        if data is not None:
+            if len(data) > MAX_BYTES:
+                raise KicadError(f"over {MAX_BYTES // 1_000_000} MB: is this a sheet?")
+            try:
+                texts[file] = data.decode("utf-8-sig")
+            except UnicodeDecodeError:
+                raise KicadError("it is not UTF-8: save it with KiCad 6 or later") from None
+        return texts.get(file)
+
+    notes: list[str] = []
+    try:
+        found = follow_sheets(name, text, _project(project, read, notes))
+    except KicadError as error:
+        raise UserError(str(error)) from None
+    readings = [_reading(used, texts[used.file], task, form) for used in found.sheets]
+    notes += found.unread
+    for used in found.sheets:
+        notes += _assembly_notes(used)
+    return KicadReading(readings, [f"{name}: {note}" for note in notes], {used.file for used in found.sheets})
+
+
+class ReadKicad(Protocol):
+    """``read_kicad`` with the task and the form of the answer."""
+
+    def __call__(self, name: str, read: ReadBytes, *, project: str | None) -> KicadReading: ...
+
+
+def root_sheets(project: str, data: bytes) -> list[str]:
+    """The root sheets of a project file: those it lists (KiCad 10), else the sheet of its own name.
+
+    Raises:
+        UserError: it is no project file.
+    """
+    try:
+        document = json.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        raise UserError("not a KiCad 6 to 10 project file: no JSON") from None
+    schematic = document.get("schematic") if isinstance(document, dict) else None
+    listed = schematic.get("top_level_sheets") if isinstance(schematic, dict) else None
+    files = [
+        sheet["filename"]
+        for sheet in (listed if isinstance(listed, list) else [])
+        if isinstance(sheet, dict) and isinstance(sheet.get("filename"), str)
+    ]
+    return files or [f"{posixpath.splitext(project)[0]}{SUFFIX}"]
+
+
+def _project(file: str | None, read: ReadBytes, notes: list[str]) -> ProjectFile:
+    data = read(file) if file else None
+    if data is None:
+        return ProjectFile()
+    try:
+        return read_project(data.decode("utf-8-sig"))
+    except (KicadError, UnicodeDecodeError) as error:
+        notes.append(f"{file} is passed over: {error}")
+        return ProjectFile()
+
+
+def _reading(used: UsedSheet, text: str, task: Task, form: Form) -> Reading:
+    parts = sheet_parts(used.sheet)
+    origin = SheetOrigin(used.file, sheet=used.name)
+    if isinstance(task, DescriptionTask):
+        return Reading(origin, _answer(used.sheet, text, task, form), (), cut=False, from_file=True)
+    return Reading(origin, ", ".join(part.name for part in parts), parts, cut=False, from_file=True)
+
+
+def sheet_parts(sheet: Sheet) -> tuple[Part, ...]:
+    """Each component that is placed, named as in the data set, with its references and values.
+
+    They come in the order of ``lib_symbols``; symbols that are missing there come last.
+    """
+    named: dict[str, dict[tuple[str, str], None]] = {name: {} for name in sheet.component_names}
+    for symbol in sheet.symbols:
+        placed = named.setdefault(_component(sheet, symbol), {})
+        if not symbol.reference.startswith("#"):  # KiCad's hidden references of power symbols
+            placed[symbol.reference, symbol.value] = None  # once for all units
+    return tuple(
+        Part(name, 1.0, tuple(sorted(placed, key=lambda one: _natural(one[0]))))
+        for name, placed in named.items()
+    )
+
+
+def _component(sheet: Sheet, symbol: PlacedSymbol) -> str:
+    library = sheet.lib_symbols.get(symbol.lib_name or symbol.lib_id)
+    return library.name if library else symbol.lib_id.split(":", 1)[-1]
+
+
+def _natural(reference: str) -> tuple[str, int, str]:
+    """R2 before R10."""
+    letters = reference.rstrip("0123456789")
+    digits = reference[len(letters) :]
+    return letters, int(digits[:9] or 0), reference
+
+
+def _answer(sheet: Sheet, text: str, task: DescriptionTask, form: Form) -> str:
+    """The answer to a structured task."""
+    if form == "verbatim":
+        return {"json": to_json, "yaml": to_yaml}.get(task.name, lambda _: text.strip())(sheet)
+    return task.write(from_mapping(to_mapping(sheet)).in_reading_order())
+
+
+def _assembly_notes(used: UsedSheet) -> Iterable[str]:
+    """Symbols that are not populated, and variants of the assembly, which the parts do not follow."""
+    left_out = {symbol.reference for symbol in used.sheet.symbols if symbol.dnp}
+    if left_out:
+        references = sorted(left_out, key=_natural)
+        more = f" and {len(references) - _MAX_NAMED} more" if len(references) > _MAX_NAMED else ""
+        yield f"{used.name}: do not populate {', '.join(references[:_MAX_NAMED])}{more}: listed all the same"
+    variants = {variant.name for symbol in used.sheet.symbols for variant in symbol.variants}
+    if variants:
+        yield f"{used.name}: variants {', '.join(sorted(variants))} are not read: the parts are those of none"

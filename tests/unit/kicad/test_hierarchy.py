@@ -1,0 +1,70 @@
+"""A project's sheets: each sub-sheet as often as it is used, with the references of each use."""
+
+from __future__ import annotations
+
+import pytest
+
+from schematic_reader.kicad.hierarchy import MAX_USES, follow_sheets
+from schematic_reader.kicad.nodes import KicadError
+from schematic_reader.kicad.project_file import ProjectFile, read_project
+from tests.support.kicad_projects import CHANNEL, PROJECT, ROOT_SHEET, box, placed, sheet
+
+FILES = {"amp.kicad_sch": ROOT_SHEET, "parts/channel.kicad_sch": CHANNEL}
+
+
+def test_each_use_has_its_own_references() -> None:
+    found = follow_sheets("amp.kicad_sch", FILES.get, read_project(PROJECT))
+    assert [(used.name, used.file) for used in found.sheets] == [
+        ("/", "amp.kicad_sch"), ("/Left/", "parts/channel.kicad_sch"), ("/Right/", "parts/channel.kicad_sch"),
+    ]  # fmt: skip
+    assert [[(s.reference, s.value) for s in used.sheet.symbols] for used in found.sheets] == [
+        [("R2", "1k"), ("#PWR01", "GND")],
+        [("R10", "10k"), ("R11", "4k7")],
+        [("R20", "10k"), ("R21", "4k7")],
+    ]
+    assert found.unread == [
+        "sub-sheet 'gone.kicad_sch' (/Gone) is not there and is not followed",
+        "sub-sheet 'amp.kicad_sch' (/Self) contains itself and is not followed",
+    ]
+
+
+def test_kicad_6_keeps_the_references_with_the_root() -> None:
+    channel = sheet("c", placed("Device:R", "s1", "R1", "10k"), version=20211123)
+    instances = "".join(
+        f'(path "/{path}/s1" (reference "{reference}") (unit 1) (value "{value}") (footprint ""))'
+        for path, reference, value in (("left", "R7", "1k"), ("right", "R8", "2k"))
+    )
+    root = sheet(
+        "root",
+        box("left", "Left", "channel.kicad_sch"),
+        box("right", "Right", "channel.kicad_sch"),
+        f"(symbol_instances {instances})",
+        version=20211123,
+    )
+    files = {"a.kicad_sch": root, "channel.kicad_sch": channel}
+    found = follow_sheets("a.kicad_sch", files.get, ProjectFile())
+    assert [[(s.reference, s.value) for s in used.sheet.symbols] for used in found.sheets] == [
+        [], [("R7", "1k")], [("R8", "2k")],
+    ]  # fmt: skip
+
+
+def test_a_damaged_sub_sheet_is_named_and_a_damaged_root_is_an_error() -> None:
+    files = {"a": sheet("r", box("b", "B", "b"), box("c", "C", "")), "b": "(kicad_sch"}
+    found = follow_sheets("a", files.get, ProjectFile())
+    assert len(found.sheets) == 1
+    assert found.unread[0].startswith("sub-sheet 'b' (/B) is not followed: not KiCad text")
+    assert found.unread[1] == "sub-sheet /C names no file"
+    with pytest.raises(KicadError):
+        follow_sheets("b", files.get, ProjectFile())
+    with pytest.raises(KicadError, match="there is no such file"):
+        follow_sheets("c", files.get, ProjectFile())
+
+
+def test_a_project_that_doubles_at_each_level_ends() -> None:
+    files = {
+        str(level): sheet(str(level), *(box(f"{level}{side}", side, str(level + 1)) for side in "ab"))
+        for level in range(40)
+    }
+    found = follow_sheets("0", files.get, ProjectFile())
+    assert len(found.sheets) == MAX_USES
+    assert any("over 1000 sheets" in line for line in found.unread)

@@ -1,0 +1,208 @@
+"""A KiCad file is read, not guessed: parts, references and values, through its sub-sheets."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schematic_reader.cli import UserError
+from schematic_reader.config import ImageLimits
+from schematic_reader.kicad.kiutils import to_json
+from schematic_reader.kicad.reader import read_sheet
+from schematic_reader.predict.batches import read_files
+from schematic_reader.predict.kicad_file import KicadReading, read_kicad, root_sheets
+from schematic_reader.predict.opened_sheet import OpenedSheet, SheetLimits
+from schematic_reader.predict.output import as_csv, as_json, as_table
+from schematic_reader.predict.parts import Part, Reading
+from schematic_reader.predict.rendering import RenderScale
+from schematic_reader.predict.server import read_upload
+from schematic_reader.synthetic.sample import make_row
+from schematic_reader.tasks import task as task_named
+from schematic_reader.tasks.contract import Form
+from tests.support.foreign_files import picture
+from tests.support.kicad_projects import CHANNEL, PROJECT, ROOT_SHEET, placed, sheet, write_project
+
+LIMITS = SheetLimits(ImageLimits(1024, 1_048_576), 150_000_000, RenderScale(4.0, 1024, 1_048_576))
+COMPONENTS = partial(read_kicad, task=task_named("components"), form="compact")
+FILES = {
+    "amp.kicad_sch": ROOT_SHEET.encode(),
+    "parts/channel.kicad_sch": CHANNEL.encode(),
+    "amp.kicad_pro": PROJECT.encode(),
+}
+
+
+class Model:
+    """Stands where a model is asked: says one part for each picture, and which sheets it was asked about."""
+
+    task, calibrated, batch_size = "components", False, 2
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def read(self, sheets: list[OpenedSheet]) -> list[Reading]:
+        self.asked += [Path(sheet.origin.file).name for sheet in sheets]
+        return [Reading(sheet.origin, "X", (Part("X", 0.5),), cut=False) for sheet in sheets]
+
+
+def run(*words: Path | str, kicad: Any = COMPONENTS) -> tuple[list[Reading], int, Model]:
+    model = Model()
+    load: Any = lambda: model  # noqa: E731
+    readings, failed, _ = read_files([str(word) for word in words], LIMITS, load, kicad=kicad)
+    return readings, failed, model
+
+
+def test_parts_references_and_values_are_those_of_the_file() -> None:
+    found = COMPONENTS("amp.kicad_sch", FILES.get, project="amp.kicad_pro")
+    assert [(str(r.origin), r.answer, r.parts) for r in found.readings] == [
+        ("amp.kicad_sch", "R, GND", (Part("R", 1.0, (("R2", "1k"),)), Part("GND", 1.0, ()))),
+        ("parts/channel.kicad_sch /Left/", "R", (Part("R", 1.0, (("R10", "10k"), ("R11", "4k7"))),)),
+        ("parts/channel.kicad_sch /Right/", "R", (Part("R", 1.0, (("R20", "10k"), ("R21", "4k7"))),)),
+    ]
+    assert found.notes == [
+        "amp.kicad_sch: sub-sheet 'gone.kicad_sch' (/Gone) is not there and is not followed",
+        "amp.kicad_sch: sub-sheet 'amp.kicad_sch' (/Self) contains itself and is not followed",
+    ]
+    assert found.files == {"amp.kicad_sch", "parts/channel.kicad_sch"}
+
+
+def test_generated_sheets_have_exactly_the_components_of_their_row() -> None:
+    for number in (5, 6, 7):
+        row = make_row(number, 42, width=640, height=448)
+        found = COMPONENTS("a", {"a": row["schematic"].encode()}.get, project=None)
+        assert [part.name for part in found.readings[0].parts] == row["components_used"]
+
+
+def test_every_format_says_that_it_was_read_from_the_file() -> None:
+    readings = COMPONENTS("amp.kicad_sch", FILES.get, project="amp.kicad_pro").readings
+    rows = list(csv.reader(io.StringIO(as_csv(readings).removeprefix("\ufeff"))))
+    assert rows[0] == ["part", "kind", "seen in", "confidence", "references", "values", "read from"]
+    assert rows[2][4:] == ["R2; R10; R11; R20; R21", "1k; 10k; 4k7; 10k; 4k7", "file"]
+    assert rows[1][3:] == ["1.000", "", "", "file"]
+    assert as_table(readings).splitlines()[0].endswith("read from")
+    sheets = json.loads(as_json(readings, task="components", calibrated=True))["sheets"]
+    assert [(one["read from"], one["sheet"]) for one in sheets] == [
+        ("file", "/"), ("file", "/Left/"), ("file", "/Right/"),
+    ]  # fmt: skip
+    assert sheets[0]["parts"][0] == {
+        "part": "R",
+        "kind": "resistor",
+        "confidence": 1.0,
+        "placed": [{"reference": "R2", "value": "1k"}],
+    }
+
+
+@pytest.mark.parametrize("form", ["compact", "verbatim"])
+@pytest.mark.parametrize("name", ["yaml", "json", "schematic"])
+def test_structured_tasks_get_the_answer_that_the_data_set_has(name: str, form: Form) -> None:
+    row = make_row(5, 42, width=640, height=448)
+    task = task_named(name)
+    found = read_kicad("a", {"a": row["schematic"].encode()}.get, project=None, task=task, form=form)
+    (reading,) = found.readings
+    assert task.parse(reading.answer).items == task.parse(task.target(row, form=form) or "").items
+    assert reading.parts == () and reading.from_file
+    if (name, form) == ("json", "verbatim"):
+        assert reading.answer == to_json(read_sheet(row["schematic"]))
+
+
+def test_what_is_not_populated_and_variants_are_named() -> None:
+    variant = '(variant (name "Lite") (dnp yes))'
+    text = sheet(
+        "r",
+        placed("Device:R", "a", "R10", "1", more="(dnp yes)"),
+        placed("Device:R", "b", "R9", "2", more="(dnp yes)", x=70),
+        placed("Device:R", "c", "R1", "3", ("/r", "R1"), x=90).replace(
+            '(reference "R1") (unit 1)', f'(reference "R1") (unit 1) {variant}'
+        ),
+    )
+    assert COMPONENTS("a", {"a": text.encode()}.get, project=None).notes == [
+        "a: /: do not populate R9, R10: listed all the same",
+        "a: /: variants Lite are not read: the parts are those of none",
+    ]
+
+
+def test_files_pictures_and_projects_come_in_their_order(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = write_project(tmp_path / "board")
+    for name in ("1.png", "2.png"):
+        (tmp_path / name).write_bytes(picture())
+    readings, failed, model = run(tmp_path / "1.png", root, tmp_path / "2.png")
+    assert [Path(r.origin.file).name for r in readings] == [
+        "1.png", "amp.kicad_sch", "channel.kicad_sch", "channel.kicad_sch", "2.png",
+    ]  # fmt: skip
+    assert [r.from_file for r in readings] == [False, True, True, True, False]
+    assert (failed, model.asked) == (0, ["1.png", "2.png"])
+    assert sum("is not followed" in line for line in caplog.messages) == 2
+    names = [r.origin.file for r in run(root.with_suffix(".kicad_pro"))[0]]
+    assert names == [str(root), *[str(root.parent / "parts" / "channel.kicad_sch")] * 2]
+
+
+def test_a_folder_is_its_root_sheets_with_what_is_below_them(tmp_path: Path) -> None:
+    write_project(tmp_path)
+    (tmp_path / "alone.kicad_sch").write_text(sheet("x", placed("Device:R", "a", "R1", "1")))
+    readings, failed, model = run(tmp_path)
+    assert [(Path(r.origin.file).name, r.origin.sheet) for r in readings] == [
+        ("alone.kicad_sch", "/"), ("amp.kicad_sch", "/"), ("channel.kicad_sch", "/Left/"),
+        ("channel.kicad_sch", "/Right/"),
+    ]  # fmt: skip
+    assert (failed, model.asked) == (0, [])
+
+
+def test_ask_draws_the_sheet_and_names_what_it_does_not_follow(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = write_project(tmp_path)
+    readings, _, model = run(root, kicad=None)
+    assert model.asked == ["amp.kicad_sch"] and not readings[0].from_file
+    assert caplog.messages[0].endswith(
+        "its sub-sheets are not followed with --ask: parts/channel.kicad_sch, gone.kicad_sch, amp.kicad_sch"
+    )
+
+
+def test_a_file_outside_kicad_s_own_kinds_is_never_read(tmp_path: Path) -> None:
+    root = tmp_path / "a.kicad_sch"
+    (tmp_path / "secret.txt").write_text(CHANNEL)
+    root.write_text(ROOT_SHEET.replace("gone.kicad_sch", "secret.txt"))
+    assert [r.origin.sheet for r in run(root)[0]] == ["/"]
+
+
+def test_root_sheets_of_a_project_file() -> None:
+    assert root_sheets("amp.kicad_pro", b"{}") == ["amp.kicad_sch"]
+    listed = {"schematic": {"top_level_sheets": [{"filename": "a.kicad_sch"}, {"filename": "b.kicad_sch"}]}}
+    assert root_sheets("amp.kicad_pro", json.dumps(listed).encode()) == ["a.kicad_sch", "b.kicad_sch"]
+    for data in (b"no json", b"\xff"):
+        with pytest.raises(UserError, match="not a KiCad 6 to 10 project file"):
+            root_sheets("amp.kicad_pro", data)
+
+
+def test_sheets_dropped_together_are_one_project() -> None:
+    model: Any = Model()
+    root = ROOT_SHEET.replace("parts/channel", "channel")
+    files = [
+        ("1.png", picture()),
+        ("channel.kicad_sch", CHANNEL.encode()),
+        ("amp.kicad_pro", PROJECT.encode()),
+        ("amp.kicad_sch", root.encode()),
+    ]
+    found = read_upload(model, LIMITS, files, COMPONENTS)
+    assert [one["name"] for one in found["sheets"]] == [
+        "1.png", "amp.kicad_sch", "channel.kicad_sch /Left/", "channel.kicad_sch /Right/",
+    ]  # fmt: skip
+    assert model.asked == ["1.png"]
+    assert [one.get("read from") for one in found["sheets"]] == [None, "file", "file", "file"]
+    assert len(found["errors"]) == 2 and all("not followed" in line for line in found["errors"])
+    assert "R20" in found["csv"]
+
+
+def test_a_bad_file_is_one_line() -> None:
+    for data, line in ((b"(kicad_sch (version 1", "not KiCad text"), (b'(kicad_sch "\xb5")', "not UTF-8")):
+        with pytest.raises(UserError, match=line):
+            COMPONENTS("a", {"a": data}.get, project=None)
+    found: KicadReading = COMPONENTS("a", {"a": ROOT_SHEET.encode(), "p": b"no"}.get, project="p")
+    assert found.notes[0].startswith("a: p is passed over: not a KiCad 6 to 10 project file")
