@@ -42,7 +42,7 @@ lint: env  ## check style, format and types
 unit: env  ## run the unit tests that are not slow, in parallel
 	$(PYTEST) -m "not slow and not gpu" tests/unit
 
-test-fast: env  ## lint and unit at the same time, in under 2 minutes on two cores
+test-fast: env  ## lint and unit at the same time; before every commit
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint unit
 
 test: lint  ## lint and every test, as CI does

@@ -316,7 +316,7 @@ class _SheetNodes:
 
     def _sheet_box(self, box: SheetBox, page: int) -> Node:
         node = _node("sheet", _at(box.at), _node("size", *box.size), _stroke(0.1524, "solid"))
-        node += [_node("fill", _node("color", 0, 0, 0, Symbol("0.0000"))), self._uuid()]
+        node += [_node("fill", _node("color", 0, 0, 0, Symbol("0.0000"))), self._uuid(box.uuid)]
         node += [_property(prop) for prop in box.properties]
         for pin in box.pins:
             node.append(

@@ -27,11 +27,19 @@ def test_a_sheet_with_everything_reads_back_equal() -> None:
     sheet = every_feature()
     again = read_sheet(write_sheet(sheet))
     for field in dataclasses.fields(Sheet):
-        if field.name == "symbols":
-            without_uuids = tuple(dataclasses.replace(symbol, uuid="") for symbol in again.symbols)
-            assert without_uuids == sheet.symbols
+        if field.name in ("symbols", "sheets"):
+            items = getattr(again, field.name)
+            assert tuple(dataclasses.replace(item, uuid="") for item in items) == getattr(sheet, field.name)
         else:
             assert getattr(again, field.name) == getattr(sheet, field.name), field.name
+
+
+def test_a_sub_sheet_keeps_its_uuid() -> None:
+    """Paths of references lead through it."""
+    sheet = read_sheet(write_sheet(every_feature()))
+    given = dataclasses.replace(sheet.sheets[0], uuid="11111111-2222-4333-8444-555555555555")
+    again = read_sheet(write_sheet(dataclasses.replace(sheet, sheets=(given,))))
+    assert again.sheets == (given,)
 
 
 def test_writing_again_changes_nothing() -> None:
