@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from schematic_reader.kicad.model import ALIASES_IN_PROJECT, Sheet
 from schematic_reader.kicad.nodes import KicadError
 
 _MAX_CHARS = 20_000_000
+
+# A bus group with one member, ``A{I2C}``, which is of use only where that is an alias; no markup.
+_LONE_MEMBER = re.compile(r"(?![~_^]\{)(?:[^{}]*[^{}~_^])?\{[^ ,\[\]{}]+\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +68,10 @@ def project_beside(sheet: Path) -> Path | None:
         return own
     found = sorted(sheet.parent.glob("*.kicad_pro"))
     return found[0] if len(found) == 1 else None
+
+
+def label_of_missing_alias(sheet: Sheet) -> str | None:
+    """A bus label of a sheet without a project file that may name an alias which only that would define."""
+    if sheet.version < ALIASES_IN_PROJECT:
+        return None
+    return next((label.text for label in sheet.labels if _LONE_MEMBER.fullmatch(label.text)), None)

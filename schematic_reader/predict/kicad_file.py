@@ -13,7 +13,7 @@ from schematic_reader.kicad.hierarchy import UsedSheet, follow_sheets
 from schematic_reader.kicad.kiutils import to_json, to_mapping, to_yaml
 from schematic_reader.kicad.model import PlacedSymbol, Sheet
 from schematic_reader.kicad.nodes import KicadError
-from schematic_reader.kicad.project_file import ProjectFile, read_project
+from schematic_reader.kicad.project_file import ProjectFile, label_of_missing_alias, read_project
 from schematic_reader.predict.opened_sheet import MAX_BYTES, SheetOrigin
 from schematic_reader.predict.parts import Part, Reading
 from schematic_reader.tasks.contract import Form, Task
@@ -64,14 +64,19 @@ def read_kicad(name: str, read: ReadBytes, *, project: str | None, task: Task, f
         return texts.get(file)
 
     notes: list[str] = []
+    defined = _project(project, read, notes)
     try:
-        found = follow_sheets(name, text, _project(project, read, notes))
+        found = follow_sheets(name, text, defined or ProjectFile())
     except KicadError as error:
         raise UserError(str(error)) from None
     readings = [_reading(used, texts[used.file], task, form) for used in found.sheets]
     notes += found.unread
     for used in found.sheets:
         notes += _assembly_notes(used)
+        if defined is None and (label := label_of_missing_alias(used.sheet)):
+            notes.append(
+                f"{used.name}: no project file beside it defines what the bus label {label[:80]} may name"
+            )
     return KicadReading(readings, [f"{name}: {note}" for note in notes], {used.file for used in found.sheets})
 
 
@@ -101,15 +106,16 @@ def root_sheets(project: str, data: bytes) -> list[str]:
     return files or [f"{posixpath.splitext(project)[0]}{SUFFIX}"]
 
 
-def _project(file: str | None, read: ReadBytes, notes: list[str]) -> ProjectFile:
+def _project(file: str | None, read: ReadBytes, notes: list[str]) -> ProjectFile | None:
+    """What the project file defines; None where there is none that can be read."""
     data = read(file) if file else None
     if data is None:
-        return ProjectFile()
+        return None
     try:
         return read_project(data.decode("utf-8-sig"))
     except (KicadError, UnicodeDecodeError) as error:
         notes.append(f"{file} is passed over: {error}")
-        return ProjectFile()
+        return None
 
 
 def _reading(used: UsedSheet, text: str, task: Task, form: Form) -> Reading:

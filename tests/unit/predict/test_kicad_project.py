@@ -1,0 +1,80 @@
+"""KiCad sheets read with the project file beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from schematic_reader.cli import UserError
+from schematic_reader.kicad.hierarchy import follow_sheets
+from schematic_reader.kicad.model import Sheet
+from schematic_reader.kicad.project_file import ProjectFile, project_beside, read_project
+from schematic_reader.predict.kicad_file import KicadReading, read_kicad
+from schematic_reader.tasks import task
+
+SHEET = '\ufeff(kicad_sch (version {}) (uuid "1") (paper "A4") (label "A{{I2C}}" (at 1 2 0)))'
+PROJECT = '{"text_variables": {"A": "1"}, "schematic": {"bus_aliases": {"I2C": ["SDA", "SCL"]}}}'
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "main.kicad_sch"
+    file.write_text(SHEET.format(20260306), encoding="utf-8")
+    return file
+
+
+def read(path: Path) -> KicadReading:
+    def data(name: str) -> bytes | None:
+        file = path.with_name(name)
+        return file.read_bytes() if file.is_file() else None
+
+    project = project_beside(path)
+    name = project.name if project else None
+    return read_kicad(path.name, data, project=name, task=task("components"), form="compact")
+
+
+def with_its_project(path: Path) -> Sheet:
+    project = project_beside(path)
+    known = read_project(project.read_text()) if project else ProjectFile()
+    return follow_sheets(path.name, lambda _: path.read_text(encoding="utf-8-sig"), known).sheets[0].sheet
+
+
+@pytest.mark.parametrize("name", ["main", "other"])
+def test_the_project_is_that_of_its_name_or_the_only_one(path: Path, name: str) -> None:
+    path.with_name(f"{name}.kicad_pro").write_text(PROJECT)
+    sheet = with_its_project(path)
+    assert (sheet.file_name, sheet.text_variables) == ("main.kicad_sch", (("A", "1"),))
+    assert sheet.bus_aliases == (("I2C", ("SDA", "SCL")),)
+    assert read(path).notes == []
+
+
+def test_of_several_foreign_projects_none_is_taken(path: Path) -> None:
+    for name in ("a", "b"):
+        path.with_name(f"{name}.kicad_pro").write_text(PROJECT)
+    assert with_its_project(path).text_variables == ()
+
+
+@pytest.mark.parametrize(("version", "said"), [(20250114, False), (20260306, True)])
+def test_a_missing_project_is_named_where_aliases_would_be(path: Path, version: int, said: bool) -> None:
+    path.write_text(SHEET.format(version), encoding="utf-8")
+    assert ("the bus label A{I2C} may name" in "".join(read(path).notes)) == said
+
+
+@pytest.mark.parametrize("text", ["I2C", "~{CS}", "X_{1}", "A{SDA SCL}", "D[0..7]"])
+def test_labels_that_name_no_alias_need_no_project(path: Path, text: str) -> None:
+    path.write_text(SHEET.format(20260306).replace("A{I2C}", text), encoding="utf-8")
+    assert read(path).notes == []
+
+
+def test_a_broken_project_is_passed_over_with_a_line(path: Path) -> None:
+    path.with_suffix(".kicad_pro").write_text("{")
+    first, second = read(path).notes
+    assert "main.kicad_pro is passed over: not a KiCad 6 to 10 project file" in first
+    assert "the bus label A{I2C} may name" in second
+
+
+def test_what_is_no_sheet_is_an_error(path: Path) -> None:
+    path.write_text("(kicad_pcb)")
+    with pytest.raises(UserError):
+        read(path)
