@@ -24,6 +24,7 @@ from pretraining.questions import NAMES
 from pretraining.sheets import SheetMaker
 from pretraining.train import Rank, Run, Source
 from schematic_reader.cli import UserError, run
+from schematic_reader.model import distributed
 
 HERE = Path(__file__).parent
 LOG = logging.getLogger("pretraining")
@@ -46,7 +47,7 @@ def main() -> None:
     parser.add_argument("--until", type=int, help="stop after this step; the phases stay as they are")
     parser.add_argument("--deadline", type=float, help="stop at this time, in seconds since the epoch")
     args = parser.parse_args()
-    rank = Rank(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
+    rank = Rank(distributed.rank(), distributed.world_size())
     logging.basicConfig(
         level=logging.INFO if rank.main else logging.WARNING,
         format="%(asctime)s %(message)s",
@@ -54,7 +55,7 @@ def main() -> None:
     )
     device = torch.device("cpu")
     if torch.cuda.is_available():
-        device = torch.device("cuda", rank.number)
+        device = torch.device("cuda", distributed.local_rank())
         torch.cuda.set_device(device)
         torch.backends.cuda.matmul.allow_tf32 = True
     if rank.count > 1:

@@ -18,6 +18,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+# Chunks of this number and above are of held-out sheets: they are never trained on.
+VALIDATION_CHUNK = 1_000_000_000
 _DEPTH = 3  # finished chunks that a worker keeps ahead
 
 

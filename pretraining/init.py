@@ -1,4 +1,4 @@
-"""Makes the tokenizer and processor: ``python -m pretraining.init --material FILE [--out models/tiny]``."""
+"""Makes the tokenizer and processor: ``python -m pretraining.init --material FILE --out FOLDER``."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def lines(material: Path) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--material", type=Path, required=True)
-    parser.add_argument("--out", type=Path, default=Path("models/tiny"))
+    parser.add_argument("--out", type=Path, required=True, help="folder of the new model")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     processor = make_processor(tokenizer.train(lines(args.material)))

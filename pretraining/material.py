@@ -164,6 +164,8 @@ def main() -> None:
     if not sheets:
         raise UserError(f"{args.rows} holds no train-*.parquet with sheets that can be read")
     material = module.gather(sheets, load(args.library))
+    if not material.held_out:
+        raise UserError(f"{args.rows} has sheets of less than four repositories: none can be held out")
     write(material, args.out)
     LOG.info("%d sheets, %d held out", len(material.sheets), len(material.held_out))
 

@@ -13,13 +13,14 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from pretraining import material
-from pretraining.feed import Chunk
+from pretraining.feed import VALIDATION_CHUNK, Chunk
 from pretraining.plain import Candidate, Group, made_up, plain_sheet
 from pretraining.questions import NAMES, Question, ask
 from pretraining.remix import Remixer
 from pretraining.scene import SPOT, Scene, View, kinds
 from pretraining.settings import Settings, Shape
 from pretraining.tokens import CELL, TURN_END
+from schematic_reader.cli import UserError
 from schematic_reader.kicad.model import Property, Sheet, TitleBlock
 from schematic_reader.synthetic.circuits.compose import compose
 from schematic_reader.synthetic.circuits.style import draw_style
@@ -31,6 +32,7 @@ _REAL_SHARE = 0.55  # share of windows at the real scale, or nearly
 _SAMPLE_SCALES = (5.55, 5.7, 5.85, 6.0, 6.2)  # of the generator's own sheets
 _FRAMED = 180.0  # mm; a narrower sheet has no room for a frame
 _SMALLEST = 3.4  # px a mm at which a whole sheet is still asked about
+_MOST_TRIES = 200  # sheets looked at for one that a whole picture shows legibly
 _MOST_PIXELS = 3_500_000  # of a drawn sheet
 
 
@@ -58,7 +60,7 @@ class SheetMaker:
     def __call__(self, number: int, name: str) -> Chunk:
         shape, chunk = self.settings.shapes[name], self.empty(name)
         rng = random.Random(f"{self.settings.seed} {number}")
-        windows = self.windows(shape, rng)
+        windows = self.windows(shape, rng, held_out=number >= VALIDATION_CHUNK)
         for i in range(shape.fresh):
             scene, left, top, view = next(windows)
             chunk.pictures[i] = scene.pixels[top : top + shape.height, left : left + shape.width]
@@ -69,14 +71,21 @@ class SheetMaker:
                 self._encode(shape, asked, chunk.tokens[i, k], chunk.answers[i, k], chunk.asked[i, k])
         return chunk
 
-    def windows(self, shape: Shape, rng: random.Random) -> Iterator[tuple[Scene, int, int, View]]:
-        """Scenes with the left and upper edge of a window and what it shows, without end."""
+    def windows(
+        self, shape: Shape, rng: random.Random, *, held_out: bool = False
+    ) -> Iterator[tuple[Scene, int, int, View]]:
+        """Scenes with the left and upper edge of a window and what it shows, without end.
+
+        Args:
+            held_out: real layouts are those of the repositories that are never trained on.
+        """
+        real = self._material.held_out if held_out else self._material.sheets
         while True:
             if not shape.windows:
-                scene = self._page(shape, rng)
+                scene = self._page(shape, real, rng)
                 yield scene, 0, 0, scene.view(0, 0, shape.width, shape.height)
                 continue
-            scene = self._scene(shape, rng)
+            scene = self._scene(shape, real, rng)
             focus = scene.focus() or [(0.0, 0.0)]
             high, wide = scene.pixels.shape
             for _ in range(shape.windows):
@@ -85,32 +94,36 @@ class SheetMaker:
                 top = min(max(0, int(y - rng.uniform(0.05, 0.95) * shape.height)), high - shape.height)
                 yield scene, left, top, scene.view(left, top, shape.width, shape.height)
 
-    def _scene(self, shape: Shape, rng: random.Random) -> Scene:
+    def _scene(self, shape: Shape, real: Sequence[Sheet], rng: random.Random) -> Scene:
         """A drawn sheet at least as large as the shape."""
         if rng.random() < _REAL_SHARE:
             scale = REAL_SCALE * rng.uniform(0.97, 1.03)
         else:
             scale = math.exp(rng.uniform(*map(math.log, _SCALES)))
-        sheet = self.sheet((2.5 * shape.width / scale, 2.5 * shape.height / scale), rng)
+        sheet = self.sheet((2.5 * shape.width / scale, 2.5 * shape.height / scale), real, rng)
         scale = min(scale, math.sqrt(_MOST_PIXELS / (sheet.size[0] * sheet.size[1])))
         width = max(shape.width, round(sheet.size[0] * scale))
         height = max(shape.height, round(sheet.size[1] * scale))
         return Scene(sheet, width, height)
 
-    def _page(self, shape: Shape, rng: random.Random) -> Scene:
+    def _page(self, shape: Shape, real: Sequence[Sheet], rng: random.Random) -> Scene:
         """A whole sheet in a picture of the shape."""
         scale = REAL_SCALE if shape.width > 1000 else rng.choice(_SAMPLE_SCALES)
-        while True:
-            sheet = self.sheet((shape.width / scale, shape.height / scale), rng)
+        for _ in range(_MOST_TRIES):
+            sheet = self.sheet((shape.width / scale, shape.height / scale), real, rng)
             if min(shape.width / sheet.size[0], shape.height / sheet.size[1]) >= _SMALLEST:
                 return Scene(sheet, shape.width, shape.height)
+        raise UserError(
+            f"{_MOST_TRIES} sheets are too large for a picture of {shape.width} x {shape.height} px: "
+            "give the shape windows, or name other sources"
+        )
 
-    def sheet(self, size: tuple[float, float], rng: random.Random) -> Sheet:
-        """A sheet of one of the sources; ``size`` in mm is that of sheets which are not real ones."""
+    def sheet(self, size: tuple[float, float], real: Sequence[Sheet], rng: random.Random) -> Sheet:
+        """A sheet of one of the sources; ``size`` in mm is that of sheets which are not ``real`` ones."""
         sources = self.settings.sources
         (source,) = rng.choices(list(sources), list(sources.values()))
         if source == "real":
-            return self._remixer(rng.choice(self._material.sheets), rng)
+            return self._remixer(rng.choice(real), rng)
         if source == "library":
             return plain_sheet(self._material.library, size, rng)
         if source == "rows":

@@ -20,7 +20,7 @@ from transformers import PreTrainedTokenizerBase, Qwen3VLForConditionalGeneratio
 
 from pretraining import geometry
 from pretraining.fast import FixedSizeModel, Grid
-from pretraining.feed import Feed, Maker, Order
+from pretraining.feed import VALIDATION_CHUNK, Feed, Maker, Order
 from pretraining.muon import Muon
 from pretraining.objective import Losses, Objective
 from pretraining.pool import Batch, Pool
@@ -29,8 +29,6 @@ from pretraining.validation import HeldOut, validate
 
 LOG = logging.getLogger("pretraining")
 _LOG_EVERY = 25
-# Chunks of this number and above are never trained on.
-_VALIDATION_CHUNK = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -84,6 +82,7 @@ class Run:
         self.device = device
         self.rank = rank
         self.step = 0
+        self.pictures = 0
         shape_models, slots = {}, {}
         for name, shape in settings.shapes.items():
             grid = Grid.of(shape.width, shape.height)
@@ -112,7 +111,7 @@ class Run:
         self.objective.load_state_dict(state["objective"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
-        self.step = state["step"]
+        self.step, self.pictures = state["step"], state["pictures"]
         return True
 
     def save(self) -> None:
@@ -125,6 +124,7 @@ class Run:
             "objective": self.objective.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "step": self.step,
+            "pictures": self.pictures,
         }
         torch.save(state, path.with_suffix(".part"))
         path.with_suffix(".part").replace(path)
@@ -164,7 +164,9 @@ class Run:
                 meter.waited += time.perf_counter() - began
                 pools[name].add(chunk)
                 batch = self._draw(name, pools[name])
-                meter.add(self._step(name, batch), len(batch.pictures) * self.rank.count)
+                pictures = len(batch.pictures) * self.rank.count
+                meter.add(self._step(name, batch), pictures)
+                self.pictures += pictures
                 self.step += 1
                 if self.step % _LOG_EVERY == 0:
                     meter.log(self.step, settings)
@@ -182,7 +184,7 @@ class Run:
         """Numbers and shapes of the chunks that are never trained on."""
         wanted = self.settings.validation_pictures
         return [
-            (_VALIDATION_CHUNK + i, name)
+            (VALIDATION_CHUNK + i, name)
             for name, shape in self.settings.shapes.items()
             for i in range(max(1, wanted // shape.fresh))
         ]
@@ -241,7 +243,7 @@ class Run:
         """Append a line to the curve."""
         if not self.rank.main:
             return
-        row = {"step": self.step, "pictures": meter.pictures, "train_loss": meter.recent}
+        row = {"step": self.step, "pictures": self.pictures, "train_loss": meter.recent}
         with self._autocast():
             row |= validate(self.objective, held_out, self.source.questions)
         LOG.info("validation: %s", " ".join(f"{k}={v:.4g}" for k, v in row.items()))
@@ -279,14 +281,13 @@ class _Meter:
     def __init__(self) -> None:
         self.recent = float("nan")
         self.waited = 0.0
-        self.pictures = 0
-        self._before = 0
+        self._pictures = 0
         self._losses: list[torch.Tensor] = []
         self._began = time.perf_counter()
 
     def add(self, losses: torch.Tensor, pictures: int) -> None:
         self._losses.append(losses)
-        self.pictures += pictures
+        self._pictures += pictures
 
     def log(self, step: int, settings: Settings) -> None:
         answers, characters, kinds = torch.stack(self._losses).mean(0).tolist()
@@ -298,8 +299,8 @@ class _Meter:
             characters,
             kinds,
             settings.phase_at(step)[1],
-            (self.pictures - self._before) / seconds,
+            self._pictures / seconds,
             100 * self.waited / seconds,
         )
-        self.recent, self.waited, self._losses, self._before = answers, 0.0, [], self.pictures
+        self.recent, self.waited, self._losses, self._pictures = answers, 0.0, [], 0
         self._began = time.perf_counter()

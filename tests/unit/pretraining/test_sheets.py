@@ -8,9 +8,12 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from pretraining import material
+from pretraining.feed import VALIDATION_CHUNK
 from pretraining.questions import NAMES
 from pretraining.sheets import SheetMaker
 from pretraining.tokens import TURN_END
+from schematic_reader.cli import UserError
 from tests.support.pretraining import SETTINGS, SHAPES
 
 
@@ -54,9 +57,26 @@ def test_each_slot_holds_a_question_and_what_follows_it_is_the_answer(maker, nam
 def test_every_source_gives_sheets_with_symbols_and_texts(maker, source):
     alone = SheetMaker(replace(SETTINGS, sources={source: 1.0}), maker.tokenizer_file, maker.material_file)
     rng = random.Random(2)
-    found = [alone.sheet((150.0, 110.0), rng) for _ in range(3)]
+    real = material.read(maker.material_file).sheets
+    found = [alone.sheet((150.0, 110.0), real, rng) for _ in range(3)]
     assert all(sheet.symbols for sheet in found)
     assert found[0] != found[1]
+
+
+def test_validation_has_the_layouts_that_are_never_trained_on(maker, tmp_path):
+    known = material.read(maker.material_file)
+    empty = replace(known.sheets[0], symbols=(), labels=(), graphics=(), sheets=(), frame=False)
+    material.write(replace(known, held_out=(empty,)), tmp_path / "material.pickle.xz")
+    settings = replace(SETTINGS, sources={"real": 1.0})
+    alone = SheetMaker(settings, maker.tokenizer_file, tmp_path / "material.pickle.xz")
+    assert alone(VALIDATION_CHUNK - 1, "crop").characters.any()
+    assert not alone(VALIDATION_CHUNK, "crop").characters.any()
+
+
+def test_a_shape_that_no_sheet_fits_is_an_error(maker):
+    settings = replace(SETTINGS, sources={"real": 1.0})
+    with pytest.raises(UserError, match="240 x 192 px"):
+        SheetMaker(settings, maker.tokenizer_file, maker.material_file)(5, "sheet")
 
 
 def test_windows_hold_something_and_lie_in_the_sheet(maker):

@@ -50,7 +50,10 @@ def test_a_resumed_run_continues_bit_for_bit(processor, fresh, tmp_path):
     assert len(curves[0]) == len(curves[1]) == 3 and curves[0][0].startswith(
         "step\tpictures\ttrain_loss\tloss"
     )
-    assert [line.split("\t")[3:] for line in curves[0]] == [line.split("\t")[3:] for line in curves[1]]
+    without_train_loss = [[line.split("\t") for line in curve] for curve in curves]
+    for row in (row for curve in without_train_loss for row in curve):
+        del row[2]  # the mean since the last log line, of which these short runs have none
+    assert without_train_loss[0] == without_train_loss[1]
 
     shipped = Qwen3VLForConditionalGeneration.from_pretrained(
         tmp_path / "whole" / "weights", dtype=torch.bfloat16
