@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import tomllib
@@ -18,7 +19,11 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def make(*words: str) -> str:
-    return subprocess.run(["make", *words], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    """What make prints; as from a shell, also where the tests themselves were started by make."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    return subprocess.run(
+        ["make", *words], cwd=ROOT, check=True, capture_output=True, text=True, env=environment
+    ).stdout
 
 
 def recipe(target: str) -> list[str]:
