@@ -12,6 +12,7 @@ import argparse
 import ast
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -46,15 +47,15 @@ def code_files(*modules: str, root: Path = ROOT) -> list[str]:
         if name in found or name in EXEMPT:
             continue
         found.add(name)
-        tree = ast.parse((root / name).read_text(encoding="utf-8"))
-        for module in imports(tree):
+        module_text = (root / name).read_text(encoding="utf-8")
+        for module in _imports_of(module_text):
             if not _exists(module, root):
                 raise UserError(
                     f"{name} imports {module}, which does not exist: name the module that has it now "
                     '(README.md, "Where things are"), and remove folders that hold nothing but __pycache__'
                 )
             waiting += _files(module, root)
-        found.update(_named_beside(tree, root / name, root))
+        found.update(_named_beside(module_text, root / name, root))
     return sorted(found)
 
 
@@ -114,14 +115,31 @@ def _exists(module: str, root: Path) -> bool:
 
 def _is_docstring(path: Path) -> bool:
     """Whether a module holds nothing else."""
-    body = ast.parse(path.read_text(encoding="utf-8")).body
+    body = _parsed(path.read_text(encoding="utf-8")).body
     return all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body)
 
 
-def _named_beside(tree: ast.Module, path: Path, root: Path) -> Iterator[str]:
+# A run asks for the code of the same modules several times, so what is read out of a text is cached by it.
+@cache
+def _parsed(text: str) -> ast.Module:
+    return ast.parse(text)
+
+
+@cache
+def _imports_of(text: str) -> tuple[str, ...]:
+    return tuple(imports(_parsed(text)))
+
+
+@cache
+def _plain_strings(text: str) -> tuple[str, ...]:
+    """The string constants of a module's text that may be names of files."""
+    found = {node.value for node in ast.walk(_parsed(text)) if isinstance(node, ast.Constant)}
+    return tuple(sorted(one for one in found if isinstance(one, str) and re.fullmatch(r"[\w./-]+", one)))
+
+
+def _named_beside(module_text: str, path: Path, root: Path) -> Iterator[str]:
     """Files beside a module, or below its folder, that are no Python and whose name is a string in it."""
-    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
-    for text in sorted(text for text in texts if isinstance(text, str) and re.fullmatch(r"[\w./-]+", text)):
+    for text in _plain_strings(module_text):
         beside = path.parent / text
         if beside.suffix not in ("", ".py") and beside.is_file():
             yield beside.relative_to(root).as_posix()
