@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -83,20 +84,22 @@ def main() -> None:
 def measure(files: list[Path], file_name: str = "") -> Iterator[SheetInk]:
     """Each row that has a picture; ``file_name`` stands in the title block."""
     for number, row in enumerate(iterate_rows(files)):
-        data = (row["image"] or {}).get("bytes")
-        if not data:
-            continue
-        truth = on_paper(data)
-        start = time.process_time()
-        try:
-            sheet = replace(read_sheet(row["schematic"] or ""), file_name=file_name)
-        except KicadError as error:
-            yield SheetInk(number, row["name"], 0.0, 0.0, time.process_time() - start, str(error))
-            continue
-        drawn = draw_sheet(sheet, width=truth.shape[1], height=truth.shape[0])
-        seconds = time.process_time() - start
-        found, true = ink_found(truth, np.asarray(drawn.convert("RGB")))
-        yield SheetInk(number, row["name"], found, true, seconds)
+        if data := (row["image"] or {}).get("bytes"):
+            yield measure_row(number, row, data, file_name)
+
+
+def measure_row(number: int, row: dict[str, Any], data: bytes, file_name: str = "") -> SheetInk:
+    """The sheet of a row beside its picture ``data``; ``error`` tells why it cannot be read."""
+    truth = on_paper(data)
+    start = time.process_time()
+    try:
+        sheet = replace(read_sheet(row["schematic"] or ""), file_name=file_name)
+    except KicadError as error:
+        return SheetInk(number, row["name"], 0.0, 0.0, time.process_time() - start, str(error))
+    drawn = draw_sheet(sheet, width=truth.shape[1], height=truth.shape[0])
+    seconds = time.process_time() - start
+    found, true = ink_found(truth, np.asarray(drawn.convert("RGB")))
+    return SheetInk(number, row["name"], found, true, seconds)
 
 
 def on_paper(data: bytes) -> np.ndarray:

@@ -31,6 +31,7 @@ _SUPERSCRIPT_SHIFT = -0.35
 _SUBSCRIPT_SHIFT = 0.15
 _OVERBAR = -1.28
 _TAB = 4.0  # em from one tab stop to the next
+_TAB_INSET = 0.24  # em that KiCad sets each of them before the multiple of four
 _UNKNOWN = "?"
 _SAME_GLYPH = {"\u03bc": "µ", "\u2126": "Ω"}
 
@@ -106,7 +107,7 @@ def line_segments(line: str) -> tuple[Segments, float]:
         start = cursor
         for char in unescape(run):
             if char == "\t":
-                cursor = (cursor // _TAB + 1) * _TAB
+                cursor = ((cursor + _TAB_INSET) // _TAB + 1) * _TAB - _TAB_INSET
                 continue
             segments, advance = _glyph(char)
             if len(segments):

@@ -17,7 +17,7 @@ from schematic_reader.kicad.drawing.draw import draw_sheet
 from schematic_reader.kicad.drawing.palette import COLORS, PAPER, Ink
 from schematic_reader.kicad.geometry import arc_points
 from schematic_reader.kicad.library import load_library
-from schematic_reader.kicad.model import Arc, Property, Rectangle, Sheet, Variant
+from schematic_reader.kicad.model import Arc, Rectangle, Sheet, Variant
 from schematic_reader.kicad.nets.netlist import nets
 from schematic_reader.kicad.nets.stacked_pins import pin_numbers
 from schematic_reader.kicad.nodes import KicadError
@@ -363,29 +363,6 @@ def test_a_newer_version_is_read_and_said_once(caplog: pytest.LogCaptureFixture)
     assert [record.message for record in caplog.records] == [
         "schematic version 20991231 is newer than KiCad 10's 20260306: what is new in it is not read"
     ]
-
-
-def test_trials_have_their_right_values() -> None:
-    trials = shared_folder("trials")
-
-    def read(name: str) -> Sheet:
-        return read_sheet((trials / f"{name}.kicad_sch").read_text())
-
-    (net,) = (n for n in nets(read("stacked-20260306")) if n.name == "/GND")
-    assert {number for _, number in net.pins} == {"1", "15", "38", "39"}
-    project = read_project((trials / "vars.kicad_pro").read_text())
-    names = {net.name for net in nets(with_project(read("vars"), project)) if len(net.pins) == 2}
-    assert names == {"/SPI1_SCK"}
-    project = read_project((trials / "noalias.kicad_pro").read_text())
-    joined = with_project(replace(read("noalias"), version=20260306), project)
-    assert [len(n.pins) for n in nets(joined) if "S" in n.name and len(n.pins) > 1] == [
-        len(n.pins) for n in nets(read("inalias")) if "S" in n.name and len(n.pins) > 1
-    ]
-    fields = {p.key: p.value for p in read("private").symbols[0].properties}
-    assert fields["KLC_S3.3"] == "Graphical-Symbol: thickness"
-    assert load_library(trials).symbols["Device:R"].properties[0] == Property("Reference", "R")
-    for file in sorted(trials.glob("*.kicad_sch")):
-        draw_sheet(read_sheet(file.read_text()))
 
 
 def test_real_sheets_of_kicad_10_are_read_drawn_and_connected() -> None:
