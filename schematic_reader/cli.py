@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
+import re
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 _OWN_PACKAGES = ("schematic_reader", "stages")
+_TOKEN = "HF_TOKEN"  # noqa: S105, the name of a variable
+_HIDDEN = f"[{_TOKEN}]"
 
 
 class UserError(Exception):
@@ -20,12 +26,14 @@ def run(main: Callable[[], None]) -> None:
 
     So does a missing module of this repository: the checkout is half updated, or something still imports a
     module from where it was before version 0.2. Any other exception keeps its traceback, because it is a bug
-    of ours. With each comes a recovery hint where ``dvc exp run`` has changed the workspace.
+    of ours. With each comes a recovery hint where ``dvc exp run`` has changed the workspace. The value of
+    ``HF_TOKEN`` stands in none of them, nor in a log record.
     """
     try:
+        _guard_token()
         main()
     except UserError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {' '.join(without_token(str(error)).split())}", file=sys.stderr)
         _print_recovery_hint()
         sys.exit(1)
     except ModuleNotFoundError as error:
@@ -46,6 +54,45 @@ def run(main: Callable[[], None]) -> None:
     except Exception:
         _print_recovery_hint()
         raise
+
+
+def without_token(text: str) -> str:
+    """The text with the value of ``HF_TOKEN`` replaced by the variable's name."""
+    token = os.environ.get(_TOKEN)
+    return text.replace(token, _HIDDEN) if token else text
+
+
+def _guard_token() -> None:
+    """Take blanks off the ends of ``HF_TOKEN``, and hide it in log records and tracebacks.
+
+    It is checked here, before any client puts it in a header whose error message would show it.
+
+    Raises:
+        UserError: it cannot be a token.
+    """
+    token = os.environ.get(_TOKEN, "").strip()
+    if not token:
+        os.environ.pop(_TOKEN, None)
+        return
+    if not re.fullmatch(r"[!-~]+", token):
+        raise UserError(
+            f"{_TOKEN} holds a blank, a line break or a letter outside ASCII, which no token has: set it anew"
+        )
+    os.environ[_TOKEN] = token
+    make_record = logging.getLogRecordFactory()
+
+    def guarded(*args: object, **kwargs: object) -> logging.LogRecord:
+        record = make_record(*args, **kwargs)
+        message = record.getMessage()
+        if token in message:
+            record.msg, record.args = without_token(message), ()
+        return record
+
+    def print_traceback(*error: Any) -> None:
+        print(without_token("".join(traceback.format_exception(*error))), end="", file=sys.stderr)
+
+    logging.setLogRecordFactory(guarded)
+    sys.excepthook = print_traceback
 
 
 def _print_recovery_hint() -> None:

@@ -36,7 +36,7 @@ def load_processor(base: str, revision: str | None) -> ProcessorMixin:
         UserError: there is none under that name, or it does not know pictures.
     """
     try:
-        processor = AutoProcessor.from_pretrained(base, revision=revision)
+        processor = AutoProcessor.from_pretrained(base, revision=revision, trust_remote_code=False)
     except (OSError, ValueError, HfHubHTTPError) as error:
         raise UserError(not_found(base, "processor", error)) from None
     token = getattr(processor, "image_token", None)
@@ -61,6 +61,7 @@ def load_base(model: Model, device: Device) -> PreTrainedModel:
             dtype=device.dtype,
             attn_implementation=device.attention,
             device_map={"": device.torch_device},
+            trust_remote_code=False,
         )
     except (OSError, ValueError, HfHubHTTPError) as error:
         raise UserError(not_found(model.base, "vision-language model", error)) from None

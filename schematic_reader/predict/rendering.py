@@ -188,12 +188,25 @@ def _render_svg(data: bytes, scale: RenderScale) -> Iterator[Rendering]:
     width, height = _size(*paper, scale)
     try:
         png = resvg_py.svg_to_bytes(
-            svg_string=data.decode("utf-8-sig"), width=width, height=height, background="white", dpi=96
+            svg_string=_self_contained(data), width=width, height=height, background="white", dpi=96
         )
-    except ValueError as error:  # UnicodeDecodeError too
+    except (ValueError, ElementTree.ParseError) as error:  # UnicodeDecodeError too
         raise UserError(f"the SVG is damaged ({error}): export it again") from None
     drawn = PILImage.open(io.BytesIO(png))  # resvg keeps the ratio of the SVG's own
     yield _on_white(drawn, (width, height)), width / paper[0]
+
+
+def _self_contained(data: bytes) -> str:
+    """The SVG without references to other files, which resvg would read and draw: data URLs alone stay.
+
+    The tree is written anew, so that resvg sees what was looked at, with entities in place.
+    """
+    root = ElementTree.fromstring(data.decode("utf-8-sig"))  # noqa: S314, bounded process
+    for element in root.iter():
+        for name, value in list(element.attrib.items()):
+            if name.rpartition("}")[2] == "href" and not value.strip().startswith(("data:", "#")):
+                del element.attrib[name]
+    return ElementTree.tostring(root, encoding="unicode")
 
 
 def _svg_size(data: bytes) -> tuple[float, float]:

@@ -38,12 +38,12 @@ def load_sharded(model: Model, device: Device) -> PreTrainedModel:
         UserError: there is no such model, or it takes no pictures.
     """
     auto_class: Any = AutoModelForImageTextToText
-    kwargs = {"dtype": device.dtype, "attn_implementation": device.attention}
+    kwargs = {"dtype": device.dtype, "attn_implementation": device.attention, "trust_remote_code": False}
     try:
         if distributed.init(device) == 0:
             loaded = auto_class.from_pretrained(model.base, revision=model.revision, **kwargs)
         else:
-            config = AutoConfig.from_pretrained(model.base, revision=model.revision)
+            config = AutoConfig.from_pretrained(model.base, revision=model.revision, trust_remote_code=False)
             with torch.device("meta"):
                 loaded = auto_class.from_config(config, **kwargs)
     except (OSError, ValueError, HfHubHTTPError) as error:

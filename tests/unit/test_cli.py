@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
+import sys
 
 import pytest
 
 from schematic_reader.cli import UserError, run
+from tests.support.paths import ROOT
 
 
 def test_an_error_of_the_user_is_one_line_and_exit_status_1(capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,3 +51,38 @@ def test_an_interruption_says_what_is_left(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err == (
         "interrupted: finished work is kept; no partial file is left; run the same command again\n"
     )
+
+
+GUARDED = """
+import logging, os, sys
+from schematic_reader.cli import UserError, run
+logging.basicConfig()
+def main():
+    token = os.environ["HF_TOKEN"]
+    logging.getLogger("deep.client").warning("Illegal header value %r", f"Bearer {token}")
+    print("length", len(token))
+    raise {error}(f"the header is Bearer {token}")
+run(main)
+"""
+
+
+@pytest.mark.parametrize(
+    "token", ["hf_TheSecret", "hf_TheSecret\n", " hf_TheSecret\r\n", "hf_Thé Secret", "hf_The\nSecret"]
+)
+@pytest.mark.parametrize("error", ["UserError", "RuntimeError"])
+def test_no_output_shows_the_token(token: str, error: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", GUARDED.replace("{error}", error)],
+        env={**os.environ, "HF_TOKEN": token, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Secret" not in done.stdout + done.stderr
+    if token.strip() == "hf_TheSecret":
+        assert done.stdout == "length 12\n"
+        assert done.stderr.count("Bearer [HF_TOKEN]") == 2
+    else:
+        assert done.stderr.startswith("error: HF_TOKEN holds a blank, a line break or a letter outside ASCII")
+        assert done.stderr.count("\n") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -116,3 +117,22 @@ def test_float32_matmuls_have_the_precision_of_the_profile() -> None:
         assert torch.get_float32_matmul_precision() == "highest"
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+@pytest.mark.parametrize("load", ["processor", "model"])
+def test_code_in_a_folder_is_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load: str) -> None:
+    """Not even where somebody would answer yes to transformers' question."""
+    folder, proof = tmp_path / "model", tmp_path / "was-run"
+    folder.mkdir()
+    (folder / "payload.py").write_text(f"open({str(proof)!r}, 'w').close()\nclass Payload: pass\n")
+    classes = ("AutoConfig", "AutoProcessor", "AutoModelForImageTextToText")
+    config = {"model_type": "payload", "auto_map": dict.fromkeys(classes, "payload.Payload")}
+    for name in ("config.json", "processor_config.json", "tokenizer_config.json"):
+        (folder / name).write_text(json.dumps(config))
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    with pytest.raises(UserError, match="could be loaded from"):
+        if load == "processor":
+            load_processor(str(folder), None)
+        else:
+            load_base(replace(TINY, base=str(folder)), prepare_device(TINY, 1))
+    assert not proof.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 from pathlib import Path
@@ -57,6 +58,27 @@ def test_transparency_is_white_and_a_photograph_stands_upright() -> None:
 
 def test_a_large_picture_is_shrunk_as_in_training() -> None:
     assert opened(picture(size=(3000, 1500))).size == (1024, 512)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("href", ["{}", "file://{}", "&secret;"])
+@pytest.mark.parametrize("attribute", ["href", "xlink:href"])
+def test_an_svg_draws_no_other_file(tmp_path: Path, href: str, attribute: str, nested: bool) -> None:
+    other = tmp_path / "other.png"
+    Image.new("RGB", (60, 60)).save(other)
+    name = f'<!DOCTYPE svg [<!ENTITY secret "{other}">]>'
+    more = 'xmlns:xlink="http://www.w3.org/1999/xlink" width="90mm" height="60mm"'
+
+    def drawing(shown: str) -> str:
+        return f'{name}<svg {SVG} {more}><image {attribute}="{shown}" width="50%" height="50%"/></svg>'
+
+    shown = drawing(href.format(other))
+    if nested:
+        shown = drawing("data:image/svg+xml;base64," + base64.b64encode(shown.encode()).decode())
+    with pytest.raises(UserError, match="blank"):
+        opened(shown.encode())
+    own = "data:image/png;base64," + base64.b64encode(other.read_bytes()).decode()
+    assert dark(opened(drawing(own).encode())).any()
 
 
 @pytest.mark.parametrize(
