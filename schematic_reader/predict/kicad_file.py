@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from schematic_reader.cli import UserError
 from schematic_reader.kicad.hierarchy import UsedSheet, follow_sheets
 from schematic_reader.kicad.kiutils import to_json, to_mapping, to_yaml
 from schematic_reader.kicad.model import PlacedSymbol, Sheet
+from schematic_reader.kicad.nets.project_nets import project_nets
 from schematic_reader.kicad.nodes import KicadError
 from schematic_reader.kicad.project_file import ProjectFile, label_of_missing_alias, read_project
 from schematic_reader.predict.opened_sheet import MAX_BYTES, SheetOrigin
@@ -70,6 +71,7 @@ def read_kicad(name: str, read: ReadBytes, *, project: str | None, task: Task, f
     except KicadError as error:
         raise UserError(str(error)) from None
     readings = [_reading(used, texts[used.file], task, form) for used in found.sheets]
+    readings[0] = replace(readings[0], nets=tuple(project_nets(found.sheets)))
     notes += found.unread
     for used in found.sheets:
         notes += _assembly_notes(used)

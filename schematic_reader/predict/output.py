@@ -74,7 +74,8 @@ def sheets(readings: Sequence[Reading]) -> list[dict[str, Any]]:
     """An object a sheet: ``file``, ``page`` (null but in a PDF or TIFF), ``answer``, ``cut`` and ``parts``.
 
     One that was read from its KiCad file has ``read from: file`` and its place in the project as ``sheet``
-    too, and its parts their ``placed`` symbols.
+    too, and its parts their ``placed`` symbols. The root sheet has the project's ``nets``, each with its pins
+    as reference and number.
     """
     return [_sheet(reading) for reading in readings]
 
@@ -94,6 +95,14 @@ def _sheet(reading: Reading) -> dict[str, Any]:
         found |= {"read from": "file", "sheet": reading.origin.sheet}
         for entry, part in zip(found["parts"], reading.parts, strict=True):
             entry["placed"] = [{"reference": reference, "value": value} for reference, value in part.placed]
+    if reading.nets:
+        found["nets"] = [
+            {
+                "net": net.name,
+                "pins": [{"reference": reference, "pin": number} for reference, number in sorted(net.pins)],
+            }
+            for net in reading.nets
+        ]
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from schematic_reader.kicad.nets.netlist import Net
 from schematic_reader.predict.opened_sheet import SheetOrigin
 from schematic_reader.predict.part_kinds import part_kind
 
@@ -37,7 +38,8 @@ class Reading:
     """The model's answer for the sheet at ``origin``, and for the task components the parts in it.
 
     ``cut`` is true where the answer was truncated at ``evaluate.max_new_tokens``, ``from_file`` where no
-    model was asked: the parts are those of the KiCad file.
+    model was asked: the parts are those of the KiCad file. The root sheet of a project has the ``nets`` of
+    all its sheets.
     """
 
     origin: SheetOrigin
@@ -45,6 +47,7 @@ class Reading:
     parts: tuple[Part, ...]
     cut: bool
     from_file: bool = False
+    nets: tuple[Net, ...] = ()
 
     @property
     def empty(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from schematic_reader.kicad.hierarchy import follow_sheets
 from schematic_reader.kicad.model import Sheet
 from schematic_reader.kicad.project_file import ProjectFile, project_beside, read_project
 from schematic_reader.predict.kicad_file import KicadReading, read_kicad
+from schematic_reader.predict.output import as_json
 from schematic_reader.tasks import task
+from tests.support.kicad_projects import box, placed, sheet
 
 SHEET = '\ufeff(kicad_sch (version {}) (uuid "1") (paper "A4") (label "A{{I2C}}" (at 1 2 0)))'
 PROJECT = '{"text_variables": {"A": "1"}, "schematic": {"bus_aliases": {"I2C": ["SDA", "SCL"]}}}'
@@ -43,9 +46,9 @@ def with_its_project(path: Path) -> Sheet:
 @pytest.mark.parametrize("name", ["main", "other"])
 def test_the_project_is_that_of_its_name_or_the_only_one(path: Path, name: str) -> None:
     path.with_name(f"{name}.kicad_pro").write_text(PROJECT)
-    sheet = with_its_project(path)
-    assert (sheet.file_name, sheet.text_variables) == ("main.kicad_sch", (("A", "1"),))
-    assert sheet.bus_aliases == (("I2C", ("SDA", "SCL")),)
+    found = with_its_project(path)
+    assert (found.file_name, found.text_variables) == ("main.kicad_sch", (("A", "1"),))
+    assert found.bus_aliases == (("I2C", ("SDA", "SCL")),)
     assert read(path).notes == []
 
 
@@ -78,3 +81,17 @@ def test_what_is_no_sheet_is_an_error(path: Path) -> None:
     path.write_text("(kicad_pcb)")
     with pytest.raises(UserError):
         read(path)
+
+
+def test_json_has_the_nets_of_the_project_on_its_root_sheet(path: Path) -> None:
+    pin = '(pin "IN" input (at 50 53.81 180))'
+    root_box = box("b", "Sub", "sub.kicad_sch")
+    path.write_text(sheet("root", placed("Device:R", "1", "R1", "1k"), f"{root_box[:-1]} {pin})"))
+    label = '(hierarchical_label "IN" (shape input) (at 50 46.19 0))'
+    path.with_name("sub.kicad_sch").write_text(sheet("s", placed("Device:R", "2", "R2", "2k"), label))
+    found = json.loads(as_json(read(path).readings, task="components", calibrated=True))["sheets"]
+    assert {"net": "/Sub/IN", "pins": [{"reference": "R1", "pin": "2"}, {"reference": "R2", "pin": "1"}]} in (
+        found[0]["nets"]
+    )
+    assert len(found[0]["nets"]) == 3
+    assert "nets" not in found[1]

@@ -1,0 +1,111 @@
+"""The nets of a whole project, through its sub-sheets, each as often as it is used.
+
+All sheets are laid side by side on one, where KiCad's rules for names become those of one sheet: global
+labels and power symbols keep their names, other labels get the place of their sheet before them, and a pin of
+a sheet box is a label of the sheet below.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from schematic_reader.kicad.hierarchy import UsedSheet
+from schematic_reader.kicad.model import Label, PlacedSymbol, Point, Sheet
+from schematic_reader.kicad.nets.bus_labels import parse_bus
+from schematic_reader.kicad.nets.netlist import Net, nets
+
+_DISTANCE = 300_000.0  # mm between two sheets, more than the coordinates of one reach
+
+# A sheet's place as a prefix of its names: its number between two characters that no sheet uses. Names of
+# sheets may have blanks and brackets, which would end the name of a bus.
+_PREFIX = re.compile("\ue000(\\d+)\ue001")
+
+
+def project_nets(sheets: Sequence[UsedSheet]) -> list[Net]:
+    """The nets of a project by name, as KiCad's netlist of the project has them.
+
+    A local label on the sheet ``/Power/`` is named ``/Power/LABEL``. The file version of the root sheet, the
+    first, holds for all. Members of a bus group without a name of its own, ``{A B}``, stay on their sheet.
+    """
+    if not sheets:
+        return []
+    numbers = {used.name: number for number, used in enumerate(sheets)}
+    parts = [_moved(used, number, numbers) for number, used in enumerate(sheets)]
+    whole = replace(
+        parts[0],
+        lib_symbols={key: library for part in parts for key, library in part.lib_symbols.items()},
+        symbols=tuple(symbol for part in parts for symbol in part.symbols),
+        lines=tuple(line for part in parts for line in part.lines),
+        bus_entries=tuple(entry for part in parts for entry in part.bus_entries),
+        junctions=tuple(point for part in parts for point in part.junctions),
+        no_connects=tuple(point for part in parts for point in part.no_connects),
+        labels=tuple(label for part in parts for label in part.labels),
+        sheets=tuple(box for part in parts for box in part.sheets),
+        bus_aliases=tuple(alias for part in parts for alias in part.bus_aliases),
+    )
+
+    def named(match: re.Match[str]) -> str:
+        return sheets[int(match[1])].name.removeprefix("/")
+
+    found = [replace(net, name=_PREFIX.sub(named, net.name)) for net in nets(whole)]
+    return sorted(found, key=lambda net: (net.name, sorted(net.pins)))
+
+
+def _moved(used: UsedSheet, number: int, numbers: dict[str, int]) -> Sheet:
+    """The sheet at its place beside the others, its names with their prefix."""
+    sheet = used.sheet
+    aliases = dict(sheet.bus_aliases)
+
+    def move(point: Point) -> Point:
+        return point[0], point[1] + number * _DISTANCE
+
+    def placed(symbol: PlacedSymbol) -> PlacedSymbol:
+        key = symbol.lib_name or symbol.lib_id
+        library = sheet.lib_symbols.get(key)
+        properties = symbol.properties
+        if library is not None and library.local_power:
+            properties = tuple(
+                replace(p, value=_prefixed(p.value, number, {})) if p.key == "Value" else p
+                for p in properties
+            )
+        return replace(symbol, at=move(symbol.at), lib_name=f"{number}\n{key}", properties=properties)
+
+    labels = [
+        replace(
+            label,
+            at=move(label.at),
+            text=label.text if label.kind == "global" else _prefixed(label.text, number, aliases),
+        )
+        for label in sheet.labels
+    ]
+    boxes = [
+        replace(box, pins=tuple(replace(pin, at=move(pin.at)) for pin in box.pins)) for box in sheet.sheets
+    ]
+    for box in boxes:
+        below = numbers.get(f"{used.name}{box.name}/")
+        if below is not None:
+            labels += [Label(_prefixed(pin.name, below, aliases), pin.at, "hierarchical") for pin in box.pins]
+    return replace(
+        sheet,
+        lib_symbols={f"{number}\n{key}": library for key, library in sheet.lib_symbols.items()},
+        symbols=tuple(placed(symbol) for symbol in sheet.symbols),
+        lines=tuple(replace(line, points=tuple(map(move, line.points))) for line in sheet.lines),
+        bus_entries=tuple(replace(entry, at=move(entry.at)) for entry in sheet.bus_entries),
+        junctions=tuple(map(move, sheet.junctions)),
+        no_connects=tuple(map(move, sheet.no_connects)),
+        labels=tuple(labels),
+        sheets=tuple(boxes),
+    )
+
+
+def _prefixed(text: str, number: int, aliases: dict[str, tuple[str, ...]]) -> str:
+    """A name of that sheet; the root's are as they are."""
+    if not number or not text.strip(" ~"):
+        return text
+    prefix = f"\ue000{number}\ue001"
+    members = parse_bus(text, aliases) if text.startswith("{") else None
+    if members is not None:
+        return "{" + " ".join(prefix + name for _, name in members) + "}"
+    return prefix + text
