@@ -95,6 +95,15 @@ def _guard_token() -> None:
     sys.excepthook = print_traceback
 
 
+def start_logging() -> None:
+    """Log to stderr; of the processes of a distributed run on one machine only the first logs.
+
+    What is wrong in another one is still said: errors are logged and printed by all.
+    """
+    first = os.environ.get("LOCAL_RANK", "0") == "0"
+    logging.basicConfig(level=logging.INFO if first else logging.ERROR, format="%(levelname)s %(message)s")
+
+
 def _print_recovery_hint() -> None:
     """Say how to undo a failed experiment: DVC leaves its changes in params.yaml, unless it was queued."""
     if "DVC_EXP_NAME" in os.environ and Path(os.environ.get("DVC_ROOT", "")) == Path.cwd():

@@ -33,6 +33,12 @@ _RENAMED = {
     "train.tokens_per_step": "packed_length",
 }
 
+# Keys that have another meaning now, and what to do with them.
+_REPLACED = {
+    "train.gradient_accumulation": "set step_tokens, the tokens of an optimizer step over all GPUs, to "
+    "packed_length times its value",
+}
+
 
 def _require(condition: bool, message: str) -> None:
     if not condition:
@@ -215,8 +221,8 @@ class ProfileTrain:
 
     epochs: float
     max_sheets: int
+    step_tokens: int
     packed_length: int
-    gradient_accumulation: int
     learning_rate: float
     gradient_checkpointing: Literal["none", "selective", "full"]
     fp8: bool
@@ -224,7 +230,7 @@ class ProfileTrain:
     shard: bool
 
     def check(self, where: str) -> None:
-        for name in ("epochs", "max_sheets", "packed_length", "gradient_accumulation", "learning_rate"):
+        for name in ("epochs", "max_sheets", "step_tokens", "packed_length", "learning_rate"):
             _positive(self, name, where)
         _positive(self, "checkpoint_steps", where)
 
@@ -320,6 +326,8 @@ def _build(cls: type[T], value: Any, where: str) -> T:
         _require(
             new is None, f"{prefix}{key} is an old key: rename it to {prefix}{new}, its values are the same"
         )
+        replaced = _REPLACED.get(f"{group}.{key}")
+        _require(replaced is None, f"{prefix}{key} is an old key: in its place, {replaced}")
         _require(key in known, f"unknown key {prefix}{key}: allowed are {', '.join(known)}")
     for key in known:
         _require(key in value, f"{prefix}{key} is missing")

@@ -8,12 +8,11 @@ again generates none.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from schematic_reader.cli import parse_no_arguments, run
+from schematic_reader.cli import parse_no_arguments, run, start_logging
 from schematic_reader.config import load_params
 from schematic_reader.io.files import write_json
 from schematic_reader.io.tables import PREDICTIONS, Pictures, write_rows
@@ -54,6 +53,7 @@ def main() -> None:
         clean=CLEAN,
         seed=params.seed,
     )
+    distributed.shutdown()
     if not distributed.is_main_process():
         return  # rank 0 has all answers and writes them
     actual = target_items(task, [row["target"] for row in rows])
@@ -68,5 +68,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    start_logging()
     run(main)

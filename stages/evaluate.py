@@ -9,12 +9,11 @@ cached: a run that was interrupted resumes, and one that only scores again gener
 
 from __future__ import annotations
 
-import logging
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from schematic_reader.cli import parse_no_arguments, run
+from schematic_reader.cli import parse_no_arguments, run, start_logging
 from schematic_reader.config import load_params
 from schematic_reader.io.files import read_json, write_json, write_text
 from schematic_reader.io.tables import PREDICTIONS, Pictures, write_rows
@@ -72,6 +71,7 @@ def main() -> None:
     )
     validation = validation_sheets(MESSAGES, judged.calibration_sheets)
     answers = answerer.answer(SheetImages(CLEAN, "validation", params.image), validation)
+    distributed.shutdown()
     if not distributed.is_main_process():
         return  # rank 0 has all answers and writes them
     metrics["gain"] = gain(
@@ -98,5 +98,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    start_logging()
     run(main)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from schematic_reader.cli import parse_no_arguments, run
+from schematic_reader.cli import parse_no_arguments, run, start_logging
 from schematic_reader.config import load_params
 
 CLEAN = Path("data/clean")
@@ -67,8 +67,9 @@ def main() -> None:
         export_adapter(result, encoder, ADAPTER)
         write_metrics(result, splits, metrics=METRICS, plots=PLOTS)
     checkpoint.clear()
+    distributed.shutdown()
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    start_logging()
     run(main)

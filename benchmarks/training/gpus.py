@@ -1,11 +1,10 @@
-"""``python -m benchmarks.training.gpus --model 8b --rows FOLDER_OR_FILE``: one GPU, all of them, and FSDP2.
+"""``python -m benchmarks.training.gpus --model 8b --rows FOLDER_OR_FILE``: one GPU, two, all, and FSDP2.
 
-Trains a model of random weights on the same real sheets in the same optimizer steps, first in one process,
-then in one per GPU, each with the whole base and then with a shard of it, and prints and records one JSON
-line
-each: sheets a second over the full steps after the warm-up (the last step is shorter), the losses by step,
-and the memory of a process. ``--rows`` and ``--processor`` are those of ``benchmarks.training.throughput``.
-Without GPUs, two processes share the CPU.
+Trains a model of random weights on the same real sheets in the same optimizer steps, in one process, in two
+and in one per GPU, each with the whole base, and then with a shard of it on each GPU, and prints and records
+one JSON line each: sheets a second over the full steps after the warm-up (the last step is shorter), the
+losses by step, and the memory of a process. ``--rows`` and ``--processor`` are those of
+``benchmarks.training.throughput``. Without GPUs, two processes share the CPU.
 """
 
 from __future__ import annotations
@@ -35,25 +34,36 @@ from schematic_reader.training.settings import FinetuneSettings
 from schematic_reader.training.sharding import shard_model
 
 WARM_UP = 3  # steps
-WAYS = ("one process", "whole in each process", "sharded")
+WAYS = ("whole in each process", "sharded")
 
 
 def main() -> None:
     """Run all ways, each in processes of its own, or one of them in this one."""
     parser = options(__doc__, SIZES)
     parser.add_argument("--sheets", type=int, default=150)
-    parser.add_argument("--batches-per-step", type=int, default=2)
+    parser.add_argument("--step-tokens", type=int, help="of an optimizer step; default: two packed batches")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.way:
         train(arguments)
         return
-    count = max(2, torch.cuda.device_count())
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
-    for way in WAYS:
-        several = [] if way == WAYS[0] else launcher
+    gpus = torch.cuda.device_count()
+    most = max(2, gpus)
+    for count, way in [*((count, WAYS[0]) for count in sorted({1, 2, most})), (most, WAYS[1])]:
+        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
         words = ["-m", "benchmarks.training.gpus", *sys.argv[1:], "--way", way]
-        subprocess.run([sys.executable, *several, *words], check=True)
+        subprocess.run(
+            [sys.executable, *(launcher if count > 1 else []), *words],
+            env=os.environ | ({"CUDA_VISIBLE_DEVICES": visible_gpus(count)} if gpus else {}),
+            check=True,
+        )
+
+
+def visible_gpus(count: int) -> str:
+    """The first ``count`` of the GPUs that are visible: TRL refuses one process that sees several."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    every = named.split(",") if named else [str(number) for number in range(torch.cuda.device_count())]
+    return ",".join(every[:count])
 
 
 def train(arguments: argparse.Namespace) -> None:
@@ -66,8 +76,8 @@ def train(arguments: argparse.Namespace) -> None:
     profile = replace(
         params.active.train,
         epochs=1.0,
-        gradient_accumulation=arguments.batches_per_step,
-        shard=arguments.way == "sharded",
+        step_tokens=arguments.step_tokens or 2 * params.active.train.packed_length,
+        shard=arguments.way == WAYS[1],
     )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -95,8 +105,7 @@ def train(arguments: argparse.Namespace) -> None:
         )
     if distributed.is_main_process():
         report(arguments.way, result, device)
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
+    distributed.shutdown()
 
 
 def report(way: str, result: FinetuneResult, device: Device) -> None:

@@ -113,9 +113,11 @@ def settings(size: Size, packed_length: int | None) -> Params:
     profile = params.profiles[size.profile]
     # Epochs only make the run longer: vision features are computed as often as a sheet is trained.
     shared = replace(params.train, vision_cache_gib=0.0)
+    length = packed_length or profile.train.packed_length
     train = replace(
         profile.train,
-        packed_length=packed_length or profile.train.packed_length,
+        step_tokens=length,
+        packed_length=length,
         epochs=size.epochs,
         checkpoint_steps=10**9,
     )

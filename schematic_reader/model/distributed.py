@@ -16,6 +16,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
+import torch.distributed as dist
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, gather_object
 
@@ -100,6 +101,12 @@ def init(device: Device) -> int:
     """Initialise the process group, if there are several processes; returns the rank."""
     PartialState(cpu=device.name == "cpu", timeout=TIMEOUT)
     return rank()
+
+
+def shutdown() -> None:
+    """Leave the process group, if there is one: the ranks have nothing more to tell each other."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def shard_for_rank(items: Sequence[T]) -> list[T]:

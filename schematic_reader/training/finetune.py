@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -10,6 +12,7 @@ import torch
 from transformers import PreTrainedModel
 from trl import SFTConfig
 
+from schematic_reader.cli import UserError
 from schematic_reader.model import distributed
 from schematic_reader.model.device import Device
 from schematic_reader.model.encode import Encoder
@@ -19,7 +22,15 @@ from schematic_reader.training.examples import Examples
 from schematic_reader.training.feature_cache import FeatureCache, bytes_per_token
 from schematic_reader.training.loss_log import LossLog
 from schematic_reader.training.packed_dataset import PackedDataset, num_workers
-from schematic_reader.training.packing import PackingPlan, best_packed_length, plan_packing
+from schematic_reader.training.packing import (
+    LENGTH_MULTIPLE,
+    PackingPlan,
+    Step,
+    best_packed_length,
+    plan_packing,
+    spread_step,
+    step_batches,
+)
 from schematic_reader.training.settings import FinetuneSettings
 from schematic_reader.training.trainer import PackedTrainer, StepTiming
 
@@ -28,7 +39,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FinetuneResult:
-    """The model with its adapter, the loss by step, the share of padding, and the timing of each step."""
+    """The model with its adapter, the loss by step, the share of padding, and the timing of each step.
+
+    Args:
+        padding: share of the optimizer steps' tokens that no sheet fills, whatever the number of ranks.
+    """
 
     model: Any
     loss_log: LossLog
@@ -50,19 +65,39 @@ def finetune(
     The loss of an optimizer step is the mean over all answer tokens of the step, however they are packed.
 
     Raises:
-        UserError: the loss is not finite, memory does not suffice, or fp8 changes too much.
+        UserError: a sheet is longer than a step, the loss is not finite, memory does not suffice, or fp8
+            changes too much.
     """
     profile, seed = settings.profile, settings.seed
-    # 1) Plan the packed batches of both splits.
-    tokens = best_packed_length([*train.lengths, *validation.lengths], profile.packed_length)
-    train_plan = plan_packing(train.lengths, tokens=tokens, epochs=profile.epochs, seed=seed)
-    validation_plan = plan_packing(validation.lengths, tokens=tokens, epochs=1, seed=seed)
-    shape = _common_shape(train_plan, validation_plan) if device.name == "cuda" else None
-    # 2) Divide the batches into optimizer steps, the same ones whatever the number of ranks.
+    # 1) Plan the optimizer steps, the same ones whatever the number of ranks.
+    lengths = [*train.lengths, *validation.lengths]
+    if max(lengths) > profile.step_tokens:
+        raise UserError(
+            f"the profile's train.step_tokens is {profile.step_tokens}, but the longest sheet has "
+            f"{max(lengths)} tokens: raise it to so many or more, or lower train.packed_length, which drops "
+            "longer sheets"
+        )
+    step_plan = plan_packing(
+        train.lengths,
+        tokens=best_packed_length(lengths, min(profile.step_tokens, profile.packed_length)),
+        epochs=profile.epochs,
+        seed=seed,
+    )
+    # 2) Spread each step over the ranks, and pack the validation sheets to the same length.
     world_size = distributed.world_size()
-    batches_per_rank = -(-profile.gradient_accumulation // world_size)  # of a step
-    steps = train_plan.steps(batches_per_rank * world_size, world_size=world_size)
-    arguments = _sft_config(settings, device, checkpoint, batches_per_rank=batches_per_rank, steps=len(steps))
+    steps = [
+        spread_step(step, train.lengths, packed_length=profile.packed_length, world_size=world_size)
+        for step in step_batches(step_plan, max(1, profile.step_tokens // profile.packed_length))
+    ]
+    _tell_spare_ranks(steps)
+    train_plan = PackingPlan(
+        [batch for step in steps for batch in step.batches],
+        train.lengths,
+        _sequence_length(steps, train.lengths, validation.lengths, profile.packed_length),
+    )
+    validation_plan = plan_packing(validation.lengths, tokens=train_plan.tokens, epochs=1, seed=seed)
+    shape = _common_shape(train_plan, validation_plan) if device.name == "cuda" else None
+    arguments = _sft_config(settings, device, checkpoint, steps=len(steps))
     checkpoint.open()
     # 3) Train.
     cache = FeatureCache(checkpoint.folder / "features")
@@ -77,14 +112,14 @@ def finetune(
         arguments,
         settings,
         steps=steps,
-        train=dataset("train", train, [batch for step in steps for batch in step]),
+        train=dataset("train", train, train_plan.batches),
         validation=dataset("validation", validation, validation_plan.batches),
         loss_log=loss_log,
         checkpoint=checkpoint,
     )
     trainer.fit()
     _log_throughput(trainer.timings, train_plan)
-    return FinetuneResult(trainer.model, loss_log, train_plan.padding, trainer.timings)
+    return FinetuneResult(trainer.model, loss_log, step_plan.padding, trainer.timings)
 
 
 def _sft_config(
@@ -92,13 +127,11 @@ def _sft_config(
     device: Device,
     checkpoint: Checkpoint,
     *,
-    batches_per_rank: int,
     steps: int,
 ) -> SFTConfig:
     """TRL's configuration.
 
     Args:
-        batches_per_rank: packed batches of an optimizer step on one rank.
         steps: number of optimizer steps.
     """
     on_cuda = device.name == "cuda"
@@ -110,8 +143,8 @@ def _sft_config(
     return SFTConfig(
         output_dir=str(checkpoint.folder),
         num_train_epochs=1,  # the plan holds all epochs
-        per_device_train_batch_size=1,  # packed batch
-        gradient_accumulation_steps=batches_per_rank,
+        per_device_train_batch_size=1,  # a rank's part of an optimizer step, whatever its packed batches
+        gradient_accumulation_steps=1,
         average_tokens_across_devices=False,  # the plan knows how many there are
         optim="adamw_torch_fused",
         learning_rate=settings.profile.learning_rate,
@@ -167,6 +200,28 @@ def _splits_to_cache(
                 (needed - free) / 2**30,
             )
     return cached
+
+
+def _tell_spare_ranks(steps: list[Step]) -> None:
+    """Log which ranks have no sheet in some steps, if there are such ranks."""
+    spare = Counter(rank for step in steps for rank, batches in enumerate(step.ranks) if not any(batches))
+    if spare:
+        log.warning(
+            "train.step_tokens: some steps have fewer sheets than there are processes; rank %s is idle in %s "
+            "of %d steps",
+            ", ".join(map(str, sorted(spare))),
+            ", ".join(str(spare[rank]) for rank in sorted(spare)),
+            len(steps),
+        )
+
+
+def _sequence_length(
+    steps: list[Step], lengths: Sequence[int], validation_lengths: Sequence[int], packed_length: int
+) -> int:
+    """Tokens of a packed batch at most, in training and validation: as few as the steps need."""
+    longest = max(sum(lengths[index] for index in batch) for step in steps for batch in step.batches)
+    longest = max(longest, *validation_lengths)
+    return min(-(-longest // LENGTH_MULTIPLE) * LENGTH_MULTIPLE, packed_length)
 
 
 def _common_shape(*plans: PackingPlan) -> BatchShape:

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from schematic_reader.io.parallel import cores
 from schematic_reader.model import distributed
 from schematic_reader.model.device import Device
-from schematic_reader.model.encode import Encoder
+from schematic_reader.model.encode import IGNORE_INDEX, Encoder
 from schematic_reader.model.packed_batch import BatchShape, PackedBatch, pack_batch
 from schematic_reader.training.examples import Examples
 from schematic_reader.training.feature_cache import FeatureCache
@@ -22,7 +22,7 @@ _MAX_WORKERS = 12  # at 25 ms a sheet, more than one GPU consumes
 
 @dataclass(frozen=True)
 class PackedDataset:
-    """The packed batches of ``plan``, each a tuple of indexes of examples.
+    """The packed batches of ``plan``, each a tuple of indexes of examples; an empty one is a spare batch.
 
     Args:
         shape: what all batches are padded to; None for no padding.
@@ -38,6 +38,8 @@ class PackedDataset:
 
     def batch(self, number: int) -> PackedBatch:
         """Batch ``number`` of the plan on the CPU, with cached features in place of pixels if there are."""
+        if not self.plan[number]:
+            return self._spare_batch()
         rows = [self.examples.rows[index] for index in self.plan[number]]
         sheet_ids = [row["id"] for row in rows]
         image_features = None
@@ -64,19 +66,33 @@ class PackedDataset:
             cache_features=self.feature_cache is not None and image_features is None,
         )
 
-    def collate(self, items: list[dict[str, int]]) -> dict[str, Any]:
-        """The one packed batch of ``[{"number": number}]``, as keyword arguments of the model."""
-        return {"batch": self.batch(items[0]["number"])}
+    def _spare_batch(self) -> PackedBatch:
+        """The shortest sample without an answer, for a rank that a step has no sheet for.
 
-    def batches(self) -> Iterator[PackedBatch]:
-        """All batches in order, on the device."""
+        Its loss and gradients are 0, and its rank takes part in what the ranks compute together.
+        """
+        shortest = min(range(len(self.examples.lengths)), key=self.examples.lengths.__getitem__)
+        sample = self.examples.encode(shortest, self.encoder)
+        sample = replace(sample, labels=torch.full_like(sample.labels, IGNORE_INDEX))
+        packed = pack_batch(
+            [sample], [], merge_size=self.encoder.merge_size, pad_id=self.encoder.pad_id, shape=self.shape
+        )
+        return replace(packed, pixel_values=packed.pixel_values.to(self.device.dtype))
+
+    def collate(self, items: list[dict[str, list[int]]]) -> dict[str, Any]:
+        """The packed batches that one rank has of one optimizer step, ``[{"numbers": numbers}]``."""
+        return {"batches": [self.batch(number) for number in items[0]["numbers"]]}
+
+    def batches(self, numbers: Sequence[int] | None = None) -> Iterator[PackedBatch]:
+        """All batches in order, or those of ``numbers``, on the device."""
+        numbers = range(len(self.plan)) if numbers is None else numbers
         # With batch_size None the loader collates single elements, which are numbers of batches here.
         loader: Any = DataLoader(
-            range(len(self.plan)),  # type: ignore[arg-type]
+            numbers,  # type: ignore[arg-type]
             batch_size=None,
             collate_fn=self.batch,  # type: ignore[arg-type]
             generator=torch.Generator(),  # the default generator belongs to dropout
-            num_workers=min(num_workers(self.device), len(self.plan)),
+            num_workers=min(num_workers(self.device), len(numbers)),
             pin_memory=self.device.name == "cuda",
         )
         for batch in loader:

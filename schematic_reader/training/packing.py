@@ -1,4 +1,8 @@
-"""Packing: which samples share a packed batch, and in what order batches are trained.
+"""Packing: which samples share an optimizer step or a packed batch, and in what order they are trained.
+
+Optimizer steps are planned first, from the samples and the tokens of a step alone, so that they are the same
+whatever the number of GPUs; then each step's samples are spread over ranks and packed batches. A step is
+a packed batch, or several where it has more tokens than one may have.
 
 Sheets have nearly equal token counts, so that first-fit decreasing leaves a gap in most batches: 7 % of the
 tokens on real sheets, against 1 % here. Within a window of the shuffled samples, the longest one left opens a
@@ -36,27 +40,64 @@ class PackingPlan:
         used = sum(self.lengths[index] for batch in self.batches for index in batch)
         return 1 - used / (len(self.batches) * self.tokens)
 
-    def steps(self, batches_per_step: int, *, world_size: int = 1) -> list[list[tuple[int, ...]]]:
-        """The batches of each optimizer step, equally many per rank; the last step may have fewer.
 
-        Batches of the last step are split where their number does not divide.
+@dataclass(frozen=True)
+class Step:
+    """The packed batches of one optimizer step, by rank; equally many on each, a spare one is empty."""
 
-        Args:
-            batches_per_step: over all ranks, a multiple of ``world_size``.
-        """
-        steps = [
-            self.batches[start : start + batches_per_step]
-            for start in range(0, len(self.batches), batches_per_step)
-        ]
-        last = steps[-1]
-        while len(last) % world_size:
-            fullest = max(last, key=len)
-            if len(fullest) == 1:  # nothing left to split: drop less than one sample per rank
-                del last[-(len(last) % world_size) :]
-                break
-            last.remove(fullest)
-            last += [fullest[::2], fullest[1::2]]
-        return [step for step in steps if step]
+    ranks: tuple[tuple[tuple[int, ...], ...], ...]
+
+    @property
+    def batches(self) -> list[tuple[int, ...]]:
+        """Of all ranks, one rank after the other."""
+        return [batch for batches in self.ranks for batch in batches]
+
+    @property
+    def samples(self) -> list[int]:
+        """The samples of the step."""
+        return [index for batch in self.batches for index in batch]
+
+
+def spread_step(
+    batches: Sequence[tuple[int, ...]], lengths: Sequence[int], *, packed_length: int, world_size: int
+) -> Step:
+    """Spread an optimizer step over the ranks, in as few packed batches as hold it, of balanced lengths.
+
+    Args:
+        batches: the step as packed batches for one rank.
+        lengths: tokens of each sample.
+        packed_length: tokens of a packed batch at most.
+    """
+    samples = [index for batch in batches for index in batch]
+    total = sum(lengths[index] for index in samples)
+    per_rank = -(-total // (packed_length * world_size))
+    while True:
+        count = per_rank * world_size
+        # The batches as they are if each rank gets as many, else balanced ones if they fit.
+        for spread in (batches if len(batches) == count else [], _balanced(samples, lengths, count), batches):
+            fits = all(sum(lengths[index] for index in batch) <= packed_length for batch in spread)
+            if fits and 0 < len(spread) <= count:
+                ordered = [*spread, *[()] * (count - len(spread))]
+                # Every world_size-th batch is a rank's, so that a spare one is the last of the last ranks.
+                return Step(tuple(tuple(ordered[rank::world_size]) for rank in range(world_size)))
+        per_rank += 1
+
+
+def _balanced(samples: Sequence[int], lengths: Sequence[int], count: int) -> list[tuple[int, ...]]:
+    """At most ``count`` batches of about equal lengths: the longest sample left joins the shortest batch."""
+    batches: list[list[int]] = [[] for _ in range(min(count, len(samples)))]
+    tokens = [0] * len(batches)
+    for index in sorted(samples, key=lambda index: -lengths[index]):
+        shortest = tokens.index(min(tokens))
+        batches[shortest].append(index)
+        tokens[shortest] += lengths[index]
+    position = {index: i for i, index in enumerate(samples)}
+    return [tuple(sorted(batch, key=position.__getitem__)) for batch in batches]
+
+
+def step_batches(plan: PackingPlan, count: int) -> list[list[tuple[int, ...]]]:
+    """The packed batches of each optimizer step, ``count`` of them; the last step may have fewer."""
+    return [plan.batches[start : start + count] for start in range(0, len(plan.batches), count)]
 
 
 def best_packed_length(lengths: Sequence[int], max_length: int) -> int:

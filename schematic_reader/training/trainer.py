@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch.utils.data import SequentialSampler
 from transformers import PreTrainedModel, PrinterCallback, TrainerCallback, TrainerControl
 from trl import SFTConfig, SFTTrainer
 
+from schematic_reader.model import distributed
 from schematic_reader.model.load import without_notices
 from schematic_reader.training.adapter import lora_config
 from schematic_reader.training.checkpoint import Checkpoint
@@ -21,6 +23,7 @@ from schematic_reader.training.loss_log import LossLog
 from schematic_reader.training.oom_hint import oom_hint
 from schematic_reader.training.packed_dataset import PackedDataset
 from schematic_reader.training.packed_loss import PackedLoss
+from schematic_reader.training.packing import Step
 from schematic_reader.training.settings import FinetuneSettings
 from schematic_reader.training.sharding import ReplicatedAdapter, is_sharded
 
@@ -43,7 +46,7 @@ class PackedTrainer(SFTTrainer):
 
     Args:
         steps: the batches of each optimizer step, those of all ranks.
-        train: the same batches one after the other.
+        train: the same batches one after the other, step by step and rank by rank.
         validation: batches whose loss is measured during the run.
     """
 
@@ -55,7 +58,7 @@ class PackedTrainer(SFTTrainer):
         args: SFTConfig,
         settings: FinetuneSettings,
         *,
-        steps: list[list[tuple[int, ...]]],
+        steps: list[Step],
         train: PackedDataset,
         validation: PackedDataset,
         loss_log: LossLog,
@@ -65,7 +68,7 @@ class PackedTrainer(SFTTrainer):
             super().__init__(
                 model=model,
                 args=args,
-                train_dataset=Dataset.from_dict({"number": range(len(train.plan))}),
+                train_dataset=Dataset.from_dict({"numbers": _numbers(steps)}),
                 data_collator=train.collate,
                 processing_class=train.encoder.processor,
                 peft_config=lora_config(settings.lora),
@@ -103,7 +106,7 @@ class PackedTrainer(SFTTrainer):
         self.add_callback(_ScheduleCallback(self))
 
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
-        """The packed batches of one optimizer step; its duration is time that the device waits for data.
+        """This rank's part of one optimizer step; its duration is time that the device waits for data.
 
         The answer tokens of the step over all ranks are known from the plan: gathering them would make each
         rank wait for the others' devices.
@@ -111,22 +114,25 @@ class PackedTrainer(SFTTrainer):
         self._step_start = time.perf_counter()
         batches, _ = super().get_batch_samples(*args, **kwargs)
         self._data_wait = time.perf_counter() - self._step_start
-        step = self.steps[self.state.global_step] if batches else []
-        return batches, sum(
-            self.train_data.examples.answer_lengths[index] for batch in step for index in batch
-        )
+        samples = self.steps[self.state.global_step].samples if batches else []
+        return batches, sum(self.train_data.examples.answer_lengths[index] for index in samples)
 
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> torch.Tensor:
-        """Forward and backward over one packed batch.
+        """Forward and backward over the packed batches that this rank has of one optimizer step.
 
         Raises:
             UserError: out of memory.
         """
-        with oom_hint(self.packed_loss, inputs["batch"]):
-            loss: torch.Tensor = super().training_step(model, inputs, *args, **kwargs)
-        if self._replicated is not None and self.accelerator.sync_gradients:
+        *others, last = inputs["batches"]
+        losses = []
+        for batch in others:  # gradients add up, and are averaged over ranks once
+            with self.accelerator.no_sync(model), oom_hint(self.packed_loss, batch):
+                losses.append(super().training_step(model, {"batch": batch}, *args, **kwargs))
+        with oom_hint(self.packed_loss, last):
+            losses.append(super().training_step(model, {"batch": last}, *args, **kwargs))
+        if self._replicated is not None:
             self._replicated.average_gradients()
-        return loss
+        return torch.stack(losses).sum()
 
     def compute_loss(
         self,
@@ -147,23 +153,19 @@ class PackedTrainer(SFTTrainer):
 
     def record_step(self, step: int) -> None:
         """Record the optimizer step that was just done, counted from 1."""
-        batches = self.steps[step - 1]
-        world_size = self.accelerator.num_processes
-        # Losses are gathered rank by rank, each of which has every world_size-th batch.
-        by_rank = [batch for rank in range(world_size) for batch in batches[rank::world_size]]
+        batches, samples = self.steps[step - 1].batches, self.steps[step - 1].samples
         examples = self.train_data.examples
-        samples = [index for batch in by_rank for index in batch]
         self.loss_log.record(
             step,
-            self.accelerator.gather(torch.stack(self._losses)),  # (batches of all ranks,)
-            [tuple(examples.rows[index]["id"] for index in batch) for batch in by_rank],
+            self.accelerator.gather(torch.stack(self._losses)),  # (batches of all ranks,), rank by rank
+            [tuple(examples.rows[index]["id"] for index in batch) for batch in batches],
             sum(examples.answer_lengths[index] for index in samples),
         )
         self._losses.clear()
         self.timings.append(StepTiming(time.perf_counter() - self._step_start, self._data_wait, samples))
 
     def evaluate(self, *_args: Any, **_kwargs: Any) -> dict[str, float]:
-        """Mean loss over all validation answers, without dropout; every rank computes all of them."""
+        """Mean loss over all validation answers, without dropout; the same number on every rank."""
         self.loss_log.flush()  # a training loss that is not finite is reported first, with its sheets
         loss = self._mean_loss(self.validation_data)
         self.loss_log.record_validation(self.state.global_step, loss)
@@ -173,14 +175,20 @@ class PackedTrainer(SFTTrainer):
 
     @torch.no_grad()
     def _mean_loss(self, data: PackedDataset) -> float:
-        """Loss per answer token of ``data``."""
+        """Loss per answer token of ``data``, whose batches are divided among the ranks."""
         model: Any = self.model
         model.eval()
-        total = 0.0
-        for batch in data.batches():
+        # Each rank computes equally many: a sharded model is computed by all together. Who has none left
+        # repeats the last one.
+        rank, world_size, batches = distributed.rank(), distributed.world_size(), len(data.plan)
+        numbers = [min(number, batches - 1) for number in range(rank, batches + world_size - 1, world_size)]
+        numbers = numbers[: -(-batches // world_size)]
+        losses: dict[int, float] = {}
+        for number, batch in zip(numbers, data.batches(numbers), strict=True):
             with oom_hint(self.packed_loss, batch):
-                total += float(model(batch=batch))
-        return total / sum(data.examples.answer_lengths)
+                losses[number] = float(model(batch=batch))
+        losses = distributed.gather_dict(losses)
+        return sum(losses[number] for number in range(batches)) / sum(data.examples.answer_lengths)
 
     def log(self, logs: dict[str, float], *_: Any, **__: Any) -> None:
         """Nothing: the loss log has a line on stderr for each loss."""
@@ -190,7 +198,7 @@ class PackedTrainer(SFTTrainer):
         return 0
 
     def _get_train_sampler(self, *_: Any, **__: Any) -> SequentialSampler:
-        return SequentialSampler(self.train_data.plan)
+        return SequentialSampler(range(len(self.steps) * self.accelerator.num_processes))
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)
@@ -209,6 +217,12 @@ class PackedTrainer(SFTTrainer):
             self.train(resume_from_checkpoint=str(saved.folder))
         self.loss_log.flush()
         self.accelerator.wait_for_everyone()  # rank 0 removes the checkpoints next
+
+
+def _numbers(steps: list[Step]) -> list[list[int]]:
+    """The numbers of each rank's batches in each step, counted over all steps."""
+    counter = count()
+    return [[next(counter) for _ in batches] for step in steps for batches in step.ranks]
 
 
 class _ScheduleCallback(TrainerCallback):

@@ -42,7 +42,13 @@ def test_a_killed_repro_resumes_to_the_same_bytes(finished: Path, tmp_path: Path
     checkout = copy_finished(finished, tmp_path / "checkout")
     params = yaml.safe_load((checkout / "params.yaml").read_text())
     settings = params["profiles"]["sample"]["train"]
-    settings |= {"epochs": 6, "max_sheets": 4, "packed_length": 300, "checkpoint_steps": 2}
+    settings |= {
+        "epochs": 6,
+        "max_sheets": 4,
+        "step_tokens": 300,
+        "packed_length": 300,
+        "checkpoint_steps": 2,
+    }
     (checkout / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     before = written(checkout)
     start_and_kill(checkout, "checkpoint-2/complete.json")

@@ -30,7 +30,7 @@ def folders(tmp_path: Path) -> list[Path]:
     for folder in made:
         folder.mkdir()
         ready_to_train(folder, train=9, validation=3)
-        write_exact_params(folder, gradient_accumulation=2, packed_length=100, epochs=6)
+        write_exact_params(folder, step_tokens=200, packed_length=100, epochs=6)
         give_environment(folder)
     return made
 

@@ -1,8 +1,11 @@
-"""One process of a stage for each GPU of this machine, here over gloo on the CPU."""
+"""One process of a stage for each GPU of this machine, and what they train, here over gloo on the CPU."""
 
 from __future__ import annotations
 
 import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,31 @@ import torch
 
 from schematic_reader.model import distributed
 from tests.support.paths import ROOT
+from tests.support.sheet_samples import ready_to_train, write_exact_params
+from tests.support.training_runs import ENVIRONMENT, assert_same_training, run_train
+
+
+def test_any_number_of_processes_trains_the_same_steps(tmp_path: Path) -> None:
+    """One, two and four: equal losses and adapters. With four, steps of few sheets leave one idle."""
+    folders = {}
+    for count in (1, 2, 4):
+        folders[count] = tmp_path / str(count)
+        folders[count].mkdir()
+        ready_to_train(folders[count], train=9, validation=3)
+        write_exact_params(folders[count], step_tokens=130, packed_length=100, epochs=3)
+    run_train(folders[1])
+    for count in (2, 4):
+        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+        done = subprocess.run(
+            [sys.executable, *launcher, "-m", "stages.train"],
+            cwd=folders[count], env=os.environ | ENVIRONMENT, text=True, capture_output=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-4000:]
+        assert_same_training(folders[1], folders[count])
+        lines = re.findall(r"INFO step .*|WARNING train\..*", done.stderr)  # a progress bar may stand before
+        assert len(lines) == len(set(lines)) > 4  # each is logged once
+        assert any("idle in" in line for line in lines) == (count == 4)
+        assert "destroy_process_group" not in done.stderr
 
 
 def test_a_stage_runs_once_for_each_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,7 @@ train.main()
 def prepared(folder: Path) -> Path:
     folder.mkdir()
     ready_to_train(folder, train=9, validation=3)
-    write_exact_params(folder, gradient_accumulation=4, packed_length=100, epochs=6, shard=True)
+    write_exact_params(folder, step_tokens=400, packed_length=100, epochs=6, shard=True)
     text = (folder / "params.yaml").read_text()
     (folder / "params.yaml").write_text(text.replace("max_grad_norm: 1.0", "max_grad_norm: 0.05"))
     return folder

@@ -32,7 +32,7 @@ def small_params(task: str) -> dict[str, Any]:
     params["image"] |= {"max_side": 256}
     sample = params["profiles"]["sample"]
     sample["data"] |= {"rows": 60}
-    sample["train"] |= {"max_sheets": 8, "packed_length": 1024, "epochs": 1}
+    sample["train"] |= {"max_sheets": 8, "step_tokens": 1024, "packed_length": 1024, "epochs": 1}
     return params
 
 

@@ -78,7 +78,8 @@ def write_params(folder: Path, **changed: Any) -> None:
     params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["train"] |= {"warmup_steps": 1, "logging_steps": 4}
     params["lora"] |= {"dropout": 0.1}
-    params["profiles"]["sample"]["train"] |= {"epochs": 6, "packed_length": 150, "checkpoint_steps": 2}
+    params["profiles"]["sample"]["train"] |= {"epochs": 6, "checkpoint_steps": 2}
+    params["profiles"]["sample"]["train"] |= {"step_tokens": 150, "packed_length": 150}
     params["profiles"]["sample"]["train"] |= changed
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
 

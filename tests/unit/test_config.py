@@ -107,6 +107,7 @@ def test_a_whole_number_will_do_for_a_share_of_epochs(tmp_path: Path) -> None:
         ("profiles.sample.data.synthetic", None, "sample.data.synthetic is None: it must be a whole number"),
         ("profiles.open-schematics.data.shards", 0, "data.shards is 0: it must be greater than 0"),
         ("profiles.sample.data.shards", 3, "profiles.sample.data.shards is 3: source sample has none"),
+        ("profiles.sample.train.step_tokens", 0, "step_tokens is 0: it must be greater than 0"),
         ("profiles.sample.train.learning_rate", 0.0, "learning_rate is 0.0: it must be greater than 0"),
     ],
 )
@@ -138,6 +139,16 @@ def test_an_old_key_names_the_new_one(tmp_path: Path, old: str, new: str, value:
         load_params(set_key(tmp_path, old, value))
     expected = f"params.yaml: {old} is an old key: rename it to {new}, its values are the same"
     assert str(caught.value) == expected
+
+
+def test_an_old_key_of_another_meaning_tells_what_to_set(tmp_path: Path) -> None:
+    key = "profiles.sample.train.gradient_accumulation"
+    with pytest.raises(UserError) as caught:
+        load_params(set_key(tmp_path, key, 2))
+    assert str(caught.value) == (
+        f"params.yaml: {key} is an old key: in its place, set step_tokens, the tokens of an optimizer step "
+        "over all GPUs, to packed_length times its value"
+    )
 
 
 def test_a_missing_file_names_the_folder_to_run_in(tmp_path: Path) -> None:

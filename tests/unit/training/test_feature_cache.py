@@ -66,7 +66,9 @@ def tuned(
     settings = FinetuneSettings(
         replace(LORA, extra_targets=extra_targets),
         replace(PARAMS.train, warmup_steps=1, vision_cache_gib=gib),
-        replace(PARAMS.profiles["sample"].train, epochs=float(EPOCHS), packed_length=150, fp8=fp8),
+        replace(
+            PARAMS.profiles["sample"].train, epochs=float(EPOCHS), step_tokens=150, packed_length=150, fp8=fp8
+        ),
         seed=1,
     )
     return finetune(

@@ -22,6 +22,7 @@ from schematic_reader.training.examples import Examples, select_examples
 from schematic_reader.training.finetune import FinetuneResult, finetune
 from schematic_reader.training.loss_log import LossLog
 from schematic_reader.training.oom_hint import fitting_length
+from schematic_reader.training.packed_dataset import PackedDataset
 from schematic_reader.training.packed_loss import PackedLoss
 from schematic_reader.training.settings import FinetuneSettings
 from tests.support.paths import ROOT
@@ -29,7 +30,12 @@ from tests.support.sheet_samples import LIMITS, LORA, TINY, message_rows, unpack
 
 PARAMS = load_params(ROOT / "params.yaml")
 PROFILE = replace(
-    PARAMS.profiles["sample"].train, epochs=3.0, packed_length=150, learning_rate=5e-3, checkpoint_steps=2
+    PARAMS.profiles["sample"].train,
+    epochs=3.0,
+    step_tokens=150,
+    packed_length=150,
+    learning_rate=5e-3,
+    checkpoint_steps=2,
 )
 SETTINGS = replace(PARAMS.train, logging_steps=3, warmup_steps=1)
 
@@ -121,13 +127,12 @@ def test_the_curves_have_their_points(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("split", [(150, 3), (450, 1)])
+@pytest.mark.parametrize("packed_length", [150, 450])
 def test_a_step_is_the_mean_over_its_answer_tokens_however_it_is_packed(
-    tmp_path: Path, encoder: Encoder, examples: dict[str, Examples], split: tuple[int, int]
+    tmp_path: Path, encoder: Encoder, examples: dict[str, Examples], packed_length: int
 ) -> None:
     """One step over all samples, in several batches or in one, moves the weights as full-batch AdamW does."""
-    tokens, batches = split
-    profile = replace(PROFILE, epochs=1.0, packed_length=tokens, gradient_accumulation=batches)
+    profile = replace(PROFILE, epochs=1.0, step_tokens=450, packed_length=packed_length)
     settings = replace(SETTINGS, schedule="constant", warmup_steps=0, weight_decay=0.0)
     done = tuned(encoder, examples, tmp_path, profile, settings=settings)
     assert len(done.timings) == 1
@@ -271,6 +276,29 @@ def test_out_of_memory_is_one_line_that_names_the_length(
 )
 def test_the_length_that_would_fit(tokens: int, done: int, used: int, available: int, fits: int) -> None:
     assert fitting_length(tokens, done, 36, used=used, available=available) == fits
+
+
+def test_a_step_shorter_than_a_sheet_is_one_line(
+    tmp_path: Path, encoder: Encoder, examples: dict[str, Examples]
+) -> None:
+    longest = max(*examples["train"].lengths, *examples["validation"].lengths)
+    line = f"train.step_tokens is {longest - 1}, but the longest sheet has {longest} tokens: raise it"
+    with pytest.raises(UserError, match=line):
+        tuned(encoder, examples, tmp_path, replace(PROFILE, step_tokens=longest - 1))
+
+
+def test_a_spare_batch_has_no_answer_and_no_loss(encoder: Encoder, examples: dict[str, Examples]) -> None:
+    device = prepare_device(TINY, 1)
+    dataset = PackedDataset(examples["train"], encoder, [(0,), ()], device)
+    sheet, spare = dataset.collate([{"numbers": [0, 1]}])["batches"]
+    assert sheet.sheet_ids == ("train0000",) and spare.sheet_ids == () and not spare.cache_features
+    packed_loss = PackedLoss(add_adapter(load_base(TINY, device), LORA))
+    assert packed_loss(sheet) > 0
+    loss = packed_loss(spare)
+    loss.backward()
+    assert loss == 0
+    gradients = [weight.grad for weight in packed_loss.model.parameters() if weight.requires_grad]
+    assert all(gradient is not None and not gradient.any() for gradient in gradients)
 
 
 def test_a_sheet_over_the_packed_length_is_dropped_whole_and_named(tmp_path: Path, encoder: Encoder) -> None:

@@ -15,7 +15,13 @@ from schematic_reader.config import load_params
 from schematic_reader.io.picture import PictureError, fitted_size, open_picture
 from schematic_reader.model.encode import Encoder
 from schematic_reader.tasks.messages import chat
-from schematic_reader.training.packing import LENGTH_MULTIPLE, best_packed_length, plan_packing
+from schematic_reader.training.packing import (
+    LENGTH_MULTIPLE,
+    best_packed_length,
+    plan_packing,
+    spread_step,
+    step_batches,
+)
 from tests.support.paths import ROOT
 from tests.unit.model.test_encode import real_processor
 
@@ -71,16 +77,43 @@ def test_a_sample_over_the_packed_length_is_refused() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(lengths=LENGTHS, per_rank=st.integers(1, 3), world_size=st.integers(1, 3))
-def test_every_rank_gets_as_many_batches_in_every_step(
-    lengths: list[int], per_rank: int, world_size: int
+@given(
+    lengths=LENGTHS, packed_length=st.sampled_from([400, 500, 1600]), world_size=st.sampled_from([1, 2, 4, 8])
+)
+def test_a_step_holds_the_same_samples_on_any_number_of_ranks(
+    lengths: list[int], packed_length: int, world_size: int
 ) -> None:
-    plan = plan_packing(lengths, tokens=400, epochs=1, seed=1)
-    steps = plan.steps(per_rank * world_size, world_size=world_size)
-    assert all(len(step) % world_size == 0 and all(step) for step in steps)
-    trained = Counter(index for step in steps for batch in step for index in batch)
-    missing = len(lengths) - len(trained)
-    assert set(trained.values()) <= {1} and missing < world_size
+    batches = plan_packing(lengths, tokens=400, epochs=1, seed=1).batches
+    step = spread_step(batches, lengths, packed_length=packed_length, world_size=world_size)
+    assert sorted(step.samples) == list(range(len(lengths)))
+    assert len(step.ranks) == world_size and len({len(ranks) for ranks in step.ranks}) == 1
+    assert max(sum(lengths[index] for index in batch) for batch in step.batches) <= packed_length
+    assert len(step.ranks[0]) <= -(-len(batches) // world_size)
+
+
+def test_batches_of_a_step_are_balanced_where_they_must_be_cut() -> None:
+    def sums(batches: list[tuple[int, ...]], lengths: list[int], world_size: int) -> list[int]:
+        step = spread_step(batches, lengths, packed_length=7200, world_size=world_size)
+        return [sum(lengths[index] for index in batch) for batch in step.batches]
+
+    assert sums([(0, 1, 2, 3, 4)], [900, 500, 400, 300, 300], 2) == [1200, 1200]
+    assert sums([tuple(range(8))], [900] * 8, 8) == [900] * 8
+    assert sums([(0, 1, 2)], [900] * 3, 4) == [900, 900, 900, 0]  # the last rank is idle
+    assert sums([(0, 1), (2, 3)], [7000, 200, 3600, 3600], 1) == [7200, 7200]  # as planned
+    assert sums([(0, 1), (2, 3, 4)], [3600, 3600, 2400, 2400, 2400], 2) == [7200, 7200]
+
+
+def test_eight_ranks_take_the_steps_of_one_without_a_batch_more() -> None:
+    """Real sheets have some 900 tokens; a step is as many as eight packed batches hold."""
+    lengths = [random.Random(i).randint(600, 1300) for i in range(700)]
+    plan = plan_packing(lengths, tokens=7168, epochs=1, seed=1)
+    steps = step_batches(plan, 8)
+    assert [batch for step in steps for batch in step] == plan.batches and len(steps) > 5
+    for world_size in (1, 2, 4, 8):
+        for batches in steps[:-1]:
+            step = spread_step(batches, lengths, packed_length=7168, world_size=world_size)
+            assert sorted(step.samples) == sorted(index for batch in batches for index in batch)
+            assert len(step.batches) == 8
 
 
 @pytest.mark.slow
