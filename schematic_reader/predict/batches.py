@@ -12,7 +12,8 @@ from itertools import chain
 from pathlib import Path
 
 from schematic_reader.cli import UserError
-from schematic_reader.kicad.project_file import project_beside
+from schematic_reader.kicad.nodes import KicadError
+from schematic_reader.kicad.project_file import project_beside, read_project
 from schematic_reader.predict.input_files import (
     STANDARD_INPUT,
     named_files,
@@ -97,9 +98,10 @@ def _sheets_of(name: str, limits: SheetLimits, kicad: ReadKicad | None) -> Itera
         if kicad and vector_format(data) == "kicad":
             found, notes = _read_kicad(name, label, data, kicad)
         else:
-            sheets = open_sheets(label, data, limits)
+            variables = _text_variables(name, notes) if vector_format(data) == "kicad" else ()
+            sheets = open_sheets(label, data, limits, variables)
             found += sheets
-            notes = [note for sheet in sheets for note in sheet.notes]
+            notes += [note for sheet in sheets for note in sheet.notes]
             if vector_format(data) == "kicad" and (below := sub_sheet_names(data)):
                 notes.append(f"{label}: its sub-sheets are not followed with --ask: {', '.join(below)}")
     except UserError as error:
@@ -108,6 +110,18 @@ def _sheets_of(name: str, limits: SheetLimits, kicad: ReadKicad | None) -> Itera
     for note in notes:
         log.warning("%s", note)
     yield found
+
+
+def _text_variables(name: str, notes: list[str]) -> tuple[tuple[str, str], ...]:
+    """The text variables of the project of a KiCad sheet; one that cannot be read is noted."""
+    project = project_beside(Path(name)) if name != STANDARD_INPUT else None
+    if project is None:
+        return ()
+    try:
+        return read_project(read_file(str(project))[1].decode("utf-8-sig")).text_variables
+    except (KicadError, UserError, UnicodeDecodeError) as error:
+        notes.append(f"{project} is passed over: {error}")
+        return ()
 
 
 def _read_kicad(name: str, label: str, data: bytes, kicad: ReadKicad) -> tuple[list[Found], list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from PIL import Image
@@ -67,10 +67,13 @@ class OpenedSheet:
     notes: tuple[str, ...] = ()
 
 
-def open_sheets(file: str, data: bytes, limits: SheetLimits) -> list[OpenedSheet]:
+def open_sheets(
+    file: str, data: bytes, limits: SheetLimits, variables: Sequence[tuple[str, str]] = ()
+) -> list[OpenedSheet]:
     """The sheets of a file: one, or each page of a PDF or a TIFF. The format is told by content, not by name.
 
-    A blank page among others is left out, and the first sheet's ``notes`` name it.
+    A blank page among others is left out, and the first sheet's ``notes`` name it. ``variables`` are
+    the text variables of a KiCad sheet's project, with their values.
 
     Raises:
         UserError: it is no sheet, too small or too large, damaged or encrypted; one line that names the file.
@@ -81,7 +84,7 @@ def open_sheets(file: str, data: bytes, limits: SheetLimits) -> list[OpenedSheet
         if len(data) > MAX_BYTES:
             raise UserError(f"over {MAX_BYTES // 1_000_000} MB: is this a sheet?")
         kind = vector_format(data)
-        for page in _rendered(kind, data, limits) if kind else _decoded(data, limits):
+        for page in _rendered(kind, data, limits, variables) if kind else _decoded(data, limits):
             origin = SheetOrigin(file, page.number)
             try:
                 sheets.append(_checked(origin, page, limits))
@@ -113,8 +116,11 @@ class _Page:
     frames: int = 1
 
 
-def _rendered(kind: str, data: bytes, limits: SheetLimits) -> Iterator[_Page]:
-    for number, (picture, pixels_per_mm) in enumerate(render(kind, data, limits.scale), start=1):
+def _rendered(
+    kind: str, data: bytes, limits: SheetLimits, variables: Sequence[tuple[str, str]]
+) -> Iterator[_Page]:
+    pages = render(kind, data, limits.scale, variables)
+    for number, (picture, pixels_per_mm) in enumerate(pages, start=1):
         text = TEXT_MM * pixels_per_mm
         yield _Page(number if kind == "pdf" else None, picture, *picture.size, text)
 

@@ -2,10 +2,10 @@
 
 Files from outside can crash a renderer (a deeply nested SVG overflows resvg's stack) or keep it busy for
 hours, so each is rendered in a process of its own, with limits on time and memory:
-``python -m schematic_reader.predict.rendering KIND SCALE``, SCALE as JSON, reads the file from standard input
-and writes each page to standard output as width, height (32 bits each, big-endian), pixels per mm (a float of
-64 bits) and RGB bytes. A bad
-file is one line on standard error, with exit status 1.
+``python -m schematic_reader.predict.rendering KIND SCALE``, SCALE as JSON, reads a line of JSON with the text
+variables of a KiCad sheet and then the file from standard input, and writes each page to standard output as
+width, height (32 bits each, big-endian), pixels per mm (a float of 64 bits) and RGB bytes. A bad file is one
+line on standard error, with exit status 1.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import resource
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -83,8 +83,13 @@ Rendering = tuple[PILImage.Image, float]
 """A page in RGB and its pixels per mm."""
 
 
-def render(kind: str, data: bytes, scale: RenderScale) -> list[Rendering]:
+def render(
+    kind: str, data: bytes, scale: RenderScale, variables: Sequence[tuple[str, str]] = ()
+) -> list[Rendering]:
     """All pages, rendered in a process of its own.
+
+    Args:
+        variables: of the project of a KiCad sheet, with their values.
 
     Raises:
         UserError: the file is damaged, encrypted, has too many pages or takes too much time or memory.
@@ -93,7 +98,7 @@ def render(kind: str, data: bytes, scale: RenderScale) -> list[Rendering]:
     try:
         done = subprocess.run(
             [sys.executable, "-m", "schematic_reader.predict.rendering", kind, json.dumps(asdict(scale))],
-            input=data,
+            input=json.dumps(list(variables)).encode() + b"\n" + data,
             capture_output=True,
             timeout=SECONDS,
             check=False,
@@ -123,8 +128,13 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     kind, settings = sys.argv[1:]
     scale = RenderScale(**json.loads(settings))
-    drawn = {"pdf": _render_pdf, "svg": _render_svg, "kicad": _render_kicad}[kind]
-    for picture, pixels_per_mm in drawn(sys.stdin.buffer.read(), scale):
+    variables = json.loads(sys.stdin.buffer.readline())
+    data = sys.stdin.buffer.read()
+    if kind == "kicad":
+        pages = _render_kicad(data, scale, tuple((name, value) for name, value in variables))
+    else:
+        pages = {"pdf": _render_pdf, "svg": _render_svg}[kind](data, scale)
+    for picture, pixels_per_mm in pages:
         page = _on_white(picture, scale.canvas or picture.size)
         sys.stdout.buffer.write(_HEADER.pack(*page.size, pixels_per_mm) + page.tobytes())
 
@@ -248,7 +258,9 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _render_kicad(data: bytes, scale: RenderScale) -> Iterator[Rendering]:
+def _render_kicad(
+    data: bytes, scale: RenderScale, variables: tuple[tuple[str, str], ...]
+) -> Iterator[Rendering]:
     from schematic_reader.kicad.drawing.draw import draw_sheet
     from schematic_reader.kicad.nodes import KicadError
     from schematic_reader.kicad.reader import read_sheet
@@ -261,7 +273,8 @@ def _render_kicad(data: bytes, scale: RenderScale) -> Iterator[Rendering]:
         raise UserError("it is not UTF-8: save it with KiCad 6 or later") from None
     width, height = scale.canvas or _size(*sheet.size, scale)
     # On small paper the frame's title block would cover the circuit.
-    sheet = replace(sheet, frame=sheet.frame and sheet.size[0] >= _MIN_FRAMED_WIDTH)
+    framed = sheet.frame and sheet.size[0] >= _MIN_FRAMED_WIDTH
+    sheet = replace(sheet, frame=framed, text_variables=variables)
     pixels_per_mm = min(width / sheet.size[0], height / sheet.size[1])
     yield draw_sheet(sheet, width=width, height=height), pixels_per_mm
 

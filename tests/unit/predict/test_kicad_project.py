@@ -8,11 +8,15 @@ from pathlib import Path
 import pytest
 
 from schematic_reader.cli import UserError
+from schematic_reader.config import ImageLimits
 from schematic_reader.kicad.hierarchy import follow_sheets
 from schematic_reader.kicad.model import Sheet
 from schematic_reader.kicad.project_file import ProjectFile, project_beside, read_project
+from schematic_reader.predict.batches import opened
 from schematic_reader.predict.kicad_file import KicadReading, read_kicad
+from schematic_reader.predict.opened_sheet import OpenedSheet, SheetLimits
 from schematic_reader.predict.output import as_json
+from schematic_reader.predict.rendering import RenderScale
 from schematic_reader.tasks import task
 from tests.support.kicad_projects import box, placed, sheet
 
@@ -95,3 +99,21 @@ def test_json_has_the_nets_of_the_project_on_its_root_sheet(path: Path) -> None:
     )
     assert len(found[0]["nets"]) == 3
     assert "nets" not in found[1]
+
+
+def test_a_sheet_that_is_asked_about_is_drawn_with_its_project(path: Path) -> None:
+    limits = SheetLimits(ImageLimits(1600, 2_000_000), 10_000_000, RenderScale(4.0, 1600, 2_000_000))
+
+    def drawn(text: str) -> bytes:
+        path.write_text(
+            f'(kicad_sch (version 20250114) (uuid "1") (paper "A4") (text "{text}" (at 50 50 0)))'
+        )
+        (found,) = opened([str(path)], limits, None)
+        assert isinstance(found, list)
+        assert isinstance(found[0], OpenedSheet)
+        return found[0].picture.tobytes()
+
+    path.with_suffix(".kicad_pro").write_text(PROJECT)
+    assert drawn("${A}") == drawn("1") != drawn("${B}")
+    path.with_suffix(".kicad_pro").write_text("no project")
+    assert drawn("${A}") != drawn("1")
