@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
 import types
 import typing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import yaml
+from ruamel.yaml import YAML, YAMLError
 
 from schematic_reader.cli import UserError
 
@@ -296,20 +295,16 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run the stages from the repository's root") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 (byte {error.start}): save it in that encoding") from None
     try:
-        value = yaml.load(text, Loader=_Loader)  # noqa: S506, a SafeLoader
-    except yaml.YAMLError as error:
+        value = YAML(typ="safe").load(text)  # DVC's own loader: both see the same values
+    except (YAMLError, ValueError) as error:  # ValueError: an impossible date, a number of 5,000 digits
         raise UserError(f"{path} is not valid YAML: {error}") from None
+    except RecursionError:
+        raise UserError(f"{path} is not valid YAML: it is nested too deeply") from None
     return _build(Params, value, "")
 
-
-class _Loader(yaml.SafeLoader):
-    """A safe loader that reads ``1e-4`` as a number, as YAML 1.2 and DVC do; YAML 1.1 reads a string."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+"), list("-+0123456789.")
-)
 
 T = TypeVar("T")
 

@@ -191,3 +191,29 @@ def test_the_size_of_synthetic_sheets_is_checked_where_there_are_some(tmp_path: 
     path.write_text(path.read_text().replace("synthetic: 0", "synthetic: 9"))
     with pytest.raises(UserError, match=rf"profiles\.open-schematics\.data\.{key} is 0: it must be greater"):
         load_params(path)
+
+
+@pytest.mark.parametrize("hash", ["5e74c3648d22e73426bbeb4691397d9cc8053e34", "1e5" + 37 * "a"])
+def test_a_commit_hash_without_quotes_is_text(tmp_path: Path, hash: str) -> None:
+    path = tmp_path / "params.yaml"
+    before = load_params(ROOT / "params.yaml").profiles["open-schematics"].data.revision
+    assert before
+    path.write_text(TEXT.replace(before, hash), encoding="utf-8")
+    assert load_params(path).profiles["open-schematics"].data.revision == hash
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"profile: \xff", "is not UTF-8 (byte 9)"),
+        (b"profile: 2026-02-31", "is not valid YAML: day is out of range"),
+        (b"seed: " + 5000 * b"9", "is not valid YAML"),
+        (b"seed: " + 20000 * b"[", "is not valid YAML"),
+        (b"seed: 1\nseed: 2", "is not valid YAML"),
+    ],
+)
+def test_a_file_that_cannot_be_parsed_is_one_error(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=re.escape(message)):
+        load_params(path)
