@@ -24,6 +24,9 @@ def named_files(arguments: Sequence[str]) -> Iterator[str | UserError]:
     start with a dot are left out.
     """
     for word in arguments:
+        if not word:  # as of an unset variable of the shell; as a path it is this folder
+            yield UserError("an argument is empty: name a sheet, or . for this folder")
+            continue
         path = Path(word)
         if word == STANDARD_INPUT or not path.is_dir():
             yield word
@@ -55,7 +58,7 @@ def sub_sheets_in(arguments: Sequence[str]) -> set[Path]:
     """
     below: set[Path] = set()
     for word in arguments:
-        if word == STANDARD_INPUT or not Path(word).is_dir():
+        if word in ("", STANDARD_INPUT) or not Path(word).is_dir():
             continue
         sheets = {path.resolve() for path in Path(word).rglob("*.kicad_sch") if path.is_file()}
         named: set[Path] = set()
