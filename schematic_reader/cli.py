@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import re
@@ -25,9 +26,9 @@ def run(main: Callable[[], None]) -> None:
     """Run a stage's ``main``: a ``UserError`` becomes one line on stderr and exit status 1.
 
     So does a missing module of this repository: the checkout is half updated, or something still imports a
-    module from where it was before version 0.2. Any other exception keeps its traceback, because it is a bug
-    of ours. With each comes a recovery hint where ``dvc exp run`` has changed the workspace. The value of
-    ``HF_TOKEN`` stands in none of them, nor in a log record.
+    module from where it was before version 0.2, and a full disk. Any other exception keeps its traceback,
+    because it is a bug of ours. With each comes a recovery hint where ``dvc exp run`` has changed the
+    workspace. The value of ``HF_TOKEN`` stands in none of them, nor in a log record.
     """
     try:
         _guard_token()
@@ -51,6 +52,15 @@ def run(main: Callable[[], None]) -> None:
         print(f"interrupted: {finished}; run the same command again", file=sys.stderr)
         _print_recovery_hint()
         sys.exit(130)
+    except OSError as error:
+        _print_recovery_hint()
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = without_token(str(error.filename or Path.cwd()))
+        print(
+            f"error: no space is left at {where}: free some, then run the same command again", file=sys.stderr
+        )
+        sys.exit(1)
     except Exception:
         _print_recovery_hint()
         raise

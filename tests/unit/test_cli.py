@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import subprocess
@@ -86,3 +87,23 @@ def test_no_output_shows_the_token(token: str, error: str) -> None:
     else:
         assert done.stderr.startswith("error: HF_TOKEN holds a blank, a line break or a letter outside ASCII")
         assert done.stderr.count("\n") == 1
+
+
+def test_a_full_disk_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "data/raw/shard")
+
+    with pytest.raises(SystemExit) as caught:
+        run(main)
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == (
+        "error: no space is left at data/raw/shard: free some, then run the same command again\n"
+    )
+
+
+def test_another_error_of_the_system_keeps_its_traceback() -> None:
+    def main() -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        run(main)
