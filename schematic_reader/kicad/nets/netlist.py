@@ -157,10 +157,10 @@ class _Connections:
                         symbol, library, replace(pin, number=stacked[0]), 0 if unnamed else repeated[pin.name]
                     )
                     self.names.append(_Name(item, _PIN, *names))
-                if pin.kind == "power_in" and (library.power or pin.hidden):
-                    by_value = library.power and not (pin.hidden and self.sheet.version < _NAMED_BY_VALUE)
+                power = power_name(self.sheet, symbol, library, pin)
+                if power is not None:
                     rank = _LOCAL_POWER if library.local_power else _POWER
-                    self.names.append(_Name(item, rank, symbol.value if by_value else pin.name))
+                    self.names.append(_Name(item, rank, power))
             if library.duplicate_pins_are_jumpers:
                 for items in by_number.values():
                     self._join(items)
@@ -267,6 +267,14 @@ class _Connections:
         alone = {root for root, count in pins.items() if count == 1}
         alone.update(self.joined.find(item) for item in self.no_connects)
         return {root: _full_name(name, alone=root in alone) for root, (_, name) in best.items()}
+
+
+def power_name(sheet: Sheet, symbol: PlacedSymbol, library: LibSymbol, pin: Pin) -> str | None:
+    """The name that a pin of a power symbol, or a hidden power input, gives to its net; None for others."""
+    if pin.kind != "power_in" or not (library.power or pin.hidden):
+        return None
+    by_value = library.power and not (pin.hidden and sheet.version < _NAMED_BY_VALUE)
+    return symbol.value if by_value else pin.name
 
 
 def _pin_name(symbol: PlacedSymbol, library: LibSymbol, pin: Pin, repeated: int) -> tuple[str, str]:

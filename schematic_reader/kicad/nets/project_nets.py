@@ -14,7 +14,7 @@ from dataclasses import replace
 from schematic_reader.kicad.hierarchy import UsedSheet
 from schematic_reader.kicad.model import Label, PlacedSymbol, Point, Sheet
 from schematic_reader.kicad.nets.bus_labels import parse_bus
-from schematic_reader.kicad.nets.netlist import Net, nets
+from schematic_reader.kicad.nets.netlist import Net, nets, placed_pins, power_name
 
 _DISTANCE = 300_000.0  # mm between two sheets, more than the coordinates of one reach
 
@@ -87,6 +87,14 @@ def _moved(used: UsedSheet, number: int, numbers: dict[str, int]) -> Sheet:
         below = numbers.get(f"{used.name}{box.name}/")
         if below is not None:
             labels += [Label(_prefixed(pin.name, below, aliases), pin.at, "hierarchical") for pin in box.pins]
+    shared = {label.text for label in sheet.labels if label.kind == "global"} | _power_names(
+        sheet, local=False
+    )
+    own = {label.text for label in sheet.labels if label.kind in ("local", "hierarchical")}
+    own |= _power_names(sheet, local=True)
+    for place, text in enumerate(sorted(shared & own)):  # joined on a sheet that has both
+        beside = move((-_DISTANCE / 2 - place, 0.0))
+        labels += [Label(text, beside, "global"), Label(_prefixed(text, number, aliases), beside)]
     return replace(
         sheet,
         lib_symbols={f"{number}\n{key}": library for key, library in sheet.lib_symbols.items()},
@@ -100,9 +108,20 @@ def _moved(used: UsedSheet, number: int, numbers: dict[str, int]) -> Sheet:
     )
 
 
+def _power_names(sheet: Sheet, *, local: bool) -> set[str]:
+    """What power symbols and hidden power inputs name: nets of all sheets, or ``local`` ones of the sheet."""
+    names: set[str] = set()
+    for symbol in sheet.symbols:
+        library = sheet.lib_symbols.get(symbol.lib_name or symbol.lib_id)
+        if library is not None and library.local_power == local:
+            pins = (pin for pin, _ in placed_pins(symbol, library))
+            names.update(name for pin in pins if (name := power_name(sheet, symbol, library, pin)))
+    return names
+
+
 def _prefixed(text: str, number: int, aliases: dict[str, tuple[str, ...]]) -> str:
-    """A name of that sheet; the root's are as they are."""
-    if not number or not text.strip(" ~"):
+    """A name of that sheet."""
+    if not text.strip(" ~"):
         return text
     prefix = f"\ue000{number}\ue001"
     members = parse_bus(text, aliases) if text.startswith("{") else None

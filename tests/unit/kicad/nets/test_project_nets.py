@@ -49,6 +49,22 @@ def test_local_labels_stay_local_and_global_ones_and_power_do_not() -> None:
     }  # fmt: skip
 
 
+def test_a_local_label_joins_the_power_and_the_global_label_of_its_name_on_its_own_sheet() -> None:
+    def one(names: str, *more: Label) -> Sheet:
+        a, b = names
+        power = placed("power", "#PWR1", (0, 10), "VDD")
+        return sheet_of(probe(a, 0, 0), probe(b, 0, 10), power, labels=(Label("VDD", (0, 0)), *more))
+
+    assert found(("/", sheet_of(probe("Z", 0, 0), labels=(Label("VDD", (0, 0)),))), ("/S/", one("AB"))) == {
+        "/VDD": "Z",
+        "VDD": "A B",
+    }
+    plain = sheet_of(
+        probe("A", 0, 0), probe("B", 0, 10), labels=(Label("X", (0, 0)), Label("X", (0, 10), "global"))
+    )
+    assert found(("/", Sheet()), ("/S/", plain)) == {"X": "A B"}
+
+
 def test_local_power_stays_on_its_sheet() -> None:
     def one(name: str) -> Sheet:
         sheet = sheet_of(probe(name, 0, 0), placed("power", "#PWR1", (0, 0), "VDD"))
