@@ -1,6 +1,7 @@
 """Small sheets of kinds that were once read or drawn wrongly, each against its right value.
 
-The values are KiCad's: netlists and pictures by kicad-cli 9.0.2, and for KiCad 10 what its format says.
+Pictures are those of kicad-cli 9.0.2. Nets and fields are what the trials' description says of KiCad in
+words; for KiCad 10 what its format says.
 """
 
 from __future__ import annotations
