@@ -167,6 +167,11 @@ class PlacedSymbol:
         return replace(pin, name=function.name, kind=function.kind, shape=function.shape)
 
     @property
+    def library_key(self) -> str:
+        """Under which name the sheet's own library, ``Sheet.lib_symbols``, has its drawing."""
+        return self.lib_name or self.lib_id
+
+    @property
     def reference(self) -> str:
         return self.value_of("Reference")
 
@@ -299,7 +304,7 @@ class Sheet:
 
         The names are those after the colon, in the order of ``lib_symbols``.
         """
-        placed = {symbol.lib_name or symbol.lib_id for symbol in self.symbols}
+        placed = {symbol.library_key for symbol in self.symbols}
         return list(dict.fromkeys(symbol.name for key, symbol in self.lib_symbols.items() if key in placed))
 
     @property

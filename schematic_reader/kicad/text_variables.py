@@ -163,7 +163,7 @@ def _symbols(sheet: Sheet, scope: Variables) -> tuple[tuple[PlacedSymbol, ...], 
     }
     placed: list[PlacedSymbol] = []
     for number, symbol in enumerate(sheet.symbols):
-        key = symbol.lib_name or symbol.lib_id
+        key = symbol.library_key
         own = symbol_variables(symbol, libraries.get(key))
         if key in varying:
             copy = f"{key}\n{number}"  # no name in a file has a line break

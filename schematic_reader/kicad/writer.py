@@ -300,7 +300,7 @@ class _SheetNodes:
             self._uuid(symbol.uuid),
         ]
         node += [_property(prop) for prop in symbol.properties]
-        library = self.sheet.lib_symbols.get(symbol.lib_name or symbol.lib_id)
+        library = self.sheet.lib_symbols.get(symbol.library_key)
         functions = dict(symbol.pin_functions)
         for unit in library.units if library else ():
             if unit.unit in (0, symbol.unit) and unit.style in (0, symbol.style):

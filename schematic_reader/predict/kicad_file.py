@@ -145,7 +145,7 @@ def sheet_parts(sheet: Sheet) -> tuple[Part, ...]:
 
 
 def _component(sheet: Sheet, symbol: PlacedSymbol) -> str:
-    library = sheet.lib_symbols.get(symbol.lib_name or symbol.lib_id)
+    library = sheet.lib_symbols.get(symbol.library_key)
     return library.name if library else symbol.lib_id.split(":", 1)[-1]
 
 

@@ -146,7 +146,7 @@ def _bounded(sheet: Sheet) -> bool:
     segments = sum(len(line.points) for line in sheet.lines)
     points = len(sheet.junctions) + len(sheet.labels) + 2 * len(sheet.bus_entries)
     return (
-        sum(pins.get(symbol.lib_name or symbol.lib_id, 0) for symbol in sheet.symbols) <= MAX_PINS
+        sum(pins.get(symbol.library_key, 0) for symbol in sheet.symbols) <= MAX_PINS
         and segments * points <= MAX_POINT_CHECKS
         and _buses_bounded(sheet)
     )

@@ -64,7 +64,7 @@ class _Library:
         self.unresolved = 0
         self.alike: defaultdict[tuple[str, ...], list[PlacedSymbol]] = defaultdict(list)
         for symbol in own.symbols:
-            if (symbol.lib_name or symbol.lib_id) in own.lib_symbols:
+            if symbol.library_key in own.lib_symbols:
                 name = symbol.lib_id.split(":", 1)[-1]
                 self.alike[name,].append(symbol)
                 self.alike[name, symbol.reference].append(symbol)

@@ -53,7 +53,7 @@ def draw_symbols(plotter: Plotter, sheet: Sheet) -> None:
     them on top, which makes them darker.
     """
     drawings = [
-        _Drawing(symbol, sheet.lib_symbols.get(symbol.lib_name or symbol.lib_id), sheet.empty_texts)
+        _Drawing(symbol, sheet.lib_symbols.get(symbol.library_key), sheet.empty_texts)
         for symbol in sheet.symbols
     ]
     for drawing, twice in zip(drawings, _overlapping([d.box() for d in drawings]), strict=True):

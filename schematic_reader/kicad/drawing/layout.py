@@ -71,7 +71,7 @@ def layout_of(sheet: Sheet, width: int, height: int) -> SheetLayout:
     drawn: list[DrawnSymbol] = []
     for symbol in sheet.symbols:
         recorder.begin(len(drawn))
-        library = sheet.lib_symbols.get(symbol.lib_name or symbol.lib_id)
+        library = sheet.lib_symbols.get(symbol.library_key)
         draw_symbol(recorder, symbol, library, sheet.empty_texts)
         if recorder.body is not None:
             drawn.append(DrawnSymbol(symbol, recorder.body))

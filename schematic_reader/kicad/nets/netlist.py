@@ -136,7 +136,7 @@ class _Connections:
 
     def _place_symbols(self) -> None:
         for symbol in self.sheet.symbols:
-            library = self.sheet.lib_symbols.get(symbol.lib_name or symbol.lib_id)
+            library = self.sheet.lib_symbols.get(symbol.library_key)
             if library is None:
                 continue
             by_number: defaultdict[str, list[int]] = defaultdict(list)

@@ -62,7 +62,7 @@ def _moved(used: UsedSheet, number: int, numbers: dict[str, int]) -> Sheet:
         return point[0], point[1] + number * _DISTANCE
 
     def placed(symbol: PlacedSymbol) -> PlacedSymbol:
-        key = symbol.lib_name or symbol.lib_id
+        key = symbol.library_key
         library = sheet.lib_symbols.get(key)
         properties = symbol.properties
         if library is not None and library.local_power:
@@ -112,7 +112,7 @@ def _power_names(sheet: Sheet, *, local: bool) -> set[str]:
     """What power symbols and hidden power inputs name: nets of all sheets, or ``local`` ones of the sheet."""
     names: set[str] = set()
     for symbol in sheet.symbols:
-        library = sheet.lib_symbols.get(symbol.lib_name or symbol.lib_id)
+        library = sheet.lib_symbols.get(symbol.library_key)
         if library is not None and library.local_power == local:
             pins = (pin for pin, _ in placed_pins(symbol, library))
             names.update(name for pin in pins if (name := power_name(sheet, symbol, library, pin)))
