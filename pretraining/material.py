@@ -13,7 +13,7 @@ import pickle
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pretraining.libraries import load
@@ -97,7 +97,10 @@ def _short(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def read_rows(folder: Path) -> Iterator[tuple[str, Sheet]]:
-    """The sheets of parquet files with the data set's columns; the log counts those that cannot be read."""
+    """The sheets of parquet files with the data set's columns; the log counts those that cannot be read.
+
+    Embedded pictures, which have no place in a palette, are left out.
+    """
     import pyarrow.parquet as pq  # here, because a machine that trains need not have it
 
     failed = 0
@@ -110,7 +113,7 @@ def read_rows(folder: Path) -> Iterator[tuple[str, Sheet]]:
                 failed += 1
                 continue
             if 0 < len(sheet.symbols) <= _MOST_SYMBOLS:
-                yield row["name"], sheet
+                yield row["name"], replace(sheet, pictures=())
     if failed:
         LOG.warning("%d sheets of %s cannot be read", failed, folder)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import lzma
 import pickle
 from dataclasses import replace
@@ -9,9 +10,13 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from pretraining import material
+from pretraining.scene import Scene
 from schematic_reader.cli import UserError
+from schematic_reader.kicad.drawing.draw import encode_png
+from schematic_reader.kicad.reader import read_sheet
 from schematic_reader.kicad.writer import write_sheet
 from tests.support.pretraining import annotated, generated, library
 
@@ -80,3 +85,13 @@ def test_rows_that_cannot_be_read_are_counted(tmp_path, caplog):
     assert [name for name, _ in found] == ["owner/a", "owner/c"]
     assert len(found[0][1].symbols) == len(sheet.symbols)
     assert "1 sheets" in caplog.text
+
+
+def test_sheets_are_drawn_without_their_embedded_pictures(tmp_path):
+    text = write_sheet(generated(4))
+    png = base64.b64encode(encode_png(Image.new("RGB", (40, 30), "red"))).decode()
+    text = text.rstrip().removesuffix(")") + f'(image (at 50 50) (uuid "u") (data "{png}")))'
+    assert read_sheet(text).pictures  # the test's own sheet has one
+    pq.write_table(pa.table({"name": ["owner/a"], "schematic": [text]}), tmp_path / "train-00000.parquet")
+    ((_, sheet),) = material.read_rows(tmp_path)
+    assert Scene(sheet, 640, 448).pixels.shape == (448, 640)
