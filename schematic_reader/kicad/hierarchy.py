@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from schematic_reader.kicad.model import Sheet
@@ -11,7 +11,6 @@ from schematic_reader.kicad.nodes import KicadError
 from schematic_reader.kicad.project_file import ProjectFile, with_project
 from schematic_reader.kicad.read_symbols import SheetUse
 from schematic_reader.kicad.reader import read_sheet, symbol_instances
-from schematic_reader.kicad.sexpr import Node
 from schematic_reader.kicad.text_variables import resolved
 
 MAX_USES = 1000
@@ -30,12 +29,15 @@ class UsedSheet:
     Attributes:
         file: its path from the root sheet's folder.
         name: the names of the sheet boxes down to it, as KiCad shows them: ``/`` or ``/Power/Left/``.
-        sheet: with the references of this use, text variables replaced.
+        sheet: with the references of this use, text variables replaced. Symbols below a box that is not
+            populated, or not in the bill of materials, are not either.
+        use: by which ``sheet_use.text_of_use`` makes the text of this use.
     """
 
     file: str
     name: str
     sheet: Sheet
+    use: SheetUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +59,10 @@ def follow_sheets(file: str, read: ReadText, project: ProjectFile) -> Hierarchy:
     text = read(file)
     if text is None:
         raise KicadError("there is no such file")
-    found = Hierarchy()
     root = _as_used(read_sheet(text), file, project)
-    found.sheets.append(UsedSheet(file, "/", root))
-    below = _Below(read, project, symbol_instances(text), found)
-    below.follow(root, (file,), f"/{root.uuid}", "/")
+    use = SheetUse(f"/{root.uuid}", symbol_instances(text))
+    found = Hierarchy([UsedSheet(file, "/", root, use)])
+    _Below(read, project, found).follow(found.sheets[0], use, (file,))
     return found
 
 
@@ -71,38 +72,58 @@ class _Below:
 
     read: ReadText
     project: ProjectFile
-    instances: Mapping[str, Node]
     found: Hierarchy
 
-    def follow(self, sheet: Sheet, files: tuple[str, ...], path: str, name: str) -> None:
-        """Follow the boxes of ``sheet``, whose file is the last of ``files``, those down to it."""
-        for box in sheet.sheets:
+    def follow(
+        self,
+        above: UsedSheet,
+        use: SheetUse,
+        files: tuple[str, ...],
+        *,
+        dnp: bool = False,
+        in_bom: bool = True,
+    ) -> None:
+        """Follow the boxes of a sheet, whose file is the last of ``files``, those down to it.
+
+        ``dnp`` and ``in_bom`` are what the boxes down to it say.
+        """
+        for box in above.sheet.sheets:
             file = posixpath.normpath(
                 posixpath.join(posixpath.dirname(files[-1]), box.file_name.replace("\\", "/"))
             )
-            box_name, label = f"{name}{box.name}/", f"sub-sheet {box.file_name!r} ({name}{box.name})"
+            name = f"{above.name}{box.name}"
+            label = f"sub-sheet {box.file_name!r} ({name})"
             if len(self.found.sheets) >= MAX_USES or len(files) > _MAX_DEPTH:
                 self.found.unread.append(f"{label} is not followed: over {MAX_USES} sheets")
                 return
             if not box.file_name:
-                self.found.unread.append(f"sub-sheet {name}{box.name} names no file")
+                self.found.unread.append(f"sub-sheet {name} names no file")
                 continue
             if file in files:
                 self.found.unread.append(f"{label} contains itself and is not followed")
                 continue
-            text = self.read(file)
-            if text is None:
-                self.found.unread.append(f"{label} is not there and is not followed")
-                continue
-            box_path = f"{path}/{box.uuid}"
+            box_use = SheetUse(f"{use.path}/{box.uuid}", use.instances)
             try:
-                below = read_sheet(text, SheetUse(box_path, self.instances))
+                text = self.read(file)
+                if text is None:
+                    self.found.unread.append(f"{label} is not there and is not followed")
+                    continue
+                sheet = _as_used(read_sheet(text, box_use), file, self.project)
             except KicadError as error:
                 self.found.unread.append(f"{label} is not followed: {error}")
                 continue
-            below = _as_used(below, file, self.project)
-            self.found.sheets.append(UsedSheet(file, box_name, below))
-            self.follow(below, (*files, file), box_path, box_name)
+            flags = {"dnp": dnp or box.dnp, "in_bom": in_bom and box.in_bom}
+            below = UsedSheet(file, f"{name}/", _inheriting(sheet, **flags), box_use)
+            self.found.sheets.append(below)
+            self.follow(below, box_use, (*files, file), **flags)
+
+
+def _inheriting(sheet: Sheet, *, dnp: bool, in_bom: bool) -> Sheet:
+    """The sheet below boxes with these settings."""
+    if in_bom and not dnp:
+        return sheet
+    symbols = (replace(s, dnp=s.dnp or dnp, in_bom=s.in_bom and in_bom) for s in sheet.symbols)
+    return replace(sheet, symbols=tuple(symbols))
 
 
 def _as_used(sheet: Sheet, file: str, project: ProjectFile) -> Sheet:

@@ -147,6 +147,7 @@ class PlacedSymbol:
     uuid: str = ""
     lib_name: str = ""  # the sheet's own copy in lib_symbols, where it differs from lib_id
     dnp: bool = False
+    in_bom: bool = True
     instance_reference: str = ""  # the sheet's own or first use, where it differs from the property's
     instance_value: str = ""  # likewise; KiCad 6 keeps values with the uses
     pin_functions: tuple[tuple[str, str], ...] = ()  # pin number and the name of its alternate function
@@ -236,6 +237,8 @@ class SheetBox:
     properties: tuple[Property, ...] = ()
     pins: tuple[SheetPin, ...] = ()
     uuid: str = ""
+    dnp: bool = False  # of everything below it, as is ``in_bom``
+    in_bom: bool = True
 
     @property
     def name(self) -> str:

@@ -116,3 +116,8 @@ def flag_of(node: Node, keyword: str) -> bool:
         return True
     child = child_of(node, keyword)
     return bool(child) and (len(child) == 1 or child[1] == "yes")
+
+
+def is_denied(node: Node, keyword: str) -> bool:
+    """Whether the node has ``(keyword no)``, as for flags that are set where nothing is said."""
+    return child_of(node, keyword)[1:2] == ["no"]

@@ -10,6 +10,7 @@ from schematic_reader.kicad.nodes import (
     angle_of,
     child_of,
     flag_of,
+    is_denied,
     lists_of,
     number_of,
     point_of,
@@ -196,7 +197,7 @@ def read_rule_area(node: Node) -> RuleArea:
     outline = read_graphic(child_of(node, "polyline") or ["polyline"], text_angle_unit=1.0)
     if not isinstance(outline, Polyline) or not outline.points:
         raise KicadError("(rule_area ...) has no outline")
-    return RuleArea(outline, dnp=flag_of(node, "dnp"))
+    return RuleArea(outline, dnp=flag_of(node, "dnp"), in_bom=not is_denied(node, "in_bom"))
 
 
 def read_picture(node: Node, version: int) -> EmbeddedPicture:

@@ -18,6 +18,7 @@ from schematic_reader.kicad.nodes import (
     angle_of,
     child_of,
     flag_of,
+    is_denied,
     lists_of,
     number_of,
     point_of,
@@ -121,8 +122,7 @@ def read_placed(node: Node, use: SheetUse) -> PlacedSymbol:
     turned = "x" in mirror and "y" in mirror  # KiCad 10's "x y" is half a turn
     properties = read_properties(node)
     values = {prop.key: prop.value for prop in properties}
-    below_root = "".join(f"/{uuid}" for uuid in (*use.path.split("/")[2:], string_of(node, "uuid")))
-    instance = use.instances.get(below_root) or _instance(node, use.path)
+    instance = instance_of(node, use)
     reference, value = string_of(instance, "reference"), string_of(instance, "value")
     return PlacedSymbol(
         lib_id=string_of(node, "lib_id"),
@@ -135,6 +135,7 @@ def read_placed(node: Node, use: SheetUse) -> PlacedSymbol:
         uuid=string_of(node, "uuid"),
         lib_name=string_of(node, "lib_name"),
         dnp=flag_of(node, "dnp"),
+        in_bom=not is_denied(node, "in_bom"),
         instance_reference=reference if reference != values.get("Reference") else "",
         instance_value=value if value != values.get("Value") else "",
         pin_functions=tuple(
@@ -157,12 +158,19 @@ def _variant(node: Node) -> Variant:
     )
 
 
-def _instance(node: Node, sheet_path: str) -> Node:
-    """The symbol's instance in that use of the sheet, else in its first one; may be empty."""
-    paths = [
+def instance_of(node: Node, use: SheetUse) -> Node:
+    """What the file says of a symbol in that use of its sheet, else in its first one; may be empty."""
+    below_root = "".join(f"/{uuid}" for uuid in (*use.path.split("/")[2:], string_of(node, "uuid")))
+    paths = instances_of(node)
+    own = use.instances.get(below_root) or next((path for path in paths if path[1:2] == [use.path]), None)
+    return own or (paths[0] if paths else [])
+
+
+def instances_of(node: Node) -> list[Node]:
+    """The ``(path ...)`` of all uses of a symbol that its own node has, of all projects."""
+    return [
         path
         for project in lists_of(child_of(node, "instances"))
         for path in lists_of(project)
         if project[0] == "project" and path[0] == "path"
     ]
-    return next((path for path in paths if path[1:2] == [sheet_path]), paths[0] if paths else [])

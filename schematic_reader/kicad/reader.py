@@ -26,6 +26,8 @@ from schematic_reader.kicad.nodes import (
     KicadError,
     angle_of,
     child_of,
+    flag_of,
+    is_denied,
     lists_of,
     number_of,
     point_of,
@@ -48,7 +50,7 @@ from schematic_reader.kicad.read_shapes import (
     read_table,
 )
 from schematic_reader.kicad.read_symbols import SheetUse, read_lib_symbols, read_placed
-from schematic_reader.kicad.rule_areas import unpopulated_in
+from schematic_reader.kicad.rule_areas import with_areas
 from schematic_reader.kicad.sexpr import Node
 
 LOG = logging.getLogger(__name__)
@@ -121,7 +123,7 @@ def read_sheet(text: str, use: SheetUse | None = None) -> Sheet:
         uuid=uuid,
         title_block=_title_block(child_of(root, "title_block")),
         lib_symbols=read_lib_symbols(child_of(root, "lib_symbols")),
-        symbols=unpopulated_in(areas, symbols),
+        symbols=with_areas(areas, symbols),
         lines=tuple(lines),
         bus_entries=tuple(
             BusEntry(point_of(n, "at"), point_of(n, "size")) for n in sections.get("bus_entry", [])
@@ -251,4 +253,6 @@ def _sheet_box(node: Node) -> SheetBox:
             if n[0] == "pin"
         ),
         uuid=string_of(node, "uuid"),
+        dnp=flag_of(node, "dnp"),
+        in_bom=not is_denied(node, "in_bom"),
     )

@@ -9,14 +9,21 @@ from itertools import pairwise
 from schematic_reader.kicad.model import PlacedSymbol, Point, RuleArea
 
 
-def unpopulated_in(areas: Sequence[RuleArea], symbols: tuple[PlacedSymbol, ...]) -> tuple[PlacedSymbol, ...]:
-    """The symbols, where those that are placed within an area for unpopulated ones are such."""
-    outlines = [area.outline.points for area in areas if area.dnp]
-    if not outlines:
+def with_areas(areas: Sequence[RuleArea], symbols: tuple[PlacedSymbol, ...]) -> tuple[PlacedSymbol, ...]:
+    """The symbols with the settings of the areas within which they are placed."""
+    areas = [area for area in areas if area.dnp or not area.in_bom]
+    if not areas:
         return symbols
     return tuple(
-        replace(symbol, dnp=True) if any(_within(symbol.at, outline) for outline in outlines) else symbol
-        for symbol in symbols
+        _set(symbol, [a for a in areas if _within(symbol.at, a.outline.points)]) for symbol in symbols
+    )
+
+
+def _set(symbol: PlacedSymbol, areas: Sequence[RuleArea]) -> PlacedSymbol:
+    return replace(
+        symbol,
+        dnp=symbol.dnp or any(area.dnp for area in areas),
+        in_bom=symbol.in_bom and all(area.in_bom for area in areas),
     )
 
 

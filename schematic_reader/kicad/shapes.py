@@ -145,10 +145,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class RuleArea:
-    """An outline whose symbols share settings: with ``dnp`` none of them is populated."""
+    """An outline whose symbols share settings: not populated with ``dnp``, not listed without ``in_bom``."""
 
     outline: Polyline
     dnp: bool = False
+    in_bom: bool = True
 
 
 @dataclass(frozen=True, slots=True)

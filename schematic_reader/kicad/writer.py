@@ -294,7 +294,7 @@ class _SheetNodes:
             node.append(_node("convert", symbol.style))
         node += [
             _flag("exclude_from_sim", False),
-            _flag("in_bom", True),
+            _flag("in_bom", symbol.in_bom),
             _flag("on_board", True),
             _flag("dnp", symbol.dnp),
             self._uuid(symbol.uuid),

@@ -10,19 +10,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 from schematic_reader.cli import UserError
 from schematic_reader.kicad.nodes import KicadError
-from schematic_reader.kicad.project_file import project_beside, read_project
-from schematic_reader.predict.input_files import (
-    STANDARD_INPUT,
-    named_files,
-    read_file,
-    sub_sheet_names,
-    sub_sheets_in,
-)
-from schematic_reader.predict.kicad_file import PROJECT_SUFFIX, SUFFIX, ReadKicad, root_sheets
-from schematic_reader.predict.opened_sheet import OpenedSheet, SheetLimits, open_sheets
+from schematic_reader.kicad.project_file import project_beside
+from schematic_reader.kicad.project_folder import PROJECT_SUFFIX, SHEET_SUFFIX, root_sheets
+from schematic_reader.predict.input_files import STANDARD_INPUT, named_files, read_file, sub_sheets_in
+from schematic_reader.predict.kicad_file import KicadReading, KicadTexts, ReadKicad, kicad_texts
+from schematic_reader.predict.opened_sheet import OpenedSheet, SheetLimits, SheetOrigin, open_sheets
 from schematic_reader.predict.parts import Reading
 from schematic_reader.predict.rendering import vector_format
 from schematic_reader.predict.sheet_reader import SheetReader
@@ -76,7 +72,7 @@ def opened(
     arguments: Sequence[str], limits: SheetLimits, kicad: ReadKicad | None
 ) -> Iterator[list[Found] | UserError]:
     """The sheets of each file, or what is wrong with it; what is not read of it is logged."""
-    left_out = sub_sheets_in(arguments) if kicad else set()
+    left_out = sub_sheets_in(arguments)
     for name in named_files(arguments):
         if isinstance(name, UserError):
             yield name
@@ -95,15 +91,17 @@ def _sheets_of(name: str, limits: SheetLimits, kicad: ReadKicad | None) -> Itera
             return
         found: list[Found] = []
         notes: list[str] = []
-        if kicad and vector_format(data) == "kicad":
-            found, notes = _read_kicad(name, label, data, kicad)
-        else:
-            variables = _text_variables(name, notes) if vector_format(data) == "kicad" else ()
-            sheets = open_sheets(label, data, limits, variables)
+        if vector_format(data) != "kicad":
+            sheets = open_sheets(label, data, limits)
             found += sheets
             notes += [note for sheet in sheets for note in sheet.notes]
-            if vector_format(data) == "kicad" and (below := sub_sheet_names(data)):
-                notes.append(f"{label}: its sub-sheets are not followed with --ask: {', '.join(below)}")
+        elif kicad:
+            found, notes = _read_kicad(name, label, data, kicad)
+        else:
+            found, notes = _draw_kicad(name, label, data, limits)
+    except KicadError as error:
+        yield UserError(f"{name}: {error}")
+        return
     except UserError as error:
         yield error
         return
@@ -112,20 +110,14 @@ def _sheets_of(name: str, limits: SheetLimits, kicad: ReadKicad | None) -> Itera
     yield found
 
 
-def _text_variables(name: str, notes: list[str]) -> tuple[tuple[str, str], ...]:
-    """The text variables of the project of a KiCad sheet; one that cannot be read is noted."""
-    project = project_beside(Path(name)) if name != STANDARD_INPUT else None
-    if project is None:
-        return ()
-    try:
-        return read_project(read_file(str(project))[1].decode("utf-8-sig")).text_variables
-    except (KicadError, UserError, UnicodeDecodeError) as error:
-        notes.append(f"{project} is passed over: {error}")
-        return ()
+_Followed = TypeVar("_Followed", KicadReading, KicadTexts)
 
 
-def _read_kicad(name: str, label: str, data: bytes, kicad: ReadKicad) -> tuple[list[Found], list[str]]:
-    """The readings of a KiCad file and its sub-sheets, and what is not in them."""
+def _follow(name: str, label: str, data: bytes, by: Callable[..., _Followed]) -> tuple[_Followed, str]:
+    """What ``by`` (``ReadKicad`` or ``kicad_texts``) finds in a KiCad file and what is below it.
+
+    Also the label of the folder in which its files and notes are. Raises UserError.
+    """
     path = Path(name)
     folder = None if name == STANDARD_INPUT else path.parent
     root = label if folder is None else path.name
@@ -133,7 +125,8 @@ def _read_kicad(name: str, label: str, data: bytes, kicad: ReadKicad) -> tuple[l
     def read(file: str) -> bytes | None:
         if file == root:
             return data
-        if folder is None or not file.endswith((SUFFIX, PROJECT_SUFFIX)) or not (folder / file).is_file():
+        kinds = (SHEET_SUFFIX, PROJECT_SUFFIX)
+        if folder is None or not file.endswith(kinds) or not (folder / file).is_file():
             return None
         try:
             return read_file(str(folder / file))[1]
@@ -142,12 +135,41 @@ def _read_kicad(name: str, label: str, data: bytes, kicad: ReadKicad) -> tuple[l
 
     project = project_beside(path) if folder else None
     try:
-        found = kicad(root, read, project=project.name if project else None)
+        found = by(root, read, project=project.name if project else None)
     except UserError as error:
         raise UserError(f"{label}: {error}") from None
-    shown = os.path.dirname(label) if folder else ""  # noqa: PTH120, a label
-    readings = [
-        replace(reading, origin=replace(reading.origin, file=os.path.join(shown, reading.origin.file)))  # noqa: PTH118
-        for reading in found.readings
-    ]
-    return list(readings), [os.path.join(shown, note) for note in found.notes]  # noqa: PTH118
+    return found, os.path.dirname(label) if folder else ""  # noqa: PTH120, a label
+
+
+def _read_kicad(name: str, label: str, data: bytes, kicad: ReadKicad) -> tuple[list[Found], list[str]]:
+    """The readings of a KiCad file and its sub-sheets, and what is not in them."""
+    found, folder = _follow(name, label, data, kicad)
+    readings = [replace(reading, origin=_inside(folder, reading.origin)) for reading in found.readings]
+    return list(readings), [os.path.join(folder, note) for note in found.notes]  # noqa: PTH118
+
+
+def _draw_kicad(name: str, label: str, data: bytes, limits: SheetLimits) -> tuple[list[Found], list[str]]:
+    """The pictures of a KiCad file and its sub-sheets, and what is not among them.
+
+    Raises:
+        UserError: the root sheet cannot be drawn.
+    """
+    found, folder = _follow(name, label, data, kicad_texts)
+    drawn: list[Found] = []
+    notes = [os.path.join(folder, note) for note in found.notes]  # noqa: PTH118
+    for local, text in found.sheets:
+        origin = _inside(folder, local)
+        try:
+            (sheet,) = open_sheets(str(origin), text.encode(), limits, found.variables)
+        except UserError as error:
+            if not drawn:
+                raise
+            notes.append(f"{error}")
+            continue
+        drawn.append(replace(sheet, origin=origin))
+        notes += sheet.notes
+    return drawn, notes
+
+
+def _inside(folder: str, origin: SheetOrigin) -> SheetOrigin:
+    return replace(origin, file=os.path.join(folder, origin.file))  # noqa: PTH118

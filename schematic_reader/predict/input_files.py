@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from schematic_reader.cli import UserError
+from schematic_reader.kicad.project_folder import SHEET_SUFFIX, below_others
 from schematic_reader.predict.opened_sheet import MAX_BYTES
 
 STANDARD_INPUT = "-"
@@ -43,14 +43,6 @@ def named_files(arguments: Sequence[str]) -> Iterator[str | UserError]:
         yield from map(str, inside)
 
 
-_SUB_SHEET = re.compile(rb'"Sheet ?file"\s+"((?:[^"\\]|\\.){1,1000})"')
-
-
-def sub_sheet_names(data: bytes) -> list[str]:
-    """The files of the sub-sheets of a KiCad sheet, as it names them, each once; without parsing it."""
-    return list(dict.fromkeys(os.fsdecode(name).replace("\\", "/") for name in _SUB_SHEET.findall(data)))
-
-
 def sub_sheets_in(arguments: Sequence[str]) -> set[Path]:
     """The KiCad sheets in the folders of a command line that are sub-sheets of others there.
 
@@ -60,15 +52,8 @@ def sub_sheets_in(arguments: Sequence[str]) -> set[Path]:
     for word in arguments:
         if word in ("", STANDARD_INPUT) or not Path(word).is_dir():
             continue
-        sheets = {path.resolve() for path in Path(word).rglob("*.kicad_sch") if path.is_file()}
-        named: set[Path] = set()
-        for sheet in sheets:
-            with sheet.open("rb") as file:
-                names = sub_sheet_names(file.read(MAX_BYTES))
-            paths = ((sheet.parent / name).resolve() for name in names)
-            named.update(path for path in paths if path != sheet)
-        if not sheets <= named:
-            below |= sheets & named
+        sheets = (path for path in Path(word).rglob(f"*{SHEET_SUFFIX}") if path.is_file())
+        below |= below_others(path.resolve() for path in sheets)
     return below
 
 

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import posixpath
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from schematic_reader.cli import UserError
-from schematic_reader.kicad.hierarchy import UsedSheet, follow_sheets
+from schematic_reader.kicad.hierarchy import Hierarchy, UsedSheet, follow_sheets
 from schematic_reader.kicad.kiutils import to_json, to_mapping, to_yaml
 from schematic_reader.kicad.model import PlacedSymbol, Sheet
 from schematic_reader.kicad.nets.project_nets import project_nets
 from schematic_reader.kicad.nodes import KicadError
 from schematic_reader.kicad.project_file import ProjectFile, label_of_missing_alias, read_project
-from schematic_reader.predict.opened_sheet import MAX_BYTES, SheetOrigin
+from schematic_reader.kicad.project_folder import sheet_text
+from schematic_reader.kicad.sheet_use import text_of_use
+from schematic_reader.predict.opened_sheet import SheetOrigin
 from schematic_reader.predict.parts import Part, Reading
 from schematic_reader.tasks.contract import Form, Task
 from schematic_reader.tasks.description import DescriptionTask, from_mapping
 
-SUFFIX, PROJECT_SUFFIX = ".kicad_sch", ".kicad_pro"
 _MAX_NAMED = 12  # references in a line
 
 ReadBytes = Callable[[str], bytes | None]
@@ -51,25 +50,9 @@ def read_kicad(name: str, read: ReadBytes, *, project: str | None, task: Task, f
     Raises:
         UserError: it is no sheet of KiCad 6 to 10; one line that does not name the file.
     """
-    texts: dict[str, str] = {}
-
-    def text(file: str) -> str | None:
-        data = read(file) if file not in texts else None
-        if data is not None:
-            if len(data) > MAX_BYTES:
-                raise KicadError(f"over {MAX_BYTES // 1_000_000} MB: is this a sheet?")
-            try:
-                texts[file] = data.decode("utf-8-sig")
-            except UnicodeDecodeError:
-                raise KicadError("it is not UTF-8: save it with KiCad 6 or later") from None
-        return texts.get(file)
-
     notes: list[str] = []
     defined = _project(project, read, notes)
-    try:
-        found = follow_sheets(name, text, defined or ProjectFile())
-    except KicadError as error:
-        raise UserError(str(error)) from None
+    found, texts = _followed(name, read, defined)
     readings = [_reading(used, texts[used.file], task, form) for used in found.sheets]
     readings[0] = replace(readings[0], nets=tuple(project_nets(found.sheets)))
     notes += found.unread
@@ -88,24 +71,47 @@ class ReadKicad(Protocol):
     def __call__(self, name: str, read: ReadBytes, *, project: str | None) -> KicadReading: ...
 
 
-def root_sheets(project: str, data: bytes) -> list[str]:
-    """The root sheets of a project file: those it lists (KiCad 10), else the sheet of its own name.
+@dataclass(frozen=True)
+class KicadTexts:
+    """The sheets of a project as texts, each as one use has it, and in a line each what is not followed.
 
-    Raises:
-        UserError: it is no project file.
+    ``variables`` are the project's text variables, with their values.
     """
-    try:
-        document = json.loads(data.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
-        raise UserError("not a KiCad 6 to 10 project file: no JSON") from None
-    schematic = document.get("schematic") if isinstance(document, dict) else None
-    listed = schematic.get("top_level_sheets") if isinstance(schematic, dict) else None
-    files = [
-        sheet["filename"]
-        for sheet in (listed if isinstance(listed, list) else [])
-        if isinstance(sheet, dict) and isinstance(sheet.get("filename"), str)
+
+    sheets: list[tuple[SheetOrigin, str]]
+    variables: tuple[tuple[str, str], ...]
+    notes: list[str]
+
+
+def kicad_texts(name: str, read: ReadBytes, *, project: str | None) -> KicadTexts:
+    """The texts of the sheet ``name`` and its sub-sheets, each as often as it is used, for a renderer.
+
+    Args, Raises: see ``read_kicad``.
+    """
+    notes: list[str] = []
+    defined = _project(project, read, notes) or ProjectFile()
+    found, texts = _followed(name, read, defined)
+    sheets = [
+        (SheetOrigin(used.file, sheet=used.name), text_of_use(texts[used.file], used.use))
+        for used in found.sheets
     ]
-    return files or [f"{posixpath.splitext(project)[0]}{SUFFIX}"]
+    return KicadTexts(sheets, defined.text_variables, [f"{name}: {note}" for note in notes + found.unread])
+
+
+def _followed(name: str, read: ReadBytes, project: ProjectFile | None) -> tuple[Hierarchy, dict[str, str]]:
+    """The sheets of a project, and the texts of their files. Raises UserError, as ``read_kicad``."""
+    texts: dict[str, str] = {}
+
+    def text(file: str) -> str | None:
+        data = read(file) if file not in texts else None
+        if data is not None:
+            texts[file] = sheet_text(data)
+        return texts.get(file)
+
+    try:
+        return follow_sheets(name, text, project or ProjectFile()), texts
+    except KicadError as error:
+        raise UserError(str(error)) from None
 
 
 def _project(file: str | None, read: ReadBytes, notes: list[str]) -> ProjectFile | None:
@@ -164,12 +170,16 @@ def _answer(sheet: Sheet, text: str, task: DescriptionTask, form: Form) -> str:
 
 
 def _assembly_notes(used: UsedSheet) -> Iterable[str]:
-    """Symbols that are not populated, and variants of the assembly, which the parts do not follow."""
-    left_out = {symbol.reference for symbol in used.sheet.symbols if symbol.dnp}
-    if left_out:
-        references = sorted(left_out, key=_natural)
-        more = f" and {len(references) - _MAX_NAMED} more" if len(references) > _MAX_NAMED else ""
-        yield f"{used.name}: do not populate {', '.join(references[:_MAX_NAMED])}{more}: listed all the same"
+    """Symbols that are not populated or not to be listed, and variants, which the parts do not follow."""
+    parts = [symbol for symbol in used.sheet.symbols if not symbol.reference.startswith("#")]
+    for said, left_out in (
+        ("do not populate", {symbol.reference for symbol in parts if symbol.dnp}),
+        ("not in the bill of materials:", {symbol.reference for symbol in parts if not symbol.in_bom}),
+    ):
+        if left_out:
+            references = sorted(left_out, key=_natural)
+            more = f" and {len(references) - _MAX_NAMED} more" if len(references) > _MAX_NAMED else ""
+            yield f"{used.name}: {said} {', '.join(references[:_MAX_NAMED])}{more}: listed all the same"
     variants = {variant.name for symbol in used.sheet.symbols for variant in symbol.variants}
     if variants:
         yield f"{used.name}: variants {', '.join(sorted(variants))} are not read: the parts are those of none"

@@ -24,8 +24,8 @@ from urllib.parse import urlsplit
 from aiohttp import BodyPartReader, web
 
 from schematic_reader.cli import UserError
-from schematic_reader.predict.input_files import sub_sheet_names
-from schematic_reader.predict.kicad_file import PROJECT_SUFFIX, ReadKicad
+from schematic_reader.kicad.project_folder import PROJECT_SUFFIX, sub_sheet_names
+from schematic_reader.predict.kicad_file import ReadKicad
 from schematic_reader.predict.opened_sheet import OpenedSheet, SheetLimits, open_sheets
 from schematic_reader.predict.output import as_csv, sheets
 from schematic_reader.predict.parts import Reading

@@ -68,3 +68,37 @@ def test_a_project_that_doubles_at_each_level_ends() -> None:
     found = follow_sheets("0", files.get, ProjectFile())
     assert len(found.sheets) == MAX_USES
     assert any("over 1000 sheets" in line for line in found.unread)
+
+
+def test_what_a_sheet_box_says_of_its_parts_holds_all_the_way_down() -> None:
+    """``dnp`` and ``in_bom`` of a box, from KiCad 9 on."""
+    part = placed("Device:R", "s", "R1", "1")
+    files = {
+        "root": sheet(
+            "root",
+            part,
+            box("a", "A", "middle").replace("(uuid", "(dnp yes) (uuid"),
+            box("b", "B", "middle").replace("(uuid", "(in_bom no) (dnp no) (uuid"),
+            box("c", "C", "middle").replace("(uuid", "(in_bom yes) (uuid"),
+        ),
+        "middle": sheet("m", part, box("d", "D", "low")),
+        "low": sheet("l", part),
+    }
+    found = follow_sheets("root", files.get, ProjectFile()).sheets
+    assert {used.name: [(s.dnp, s.in_bom) for s in used.sheet.symbols] for used in found} == {
+        "/": [(False, True)],
+        "/A/": [(True, True)], "/A/D/": [(True, True)],
+        "/B/": [(False, False)], "/B/D/": [(False, False)],
+        "/C/": [(False, True)], "/C/D/": [(False, True)],
+    }  # fmt: skip
+
+
+def test_a_sub_sheet_that_is_no_text_is_named() -> None:
+    def read(file: str) -> str:
+        if file == "b":
+            raise KicadError("it is not UTF-8")
+        return sheet("r", box("b", "B", "b"))
+
+    assert follow_sheets("a", read, ProjectFile()).unread == [
+        "sub-sheet 'b' (/B) is not followed: it is not UTF-8"
+    ]

@@ -105,13 +105,16 @@ def test_a_table_has_its_cells_lines_and_border() -> None:
 def test_rule_areas_are_drawn_and_symbols_within_are_not_populated() -> None:
     corners = "(pts (xy 10 20) (xy 40 20) (xy 40 40) (xy 10 40))"
     area = f"(rule_area (dnp yes) (polyline {corners} (stroke (width 0))))"
-    read = sheet(
-        area, placed("U1", 30), placed("U2", 60), symbols=unit(PIN.format(name="", number=1, more=""))
-    )
+    read_symbol = unit(PIN.format(name="", number=1, more=""))
+    read = sheet(area, placed("U1", 30), placed("U2", 60), symbols=read_symbol)
     assert [symbol.dnp for symbol in read.symbols] == [True, False]
     assert read.rule_areas[0].outline.points[0] == (10, 20)
     rgb = picture(sheet(area))
     assert box_of(rgb) == pytest.approx([10, 20, 40, 40], abs=0.2)
+    unlisted = sheet(
+        area.replace("dnp yes", "in_bom no"), placed("U1", 30), placed("U2", 60), symbols=read_symbol
+    )
+    assert [(symbol.dnp, symbol.in_bom) for symbol in unlisted.symbols] == [(False, False), (False, True)]
 
 
 def encoded(size: tuple[int, int], dpi: int | None = None) -> str:

@@ -9,14 +9,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import ImageLimits
 from schematic_reader.kicad.kiutils import to_json
+from schematic_reader.kicad.nodes import KicadError
+from schematic_reader.kicad.project_folder import root_sheets
 from schematic_reader.kicad.reader import read_sheet
 from schematic_reader.predict.batches import read_files
-from schematic_reader.predict.kicad_file import KicadReading, read_kicad, root_sheets
+from schematic_reader.predict.kicad_file import KicadReading, read_kicad
 from schematic_reader.predict.opened_sheet import OpenedSheet, SheetLimits
 from schematic_reader.predict.output import as_csv, as_json, as_table
 from schematic_reader.predict.parts import Part, Reading
@@ -44,9 +48,11 @@ class Model:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.pictures: list[Image.Image] = []
 
     def read(self, sheets: list[OpenedSheet]) -> list[Reading]:
         self.asked += [Path(sheet.origin.file).name for sheet in sheets]
+        self.pictures += [sheet.picture for sheet in sheets]
         return [Reading(sheet.origin, "X", (Part("X", 0.5),), cut=False) for sheet in sheets]
 
 
@@ -154,15 +160,46 @@ def test_a_folder_is_its_root_sheets_with_what_is_below_them(tmp_path: Path) -> 
     assert (failed, model.asked) == (0, [])
 
 
-def test_ask_draws_the_sheet_and_names_what_it_does_not_follow(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("named", ["amp.kicad_sch", "amp.kicad_pro", "."])
+def test_ask_draws_each_use_of_each_sheet_and_names_what_it_does_not_follow(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, named: str
 ) -> None:
-    root = write_project(tmp_path)
-    readings, _, model = run(root, kicad=None)
-    assert model.asked == ["amp.kicad_sch"] and not readings[0].from_file
-    assert caplog.messages[0].endswith(
-        "its sub-sheets are not followed with --ask: parts/channel.kicad_sch, gone.kicad_sch, amp.kicad_sch"
+    write_project(tmp_path)
+    readings, failed, model = run(tmp_path / named, kicad=None)
+    assert failed == 0 and not any(reading.from_file for reading in readings)
+    channel = str(tmp_path / "parts" / "channel.kicad_sch")
+    assert [str(reading.origin) for reading in readings] == [
+        str(tmp_path / "amp.kicad_sch"), f"{channel} /Left/", f"{channel} /Right/",
+    ]  # fmt: skip
+    root, left, right = (np.asarray(picture) for picture in model.pictures)
+    assert root.shape == left.shape == right.shape
+    ys, xs = np.nonzero((left != right).any(axis=2))  # R10 and R20, R11 and R21
+    assert 0 < len(ys) < 200 and np.ptp(ys) < 30 and np.ptp(xs) < 120
+    assert [line for line in caplog.messages if "not followed" in line] == [
+        f"{tmp_path / 'amp.kicad_sch'}: {line}"
+        for line in (
+            "sub-sheet 'gone.kicad_sch' (/Gone) is not there and is not followed",
+            "sub-sheet 'amp.kicad_sch' (/Self) contains itself and is not followed",
+        )
+    ]
+
+
+def test_a_project_file_that_is_damaged_is_an_error_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = tmp_path / "amp.kicad_pro"
+    project.write_text("no JSON")
+    assert run(project)[1] == 1
+    assert f"error: {project}: not a KiCad 6 to 10 project file" in capsys.readouterr().err
+
+
+def test_parts_that_a_sheet_box_leaves_out_are_named(tmp_path: Path) -> None:
+    root = ROOT_SHEET.replace('(uuid "left")', '(dnp yes) (uuid "left")').replace(
+        '(uuid "right")', '(in_bom no) (uuid "right")'
     )
+    notes = COMPONENTS("a.kicad_sch", {**FILES, "a.kicad_sch": root.encode()}.get, project=None).notes
+    assert "a.kicad_sch: /Left/: do not populate R10, R11: listed all the same" in notes
+    assert "a.kicad_sch: /Right/: not in the bill of materials: R20, R21: listed all the same" in notes
 
 
 def test_a_file_outside_kicad_s_own_kinds_is_never_read(tmp_path: Path) -> None:
@@ -177,7 +214,7 @@ def test_root_sheets_of_a_project_file() -> None:
     listed = {"schematic": {"top_level_sheets": [{"filename": "a.kicad_sch"}, {"filename": "b.kicad_sch"}]}}
     assert root_sheets("amp.kicad_pro", json.dumps(listed).encode()) == ["a.kicad_sch", "b.kicad_sch"]
     for data in (b"no json", b"\xff"):
-        with pytest.raises(UserError, match="not a KiCad 6 to 10 project file"):
+        with pytest.raises(KicadError, match="not a KiCad 6 to 10 project file"):
             root_sheets("amp.kicad_pro", data)
 
 

@@ -8,13 +8,18 @@ from schematic_reader.kicad.hierarchy import UsedSheet
 from schematic_reader.kicad.model import BusEntry, Label, Sheet, SheetBox, SheetPin
 from schematic_reader.kicad.nets.netlist import nets
 from schematic_reader.kicad.nets.project_nets import project_nets
+from schematic_reader.kicad.read_symbols import SheetUse
 from schematic_reader.kicad.shapes import Property
 from tests.support.net_sheets import bus, placed, probe, sheet_of, wire
+
+ROOT = SheetUse("/", {})
 
 
 def found(*sheets: tuple[str, Sheet]) -> dict[str, str]:
     """The pins of each net, by its name."""
-    used = [UsedSheet(f"{number}.kicad_sch", name, sheet) for number, (name, sheet) in enumerate(sheets)]
+    used = [
+        UsedSheet(f"{number}.kicad_sch", name, sheet, ROOT) for number, (name, sheet) in enumerate(sheets)
+    ]
     return {net.name: " ".join(sorted(ref for ref, _ in net.pins)) for net in project_nets(used)}
 
 
@@ -104,5 +109,5 @@ def test_a_root_alone_has_the_nets_of_the_sheet() -> None:
     sheet = sheet_of(
         probe("A", 0, 10), probe("B", 5, 10), lines=(wire((0, 10), (5, 10)),), sheets=(box("S", ("I", 10)),)
     )
-    assert project_nets([UsedSheet("a", "/", sheet)]) == nets(sheet)
+    assert project_nets([UsedSheet("a", "/", sheet, ROOT)]) == nets(sheet)
     assert project_nets([]) == []
