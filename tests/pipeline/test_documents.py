@@ -15,6 +15,7 @@ from PIL import Image
 
 from tests.support.commands import documented
 from tests.support.finished import copy_finished
+from tests.support.kicad_projects import write_project
 from tests.support.paths import ROOT
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -119,32 +120,30 @@ def test_settings_in_docs_exist() -> None:
                 found = found[part]
 
 
-def test_pictures_and_lists_become_parquet_that_is_read_and_split(finished: Path, tmp_path: Path) -> None:
-    """The page's own Python, on the pictures of the finished run, in 20 projects of 2."""
-    page = (ROOT / "docs" / "own-data.md").read_text(encoding="utf-8")
+def test_projects_and_pictures_become_parquet_that_is_read_and_split(finished: Path, tmp_path: Path) -> None:
+    """The pictures of the finished run in 20 projects, and a KiCad project of three sheets."""
     checkout = copy_finished(finished, tmp_path / "checkout")
     part = pq.read_table(sorted((checkout / "data" / "clean" / "train").iterdir())[0]).to_pylist()
-    own = tmp_path / "own files"
+    own = checkout / "own"
     for index, row in enumerate(part[:20]):
-        project = own / "sheets" / f"project-{index}"
+        project = checkout / "sheets" / f"project-{index}"
         project.mkdir(parents=True)
         kind = (".png", ".JPG", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")[index % 8]
         picture = Image.open(io.BytesIO(row["image"])).convert("RGB")
         picture.save(project / f"main{kind}", quality=90)
         (project / "main.txt").write_text("\n".join(["", *row["components"], ""]), encoding="utf-8")
-    script = next(content for language, content in blocks(page) if language == "python")
-    (own / "to_parquet.py").write_text(script, encoding="utf-8")
-    (own / ".venv").symlink_to(checkout / ".venv")
-    documented("python to_parquet.py", own)
+    write_project(checkout / "sheets" / "amplifier")
+    said = documented("python -m stages.import_folder sheets --out own/sheets.parquet", checkout)
+    assert "own/sheets.parquet: 23 rows of 21 projects; 0 files left out" in said
     documented(
         "dvc exp run build-messages -S profiles.sample.data.source=local -S profiles.sample.data.path=FOLDER",
         checkout,
-        {"FOLDER": f"'{own / 'own'}'"},
+        {"FOLDER": f"'{own}'"},
     )
     said = documented("dvc metrics show metrics/clean.json metrics/messages.json", checkout)
     assert "rows_kept" in said and "f1" not in said
     metrics = json.loads((checkout / "metrics" / "clean.json").read_text())
-    assert metrics["rows_read"] == metrics["rows_kept"] == 20 == min(20, len(part))
+    assert metrics["rows_read"] == metrics["rows_kept"] == 23
     again = documented("dvc repro --force fetch", checkout)
     assert "Running stage 'fetch'" in again
 

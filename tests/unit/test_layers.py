@@ -13,7 +13,7 @@ TIERS = (
     {"stages"},
     {"predict", "publish", "report"},
     {"training", "generation", "scoring"},
-    {"model", "tasks", "cleaning", "sources", "synthetic"},
+    {"model", "tasks", "cleaning", "sources", "synthetic", "importing"},
     {"kicad"},
     {"io"},
     {"cli", "code_deps", "config", "union_find"},

@@ -1,0 +1,185 @@
+"""Import a folder of KiCad projects, or of pictures with lists of parts, as parquet."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from schematic_reader.cli import UserError
+from schematic_reader.importing.imported import Imported
+from schematic_reader.importing.kicad_rows import KicadRoot, listed_roots
+from schematic_reader.importing.picture_rows import LISTS, PICTURES, ListedPicture
+from schematic_reader.io.parallel import cores, ordered_map
+from schematic_reader.io.tables import RAW, write_rows
+from schematic_reader.kicad.nodes import KicadError
+from schematic_reader.kicad.project_folder import PROJECT_SUFFIX, SHEET_SUFFIX, below_others
+
+_OTHER_KINDS = {
+    ".sch": "only sheets of KiCad 6 to 10 are read: save it with one of them",
+    ".pdf": "export it as PNG, with a list beside it",
+    ".svg": "export it as PNG, with a list beside it",
+}
+_PARALLEL_JOBS = 16  # fewer are done sooner than further processes have started
+_ROW_GROUP = 32
+
+log = logging.getLogger(__name__)
+
+Job = KicadRoot | ListedPicture
+
+
+@dataclass
+class Summary:
+    """Rows written, by the name of their project, and files left out."""
+
+    projects: Counter[str] = field(default_factory=Counter)
+    left_out: int = 0
+
+
+def import_folder(folder: Path, out: Path) -> Summary:
+    """Write the rows of ``folder`` to the parquet file ``out``, and log a line for each file left out.
+
+    Folders and files whose names start with a dot are passed over. A
+    row's name is that of ``folder`` and of the folder in it that holds the file, which is its project: splits
+    keep a project together.
+
+    Raises:
+        UserError: there is no such folder or nothing usable in it, or ``out`` cannot be written.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder: name the one with KiCad projects or pictures")
+    if out.suffix != ".parquet":
+        raise UserError(f"--out {out} does not end in .parquet, by which data.path finds it")
+    if out.is_dir():
+        raise UserError(f"--out {out} is a folder: name a file")
+    summary = Summary()
+    rows = _rows(folder, summary)
+    first = next(rows, None)
+    if first is None:
+        raise UserError(
+            f"{folder} holds nothing usable, {summary.left_out} files are left out: it needs a "
+            f"{PROJECT_SUFFIX} or {SHEET_SUFFIX} of KiCad 6 to 10, or a picture ({', '.join(PICTURES)}) with "
+            f"a list of its parts of the same name beside it ({', '.join(LISTS)})"
+        )
+    write_rows(out, RAW, chain([first], rows), row_group=_ROW_GROUP)
+    return summary
+
+
+def _rows(folder: Path, summary: Summary) -> Iterator[dict[str, Any]]:
+    files = _Files(folder)
+    _report(files.others, summary)
+    read: set[Path] = set()
+    for found in _imported(files.jobs):
+        read |= found.files
+        _report(found, summary)
+        yield from found.rows
+    for found in _imported(files.unread(read)):
+        _report(found, summary)
+        yield from found.rows
+
+
+def _imported(jobs: list[Job]) -> Iterator[Imported]:
+    workers = cores() if len(jobs) > _PARALLEL_JOBS else 1
+    results = ordered_map(_do, jobs, workers=workers)
+    yield from tqdm(results, total=len(jobs), unit="file", disable=not jobs)
+
+
+def _do(job: Job) -> Imported:
+    return job.imported()
+
+
+def _report(found: Imported, summary: Summary) -> None:
+    summary.left_out += len(found.left_out)
+    summary.projects.update(row["name"] for row in found.rows)
+    for line in found.left_out + found.notes:
+        log.warning("%s", line)
+
+
+class _Files:
+    """The files of a folder by what is made of them: ``jobs``, and a line for each of the ``others``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._name = folder, folder.resolve().name
+        self._kinds: defaultdict[str, list[Path]] = defaultdict(list)
+        self.others = Imported()
+        for path in sorted(folder.rglob("*")):
+            hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+            if not hidden and path.is_file():
+                self._kinds[path.suffix.lower()].append(path)
+        self._roots = self._find_roots()
+        pictures = self._find_pictures()
+        self.jobs: list[Job] = sorted([*self._roots, *pictures], key=lambda job: job.path)
+        for path in (path for kind in _OTHER_KINDS for path in self._kinds[kind]):
+            self.others.leave_out(path, _OTHER_KINDS[path.suffix.lower()])
+        known = {PROJECT_SUFFIX, SHEET_SUFFIX, *PICTURES, *LISTS, *_OTHER_KINDS}
+        foreign = {kind: len(paths) for kind, paths in sorted(self._kinds.items()) if kind not in known}
+        if foreign:
+            counts = ", ".join(f"{kind or 'without suffix'} {count}" for kind, count in foreign.items())
+            self.others.notes.append(
+                f"{sum(foreign.values())} files of other kinds are passed over: {counts}"
+            )
+
+    def unread(self, read: set[Path]) -> list[Job]:
+        """Sheets that no root sheet led to: those below one that could not be read."""
+        known = read | {root.path.resolve() for root in self._roots}
+        sheets = (path for path in self._kinds[SHEET_SUFFIX] if path.resolve() not in known)
+        return [KicadRoot(path, self._project_of(path)) for path in sheets]
+
+    def _find_roots(self) -> list[KicadRoot]:
+        """The root sheets that project files list, and sheets that no other sheet names."""
+        roots: dict[Path, KicadRoot] = {}
+        for project in self._kinds[PROJECT_SUFFIX]:
+            try:
+                listed = listed_roots(project)
+            except (KicadError, OSError) as error:
+                self.others.leave_out(project, error)
+                continue
+            for path in listed:
+                if path.is_file():
+                    roots.setdefault(path.resolve(), KicadRoot(path, self._project_of(path), project))
+                else:
+                    self.others.leave_out(project, f"its root sheet {path.name} is not there")
+        sheets = self._kinds[SHEET_SUFFIX]
+        below = below_others(path.resolve() for path in sheets)
+        for path in sheets:
+            if path.resolve() not in below:
+                roots.setdefault(path.resolve(), KicadRoot(path, self._project_of(path)))
+        return list(roots.values())
+
+    def _find_pictures(self) -> list[ListedPicture]:
+        """The pictures with a list beside them; one list goes with one picture."""
+        lists = {path: path for kind in reversed(LISTS) for path in self._kinds[kind]}
+        beside: dict[Path, Path] = {}
+        for path in lists:
+            beside[path.with_suffix("")] = path
+        found: list[ListedPicture] = []
+        for path in sorted(path for kind in PICTURES for path in self._kinds[kind]):
+            taken = beside.pop(path.with_suffix(""), None)
+            if taken is None:
+                self.others.leave_out(
+                    path, f"no list of its parts of its name lies beside it ({', '.join(LISTS)})"
+                )
+            else:
+                found.append(ListedPicture(path, self._project_of(path), taken))
+                lists.pop(taken)
+        for path in sorted(lists):
+            self.others.leave_out(path, "no picture of its name lies beside it")
+        alone = sum(picture.path.parent == self._folder for picture in found)
+        if alone > 1:
+            self.others.notes.append(
+                f"{alone} pictures lie in {self._folder} itself and count as one project, which splits keep "
+                "together: put those of each project into a folder of its own"
+            )
+        return found
+
+    def _project_of(self, path: Path) -> str:
+        """The name of a file's rows: of its folder in the folder, or for a sheet in none its own."""
+        inside = path.relative_to(self._folder).parts
+        alone = path.stem if path.suffix == SHEET_SUFFIX else self._name
+        return f"{self._name}/{inside[0] if len(inside) > 1 else alone}"

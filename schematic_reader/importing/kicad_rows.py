@@ -1,0 +1,100 @@
+"""Rows from a KiCad project: each sheet as often as it is used, drawn by this project's own renderer."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from schematic_reader.importing.imported import Imported
+from schematic_reader.kicad.drawing.draw import draw_sheet
+from schematic_reader.kicad.hierarchy import UsedSheet, follow_sheets
+from schematic_reader.kicad.kiutils import to_json, to_yaml
+from schematic_reader.kicad.nodes import KicadError
+from schematic_reader.kicad.project_file import ProjectFile, project_beside, read_project
+from schematic_reader.kicad.project_folder import MAX_SHEET_BYTES, SHEET_SUFFIX, root_sheets, sheet_text
+from schematic_reader.kicad.reader import read_sheet
+from schematic_reader.kicad.sheet_use import text_of_use
+
+
+@dataclass(frozen=True, slots=True)
+class KicadRoot:
+    """A root sheet, the ``name`` that its rows get, and the project file that lists it, if one does."""
+
+    path: Path
+    name: str
+    project: Path | None = None
+
+    def imported(self) -> Imported:
+        """The rows of the root sheet and of all below it that place a component."""
+        found = Imported()
+        project = self._project(found)
+        texts: dict[str, str] = {}
+
+        def text(file: str) -> str | None:
+            path = self.path.parent / file
+            if file not in texts and file.endswith(SHEET_SUFFIX) and path.is_file():
+                found.files.add(path.resolve())
+                texts[file] = sheet_text(read_bytes(path))
+            return texts.get(file)
+
+        try:
+            followed = follow_sheets(self.path.name, text, project)
+        except (KicadError, OSError) as error:
+            found.leave_out(self.path, error)
+            return found
+        found.notes += [f"{self.path}: {note}" for note in followed.unread]
+        for used in followed.sheets:
+            row = _row(used, text_of_use(texts[used.file], used.use), project, self.name)
+            if row["components_used"]:
+                found.rows.append(row)
+            else:
+                place = "" if used.name == "/" else f" as {used.name}"
+                found.leave_out(self.path.parent / used.file, f"it places no component{place}")
+        return found
+
+    def _project(self, found: Imported) -> ProjectFile:
+        """What the project file defines."""
+        path = self.project or project_beside(self.path)
+        if path is None:
+            return ProjectFile()
+        try:
+            return read_project(path.read_bytes().decode("utf-8-sig"))
+        except (KicadError, OSError, UnicodeDecodeError) as error:
+            found.leave_out(path, error)
+            return ProjectFile()
+
+
+def listed_roots(project: Path) -> list[Path]:
+    """The root sheets of a ``.kicad_pro``, whether they exist or not. Raises KicadError, OSError."""
+    return [project.parent / name for name in root_sheets(project.name, read_bytes(project))]
+
+
+def read_bytes(path: Path) -> bytes:
+    """The file's bytes, at most one more than ``MAX_SHEET_BYTES``."""
+    with path.open("rb") as file:
+        return file.read(MAX_SHEET_BYTES + 1)
+
+
+def _row(used: UsedSheet, text: str, project: ProjectFile, name: str) -> dict[str, Any]:
+    """The raw row of a sheet whose ``text`` is that of its use.
+
+    JSON and YAML are those of the text, as in the data set; the picture shows the project's text variables.
+    """
+    sheet = read_sheet(text)
+    file = Path(used.file)
+    shown = replace(sheet, file_name=file.name, text_variables=project.text_variables)
+    out = io.BytesIO()
+    draw_sheet(shown).save(out, "PNG")
+    place = used.name.strip("/").replace("/", "-")
+    return {
+        "schematic": text,
+        "image": {"bytes": out.getvalue(), "path": f"{file.stem}{place and f'-{place}'}.png"},
+        "components_used": sheet.component_names,
+        "json": to_json(sheet),
+        "yaml": to_yaml(sheet),
+        "name": name,
+        "description": None,
+        "type": SHEET_SUFFIX,
+    }
