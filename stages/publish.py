@@ -16,7 +16,7 @@ from schematic_reader.cli import run
 from schematic_reader.config import Params, load_params
 from schematic_reader.io.files import atomic_folder
 from schematic_reader.publish.card import PublishedWeights
-from schematic_reader.publish.folder import cached_commit, copy_adapter, write_card
+from schematic_reader.publish.folder import cached_commit, copy_adapter, write_card, write_processor_parts
 from schematic_reader.publish.provenance import find_provenance
 from schematic_reader.publish.upload import check_repository, require_token, upload_folder
 
@@ -37,6 +37,7 @@ def main() -> None:
             write_merged(params, folder)
         else:
             copy_adapter(ADAPTER, params.active.model.base, folder)
+        write_processor_parts(folder)
         write_card(folder, weights, params, provenance)
     files = sorted(FOLDER.iterdir())
     for path in files:

@@ -11,7 +11,7 @@ from huggingface_hub import try_to_load_from_cache
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import Model, Params
-from schematic_reader.io.files import read_json, write_text
+from schematic_reader.io.files import read_json, write_json, write_text
 from schematic_reader.publish.card import CURVE, PublishedWeights, model_card
 from schematic_reader.publish.curve import draw_curve, read_curve
 from schematic_reader.publish.provenance import Provenance
@@ -19,6 +19,12 @@ from schematic_reader.publish.provenance import Provenance
 CALIBRATION = Path("data/predictions/calibration.json")
 MANIFEST = Path("data/raw/manifest.json")
 METRICS = Path("metrics")
+_PROCESSORS = {
+    "image_processor": "preprocessor_config.json",
+    "video_processor": "video_preprocessor_config.json",
+}
+"""Parts of processor_config.json, and the files of their own that transformers 4 gave them: serving engines
+look for these, and transformers 5 no longer writes them."""
 _PARTS = (".json", ".safetensors", ".jinja", ".txt")  # of an adapter's folder; nothing that is unpickled
 
 
@@ -41,6 +47,18 @@ def copy_adapter(adapter: Path, base: str, folder: Path) -> None:
     for path in sorted(adapter.iterdir()):
         if path.suffix in _PARTS:
             shutil.copyfile(path, folder / path.name)
+
+
+def write_processor_parts(folder: Path) -> None:
+    """Write the parts of ``processor_config.json`` as files of their own beside it, for serving engines.
+
+    Raises:
+        UserError: the folder has no such file.
+    """
+    processor = read_json(folder / "processor_config.json", "train")
+    for part, name in _PROCESSORS.items():
+        if part in processor:
+            write_json(folder / name, processor[part])
 
 
 def write_card(folder: Path, weights: PublishedWeights, params: Params, provenance: Provenance) -> None:

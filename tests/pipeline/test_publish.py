@@ -19,6 +19,7 @@ from PIL import Image
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import load_params
+from schematic_reader.publish.card import CURVE
 from schematic_reader.publish.folder import copy_adapter
 from schematic_reader.publish.upload import check_repository, upload_folder
 from stages import publish
@@ -91,6 +92,8 @@ def test_a_dry_run_leaves_adapter_and_tree_as_they_are(checkout: Path, card: str
     adapter = {path.name: path.read_bytes() for path in (checkout / "models" / "adapter").iterdir()}
     for name in {*adapter} - {"README.md"}:
         assert files[name] == adapter[name], name
+    parts = {"preprocessor_config.json", "video_preprocessor_config.json"}  # for serving engines
+    assert set(files) - set(adapter) - {"README.md"} == {CURVE, "calibration.json", *parts}
     assert git(checkout, "status", "--porcelain") == ""
 
 
