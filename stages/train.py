@@ -45,6 +45,7 @@ def main() -> None:
     if profile.model.device != "cpu" and distributed.run_on_every_gpu("stages.train"):
         return
     device = prepare_device(profile.model, params.seed)
+    distributed.init(device)
     if profile.train.fp8:
         check_fp8(device)
     encoder = Encoder(load_processor(profile.model.base, profile.model.revision))

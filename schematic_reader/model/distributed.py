@@ -7,8 +7,9 @@ CPUs.
 
 from __future__ import annotations
 
+import logging
 import os
-import subprocess
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, gather_object
 
 from schematic_reader.cli import UserError
+from schematic_reader.model.peer_watch import PeerWatch
 
 if TYPE_CHECKING:
     from schematic_reader.model.device import Device
@@ -30,6 +32,8 @@ T = TypeVar("T")
 TIMEOUT = timedelta(
     hours=2
 )  # of a collective: one rank may load a model or have longer sheets than the others
+
+_watch: PeerWatch | None = None  # of this process, from ``init`` to ``shutdown``
 
 
 def rank() -> int:
@@ -90,21 +94,64 @@ def run_on_every_gpu(module: str) -> bool:
     gpus = torch.cuda.device_count()
     if gpus < 2 or "LOCAL_RANK" in os.environ:
         return False
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={gpus}"]
-    done = subprocess.run([sys.executable, *launcher, "-m", module], check=False)
-    if done.returncode:
-        raise SystemExit(done.returncode)
+    from torch.distributed.elastic.multiprocessing import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun does
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=gpus,
+        run_id=module,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
+    )
+    logging.disable(logging.ERROR)  # the launcher's pages about a process that has told its error in a line
+    try:
+        elastic_launch(config, sys.executable)("-m", module)
+    except ChildFailedError as error:
+        # One that was killed says nothing; the others do, unless they were as well, or had not met yet.
+        if all(failure.exitcode < 0 for failure in error.failures.values()):
+            rank, failure = error.get_first_failure()
+            raise UserError(
+                f"rank {rank} of {module} was ended by {failure.signal_name()}: run the same command again"
+            ) from None
+        raise SystemExit(1) from None
+    except SignalException as error:
+        if error.sigval == signal.SIGINT:
+            raise KeyboardInterrupt from None
+        raise SystemExit(128 + error.sigval) from None
+    finally:
+        logging.disable(logging.NOTSET)
     return True
 
 
 def init(device: Device) -> int:
-    """Initialise the process group, if there are several processes; returns the rank."""
+    """Initialise the process group, if there are several processes; returns the rank.
+
+    From then on until ``shutdown`` a rank ends soon after another one has died.
+    """
+    global _watch
     PartialState(cpu=device.name == "cpu", timeout=TIMEOUT)
+    if world_size() > 1 and _watch is None:
+        address = os.environ["MASTER_ADDR"]
+        _watch = PeerWatch(rank(), _speaks_of, address, broadcast_from_main)
     return rank()
+
+
+def _speaks_of(dead: int) -> bool:
+    """Whether this rank says that ``dead`` has died: the first of its node that is left."""
+    return local_rank() == 0 or (local_rank() == 1 and dead == rank() - 1)
 
 
 def shutdown() -> None:
     """Leave the process group, if there is one: the ranks have nothing more to tell each other."""
+    global _watch
+    if _watch is not None:
+        _watch.stop()
+        _watch = None
     if dist.is_initialized():
         dist.destroy_process_group()
 

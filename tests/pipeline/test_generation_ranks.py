@@ -29,7 +29,7 @@ from schematic_reader.generation.answer_cache import AnswerCache
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoder
 from schematic_reader.model.load import load_base, load_processor
-from schematic_reader.model.distributed import init
+from schematic_reader.model.distributed import init, shutdown
 from schematic_reader.model.sheet_images import SheetImages
 from tests.support.answering import LIMITS, TINY, answerer
 folder, rows = Path(sys.argv[1]), json.loads(sys.argv[2])
@@ -39,6 +39,7 @@ cache = AnswerCache(folder / "answers", "run")
 encoder = Encoder(load_processor(TINY.base, None))
 answers = answerer(load_base(TINY, device), encoder, cache).answer(SheetImages(folder, "test", LIMITS), rows)
 (folder / f"{process}.json").write_text(json.dumps([asdict(answer) for answer in answers]))
+shutdown()
 """
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from schematic_reader.cli import UserError
 from schematic_reader.model import distributed
 from tests.support.paths import ROOT
 from tests.support.sheet_samples import ready_to_train, write_exact_params
@@ -40,7 +41,9 @@ def test_any_number_of_processes_trains_the_same_steps(tmp_path: Path) -> None:
         assert "destroy_process_group" not in done.stderr
 
 
-def test_a_stage_runs_once_for_each_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stage_runs_once_for_each_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     """Two GPUs are pretended; the processes that are started for them are real."""
     (tmp_path / "noted.py").write_text(
         "import os, pathlib\n"
@@ -49,7 +52,8 @@ def test_a_stage_runs_once_for_each_gpu(tmp_path: Path, monkeypatch: pytest.Monk
         "text = f'{ranks} {p.run_on_every_gpu(\"noted\")}'\n"
         "pathlib.Path(os.environ['NOTES'], str(p.local_rank())).write_text(text)\n"
     )
-    (tmp_path / "failing.py").write_text("raise SystemExit(3)")
+    (tmp_path / "failing.py").write_text("import os, sys\nos.environ['RANK'] == '1' and sys.exit('my error')")
+    (tmp_path / "killed.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
     notes = tmp_path / "notes"
     notes.mkdir()
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{tmp_path}")
@@ -59,5 +63,10 @@ def test_a_stage_runs_once_for_each_gpu(tmp_path: Path, monkeypatch: pytest.Monk
     assert distributed.run_on_every_gpu("noted")
     noted = {path.name: path.read_text() for path in notes.iterdir()}
     assert noted == {"0": "2 2 True False", "1": "2 2 False False"}
+    capfd.readouterr()
     with pytest.raises(SystemExit):
         distributed.run_on_every_gpu("failing")
+    assert capfd.readouterr().err == "my error\n"  # and nothing of the launcher
+    with pytest.raises(UserError, match="of killed was ended by SIGKILL: run the same command again"):
+        distributed.run_on_every_gpu("killed")
+    assert capfd.readouterr().err == ""
