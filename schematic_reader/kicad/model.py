@@ -14,6 +14,7 @@ from schematic_reader.kicad.shapes import (
     Arc,
     Bezier,
     Circle,
+    Color,
     EmbeddedPicture,
     Graphic,
     Point,
@@ -33,6 +34,7 @@ __all__ = [
     "Bezier",
     "BusEntry",
     "Circle",
+    "Color",
     "EmbeddedPicture",
     "Graphic",
     "Label",
@@ -193,6 +195,8 @@ class Line:
     points: tuple[Point, ...]
     kind: str = "wire"  # wire, bus
     width: float = 0.0
+    dash: str = "default"
+    color: Color | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +205,7 @@ class BusEntry:
 
     at: Point
     size: Point
+    color: Color | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +244,8 @@ class SheetBox:
     uuid: str = ""
     dnp: bool = False  # of everything below it, as is ``in_bom``
     in_bom: bool = True
+    color: Color | None = None  # of the border
+    fill_color: Color | None = None
 
     @property
     def name(self) -> str:
@@ -265,7 +272,8 @@ class TitleBlock:
 class Sheet:
     """One ``.kicad_sch`` file; ``size`` is the paper's width and height in mm.
 
-    ``junction_diameters`` runs along ``junctions``; empty means the default (0) for all of them.
+    ``junction_diameters`` and ``junction_colors`` run along ``junctions``; empty means the default (0, None)
+    for all of them.
     ``graphical_order`` says how ``lines`` and ``graphics`` alternate in the file, one letter an item:
     ``l`` takes the next line, ``g`` the next graphic; empty means the lines first.
     """
@@ -281,6 +289,7 @@ class Sheet:
     bus_entries: tuple[BusEntry, ...] = ()
     junctions: tuple[Point, ...] = ()
     junction_diameters: tuple[float, ...] = ()
+    junction_colors: tuple[Color | None, ...] = ()
     no_connects: tuple[Point, ...] = ()
     labels: tuple[Label, ...] = ()
     graphics: tuple[Graphic, ...] = ()

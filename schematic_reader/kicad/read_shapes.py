@@ -24,6 +24,7 @@ from schematic_reader.kicad.shapes import (
     Arc,
     Bezier,
     Circle,
+    Color,
     EmbeddedPicture,
     Graphic,
     Polyline,
@@ -39,6 +40,7 @@ from schematic_reader.kicad.shapes import (
 GRAPHICS = ("polyline", "rectangle", "circle", "arc", "bezier", "text", "text_box")
 # Up to this version a picture's scale is of 300 pixels an inch, from then on of its own density.
 _DEFAULT_DENSITY = 20230121
+_DESCRIPTION = 4  # KiCad 9's number of the field Description, which KiCad 6 and 7 do not have
 
 
 def read_style(node: Node) -> TextStyle:
@@ -59,6 +61,7 @@ def read_style(node: Node) -> TextStyle:
         thickness=number_of(font, "thickness", 0.0),
         width=width if width != height else 0.0,
         face=string_of(font, "face"),
+        color=read_color(font),
     )
 
 
@@ -85,7 +88,8 @@ def read_property(node: Node) -> Property:
 def read_properties(node: Node) -> tuple[Property, ...]:
     """The fields of a node; of several of one name the last counts, in the place of the first.
 
-    KiCad 6 and 7 number fields: there one with a number of its own is a further field of that name.
+    KiCad 6 and 7 number fields: there one with a number of its own is a further field of that name. KiCad 9
+    takes number 4 for one of its own fields, and shows the one there before of that name no more.
     """
     fields: dict[tuple[str, int], Property] = {}
     for child in lists_of(node):
@@ -94,6 +98,8 @@ def read_properties(node: Node) -> tuple[Property, ...]:
             number = int(number_of(child, "id", 0.0))
             known = number and (field.key, 0) in fields
             fields[field.key, number if known else 0] = field
+            if known and number == _DESCRIPTION:
+                fields[field.key, 0] = replace(fields[field.key, 0], hidden=True)
     return tuple(fields.values())
 
 
@@ -101,6 +107,15 @@ def read_stroke(node: Node) -> tuple[float, str]:
     """Width in mm and kind of line in the node's ``stroke``."""
     stroke = child_of(node, "stroke")
     return number_of(stroke, "width", 0.0), string_of(stroke, "type", "default")
+
+
+def read_color(node: Node) -> Color | None:
+    """``(color red green blue opacity)``; None without it, or where the opacity of 0 stands for none."""
+    numbers = [to_float(value, "color") for value in child_of(node, "color")[1:5]]
+    if len(numbers) < 4 or numbers[3] <= 0:
+        return None
+    red, green, blue = (min(max(round(number), 0), 255) for number in numbers[:3])
+    return red, green, blue, min(numbers[3], 1.0)
 
 
 def read_graphic(node: Node, *, text_angle_unit: float) -> Graphic:
@@ -114,19 +129,19 @@ def read_graphic(node: Node, *, text_angle_unit: float) -> Graphic:
         return _text_box(node)
     width, dash = read_stroke(node)
     fill = string_of(child_of(node, "fill"), "type", "none")
+    look = (width, fill, dash, read_color(child_of(node, "stroke")), read_color(child_of(node, "fill")))
     if keyword == "polyline":
-        return Polyline(points_of(node), width, fill, dash)
+        return Polyline(points_of(node), *look)
     if keyword == "bezier":
-        return Bezier(points_of(node), width, fill, dash)
+        return Bezier(points_of(node), *look)
     if keyword == "rectangle":
-        corners = point_of(node, "start"), point_of(node, "end")
-        return Rectangle(*corners, width, fill, dash, number_of(node, "radius", 0.0))
+        start, end = point_of(node, "start"), point_of(node, "end")
+        return Rectangle(start, end, *look, number_of(node, "radius", 0.0))
     if keyword == "circle":
-        return Circle(point_of(node, "center"), number_of(node, "radius", 0.0), width, fill, dash)
+        return Circle(point_of(node, "center"), number_of(node, "radius", 0.0), *look)
     start, end = point_of(node, "start"), point_of(node, "end")
-    if child_of(node, "mid"):
-        return Arc(start, point_of(node, "mid"), end, width, fill, dash)
-    return Arc(start, _early_middle(node), end, width, fill, dash)
+    middle = point_of(node, "mid") if child_of(node, "mid") else _early_middle(node)
+    return Arc(start, middle, end, *look)
 
 
 def _early_middle(node: Node) -> tuple[float, float]:
@@ -150,6 +165,7 @@ def _text_box(node: Node) -> TextBox:
         end = point_of(node, "end")
         size = (end[0] - corner[0], end[1] - corner[1])
     given = child_of(node, "margins")[1:5]
+    fill = child_of(node, "fill")
     left, top, right, bottom = (to_float(v, "margins") for v in given) if len(given) == 4 else (0.0,) * 4
     return TextBox(
         text_at(node, 1),
@@ -160,6 +176,8 @@ def _text_box(node: Node) -> TextBox:
         width,
         dash,
         (left, top, right, bottom) if given else None,
+        read_color(child_of(node, "stroke")),
+        read_color(fill) if string_of(fill, "type") == "color" else None,
     )
 
 
@@ -184,6 +202,8 @@ def read_table(node: Node) -> Table:
         border_dash=border_dash,
         line_width=line_width,
         line_dash=line_dash,
+        border_color=read_color(child_of(border, "stroke")),
+        line_color=read_color(child_of(separators, "stroke")),
     )
 
 

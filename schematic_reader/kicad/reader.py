@@ -41,6 +41,7 @@ from schematic_reader.kicad.nodes import (
 )
 from schematic_reader.kicad.read_shapes import (
     GRAPHICS,
+    read_color,
     read_graphic,
     read_picture,
     read_properties,
@@ -108,12 +109,14 @@ def read_sheet(text: str, use: SheetUse | None = None) -> Sheet:
     for node in lists_of(root):
         if node[0] in ("wire", "bus"):
             points = points_of(node)
-            lines.append(Line(points, str(node[0]), read_stroke(node)[0]))
+            width, dash = read_stroke(node)
+            lines.append(Line(points, str(node[0]), width, dash, read_color(child_of(node, "stroke"))))
             order.append("l")
         elif node[0] in GRAPHICS:
             graphics.append(read_graphic(node, text_angle_unit=1.0))
             order.append("g")
     junctions = sections.get("junction", [])
+    colors = tuple(read_color(n) for n in junctions)
     areas = tuple(read_rule_area(n) for n in sections.get("rule_area", []))
     symbols = tuple(read_placed(node, use) for node in sections.get("symbol", []))
     return Sheet(
@@ -126,10 +129,12 @@ def read_sheet(text: str, use: SheetUse | None = None) -> Sheet:
         symbols=with_areas(areas, symbols),
         lines=tuple(lines),
         bus_entries=tuple(
-            BusEntry(point_of(n, "at"), point_of(n, "size")) for n in sections.get("bus_entry", [])
+            BusEntry(point_of(n, "at"), point_of(n, "size"), read_color(child_of(n, "stroke")))
+            for n in sections.get("bus_entry", [])
         ),
         junctions=tuple(point_of(n, "at") for n in junctions),
         junction_diameters=tuple(number_of(n, "diameter", 0.0) for n in junctions),
+        junction_colors=colors if any(colors) else (),
         no_connects=tuple(point_of(n, "at") for n in sections.get("no_connect", [])),
         labels=tuple(_label(n) for n in lists_of(root) if n[0] in _LABEL_KINDS),
         graphics=tuple(graphics),
@@ -255,4 +260,6 @@ def _sheet_box(node: Node) -> SheetBox:
         uuid=string_of(node, "uuid"),
         dnp=flag_of(node, "dnp"),
         in_bom=not is_denied(node, "in_bom"),
+        color=read_color(child_of(node, "stroke")),
+        fill_color=read_color(child_of(node, "fill")),
     )

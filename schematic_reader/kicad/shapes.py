@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 Point = tuple[float, float]
+Color = tuple[int, int, int, float]
+"""Red, green, blue (0 to 255) and opacity (above 0, at most 1) of a single item; None is that of its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class TextStyle:
     thickness: float = 0.0  # pen width in mm; 0 is KiCad's choice, by size and boldness
     width: float = 0.0  # of the letters in mm; 0 is as the size
     face: str = ""  # of an outline font; "" is KiCad's stroke font
+    color: Color | None = None
 
 
 DEFAULT_STYLE = TextStyle()
@@ -49,6 +52,8 @@ class Polyline:
     width: float = 0.0
     fill: str = "none"  # none, outline, background, color
     dash: str = "default"
+    color: Color | None = None
+    fill_color: Color | None = None  # where ``fill`` is color
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,8 @@ class Rectangle:
     width: float = 0.0
     fill: str = "none"
     dash: str = "default"
+    color: Color | None = None
+    fill_color: Color | None = None
     radius: float = 0.0
 
 
@@ -72,6 +79,8 @@ class Circle:
     width: float = 0.0
     fill: str = "none"
     dash: str = "default"
+    color: Color | None = None
+    fill_color: Color | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +93,8 @@ class Arc:
     width: float = 0.0
     fill: str = "none"
     dash: str = "default"
+    color: Color | None = None
+    fill_color: Color | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +105,8 @@ class Bezier:
     width: float = 0.0
     fill: str = "none"
     dash: str = "default"
+    color: Color | None = None
+    fill_color: Color | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +131,8 @@ class TextBox:
     width: float = 0.0  # of the border; negative for none
     dash: str = "default"
     margins: tuple[float, float, float, float] | None = None  # left, top, right, bottom; None by the size
+    color: Color | None = None
+    fill_color: Color | None = None
 
 
 Graphic = Polyline | Rectangle | Circle | Arc | Bezier | Text | TextBox
@@ -141,6 +156,8 @@ class Table:
     border_dash: str = "default"
     line_width: float = 0.0
     line_dash: str = "default"
+    border_color: Color | None = None
+    line_color: Color | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Draw a sheet as ``kicad-cli sch export`` shows it: KiCad 9's default theme, drawing sheet included.
 
 What only a whole project knows is left out: page numbers of other sheets, net class colours, project
-drawing sheets. Colours set on single items are not drawn either.
+drawing sheets.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from schematic_reader.kicad.drawing.draw_note import draw_graphic, draw_table
 from schematic_reader.kicad.drawing.draw_picture import draw_picture
 from schematic_reader.kicad.drawing.draw_symbol import draw_symbols
 from schematic_reader.kicad.drawing.frame import draw_frame
-from schematic_reader.kicad.drawing.palette import Ink
+from schematic_reader.kicad.drawing.palette import Ink, tinted
 from schematic_reader.kicad.drawing.plotter import DEFAULT_PEN, Plotter, line_pen
 from schematic_reader.kicad.drawing.png import encode_png
 from schematic_reader.kicad.model import Point, Sheet
@@ -32,11 +32,11 @@ _NO_CONNECT = 0.6096  # half the cross
 
 
 def draw_sheet(sheet: Sheet, *, width: int | None = None, height: int | None = None) -> Image.Image:
-    """A palette image of the sheet, an RGB image where it has pictures; ``width`` x ``height`` pixels.
+    """A palette image of the sheet, or RGB where it has pictures or items with colors of their own.
 
-    With one of them missing, the other follows from the paper; with both missing, an A4 sheet is 1123
-    pixels wide, others in proportion, at most 1600. Where both are given the paper is fitted into the
-    picture's upper left corner.
+    It is ``width`` x ``height`` pixels. With one of them missing, the other follows from the paper; with both
+    missing, an A4 sheet is 1123 pixels wide, others in proportion, at most 1600. Where both are given the
+    paper is fitted into the picture's upper left corner.
     """
     sheet = resolved(sheet)
     width, height = _pixels(sheet.size, width, height)
@@ -54,17 +54,17 @@ def draw_sheet(sheet: Sheet, *, width: int | None = None, height: int | None = N
         outline = area.outline
         closed = [*outline.points, outline.points[0]]
         # KiCad's colour of rule areas is close to that of its crosses.
-        plotter.polyline(Ink.DNP, closed, line_pen(outline.width), outline.dash)
+        plotter.polyline(tinted(Ink.DNP, outline.color), closed, line_pen(outline.width), outline.dash)
     draw_symbols(plotter, sheet)
     for box in sheet.sheets:
         draw_sheet_box(plotter, box)
     for line in sheet.lines:
         bus = line.kind == "bus"
         pen = line_pen(line.width, _BUS_PEN if bus else DEFAULT_PEN)
-        plotter.polyline(Ink.BUS if bus else Ink.WIRE, line.points, pen)
+        plotter.polyline(tinted(Ink.BUS if bus else Ink.WIRE, line.color), line.points, pen, line.dash)
     for entry in sheet.bus_entries:
         end = (entry.at[0] + entry.size[0], entry.at[1] + entry.size[1])
-        plotter.polyline(Ink.WIRE, [entry.at, end])
+        plotter.polyline(tinted(Ink.WIRE, entry.color), [entry.at, end])
     for x, y in sheet.no_connects:
         s = _NO_CONNECT
         plotter.polyline(Ink.NO_CONNECT, [(x - s, y - s), (x + s, y + s)])
@@ -72,8 +72,9 @@ def draw_sheet(sheet: Sheet, *, width: int | None = None, height: int | None = N
     for label in sheet.labels:
         draw_label(plotter, label)
     diameters = sheet.junction_diameters or (0.0,) * len(sheet.junctions)
-    for point, diameter in zip(sheet.junctions, diameters, strict=True):
-        plotter.dot(Ink.JUNCTION, point, diameter or _JUNCTION)
+    colors = sheet.junction_colors or (None,) * len(sheet.junctions)
+    for point, diameter, color in zip(sheet.junctions, diameters, colors, strict=True):
+        plotter.dot(tinted(Ink.JUNCTION, color), point, diameter or _JUNCTION)
     return plotter.image()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from schematic_reader.kicad.drawing.palette import Ink
+from schematic_reader.kicad.drawing.palette import GROUND, Ink, Tint, tinted
 from schematic_reader.kicad.drawing.plotter import DEFAULT_PEN, Plotter, text_pen
 from schematic_reader.kicad.drawing.strokes import letter_width, text_width
 from schematic_reader.kicad.geometry import quarter_turn
@@ -99,7 +99,8 @@ def _draw_global(plotter: Plotter, label: Label) -> None:
     if points_out:
         outline.insert(3, (end + half, 0.0))
     x, y = label.at
-    plotter.polyline(Ink.GLOBAL_LABEL, [(x + dx * a - dy * b, y + dy * a + dx * b) for a, b in outline], pen)
+    ink = tinted(Ink.GLOBAL_LABEL, style.color)
+    plotter.polyline(ink, [(x + dx * a - dy * b, y + dy * a + dx * b) for a, b in outline], pen)
     along = margin + (size * 0.75 if points_in else 0.0)
     drop = _BOX_DROP * size
     at = (x + dx * along + (drop if dx == 0 else 0.0), y + dy * along + (drop if dy == 0 else 0.0))
@@ -115,7 +116,9 @@ def _draw_tag(plotter: Plotter, ink: Ink, label: Label | SheetPin, shape: str) -
     outline = _OUTLINES.get(shape, _OUTLINES["passive"])
     pen = _outline_pen(style)
     plotter.polyline(
-        ink, [(x + (dx * a - dy * b) * half, y + (dy * a + dx * b) * half) for a, b in outline], pen
+        tinted(ink, style.color),
+        [(x + (dx * a - dy * b) * half, y + (dy * a + dx * b) * half) for a, b in outline],
+        pen,
     )
     away = style.size * (1 + _TEXT_OFFSET)
     text = label.text if isinstance(label, Label) else label.name
@@ -131,7 +134,7 @@ def _draw_flag(plotter: Plotter, label: Label) -> None:
     def point(along: float, side: float) -> Point:
         return x + ux * along - uy * side, y + uy * along + ux * side
 
-    ink = Ink.DIRECTIVE
+    ink = tinted(Ink.DIRECTIVE, label.style.color)
     if label.shape in ("dot", "round"):
         radius = size * 0.7 if label.shape == "dot" else size
         plotter.polyline(ink, [point(0, 0), point(length - radius, 0)])
@@ -155,8 +158,10 @@ def draw_sheet_box(plotter: Plotter, box: SheetBox) -> None:
     """The box of a sub-sheet with its name, file name and pins."""
     (x, y), (width, height) = box.at, box.size
     corners = [(x, y), (x + width, y), (x + width, y + height), (x, y + height), (x, y)]
+    if box.fill_color:
+        plotter.fill(Tint(GROUND, box.fill_color), corners)
     plotter.twice = True  # KiCad plots the border before and after the inside
-    plotter.polyline(Ink.SHEET, corners, DEFAULT_PEN)
+    plotter.polyline(tinted(Ink.SHEET, box.color), corners, DEFAULT_PEN)
     plotter.twice = False
     for prop in box.properties:
         if prop.hidden or not prop.value:

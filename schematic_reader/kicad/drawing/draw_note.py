@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schematic_reader.kicad.drawing.draw_symbol import draw_shape, shape_points
-from schematic_reader.kicad.drawing.palette import Ink
+from schematic_reader.kicad.drawing.palette import GROUND, Ink, Tint, tinted
 from schematic_reader.kicad.drawing.plotter import Plotter, line_pen
 from schematic_reader.kicad.drawing.strokes import letter_width, text_lines, text_width
 from schematic_reader.kicad.geometry import quarter_turn
@@ -46,27 +46,30 @@ def draw_table(plotter: Plotter, table: Table) -> None:
     right = max(cell.at[0] + cell.size[0] for _, cell in shown)
     bottom = max(cell.at[1] + cell.size[1] for _, cell in shown)
     border, line = line_pen(table.border_width), line_pen(table.line_width)
+    border_ink, line_ink = tinted(Ink.NOTE, table.border_color), tinted(Ink.NOTE, table.line_color)
     for number, cell in shown:
         _draw_text_box(plotter, cell)
         (x, y), (x1, y1) = cell.at, (cell.at[0] + cell.size[0], cell.at[1] + cell.size[1])
         if table.column_lines and x1 < right - _SAME and table.line_width >= 0:
-            plotter.polyline(Ink.NOTE, [(x1, y), (x1, y1)], line, table.line_dash)
+            plotter.polyline(line_ink, [(x1, y), (x1, y1)], line, table.line_dash)
         header = number < table.columns and table.header_border
         if y1 < bottom - _SAME and header and table.border_width >= 0:
-            plotter.polyline(Ink.NOTE, [(x, y1), (x1, y1)], border, table.border_dash)
+            plotter.polyline(border_ink, [(x, y1), (x1, y1)], border, table.border_dash)
         elif y1 < bottom - _SAME and table.row_lines and table.line_width >= 0:
-            plotter.polyline(Ink.NOTE, [(x, y1), (x1, y1)], line, table.line_dash)
+            plotter.polyline(line_ink, [(x, y1), (x1, y1)], line, table.line_dash)
     if table.outer_border and table.border_width >= 0:
         left, top = (min(cell.at[axis] for _, cell in shown) for axis in (0, 1))
         corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
-        plotter.polyline(Ink.NOTE, corners, border, table.border_dash)
+        plotter.polyline(border_ink, corners, border, table.border_dash)
 
 
 def _draw_text_box(plotter: Plotter, box: TextBox) -> None:
     (x, y), (width, height), style = box.at, box.size, box.style
+    corners = [(x, y), (x + width, y), (x + width, y + height), (x, y + height), (x, y)]
+    if box.fill_color:
+        plotter.fill(Tint(GROUND, box.fill_color), corners)
     if box.width >= 0:
-        corners = [(x, y), (x + width, y), (x + width, y + height), (x, y + height), (x, y)]
-        plotter.polyline(Ink.NOTE, corners, line_pen(box.width), box.dash)
+        plotter.polyline(tinted(Ink.NOTE, box.color), corners, line_pen(box.width), box.dash)
     near, upper, far, lower = box.margins or (max(box.width, 0.0) / 2 + _BOX_MARGIN * style.size,) * 4
     vertical = quarter_turn(box.angle) % 180 == 90
     room = height - upper - lower if vertical else width - near - far

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from schematic_reader.kicad.drawing.draw_pin import draw_pin, pin_ends
-from schematic_reader.kicad.drawing.palette import Ink
+from schematic_reader.kicad.drawing.palette import GROUND, Ink, Tint, tinted
 from schematic_reader.kicad.drawing.plotter import DEFAULT_PEN, Plotter, line_pen
 from schematic_reader.kicad.drawing.strokes import letter_width, text_height, text_width
 from schematic_reader.kicad.geometry import (
@@ -108,17 +108,24 @@ def shape_points(graphic: Graphic) -> list[Point]:
 
 
 def draw_shape(
-    plotter: Plotter, graphic: Graphic, points: list[Point], ink: Ink, body: Ink = Ink.BODY
+    plotter: Plotter, graphic: Graphic, points: list[Point], ink: Ink, body: Ink | None = None
 ) -> None:
-    """Fill and stroke a shape whose outline on the sheet is ``points``."""
+    """Fill and stroke a shape whose outline on the sheet is ``points``.
+
+    ``body`` is the fill of symbols, None for free graphics. Colors of the shape's own count, but dimmed none.
+    """
     if isinstance(graphic, Text | TextBox):
         return
-    if graphic.fill == "background":
-        plotter.fill(body, points)
+    dimmed = ink == Ink.DIMMED
+    paint = ink if dimmed else tinted(ink, graphic.color)
+    if graphic.fill == "background" or (graphic.fill == "color" and dimmed):
+        plotter.fill(Ink.BODY if body is None else body, points)
     elif graphic.fill == "outline":
-        plotter.fill(ink, points)
+        plotter.fill(paint, points)
+    elif graphic.fill == "color" and graphic.fill_color:
+        plotter.fill(Tint(GROUND if body is None else body, graphic.fill_color), points)
     if graphic.width >= 0:
-        plotter.polyline(ink, points, line_pen(graphic.width), graphic.dash)
+        plotter.polyline(paint, points, line_pen(graphic.width), graphic.dash)
 
 
 class _PlacedText(NamedTuple):

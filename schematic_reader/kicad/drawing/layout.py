@@ -14,7 +14,7 @@ from schematic_reader.kicad.drawing.draw_label import draw_label, draw_sheet_box
 from schematic_reader.kicad.drawing.draw_note import draw_graphic, draw_table
 from schematic_reader.kicad.drawing.draw_symbol import draw_symbol
 from schematic_reader.kicad.drawing.frame import draw_frame
-from schematic_reader.kicad.drawing.palette import Ink
+from schematic_reader.kicad.drawing.palette import Ink, Paint
 from schematic_reader.kicad.drawing.plotter import DEFAULT_PEN, Plotter, text_pen
 from schematic_reader.kicad.drawing.strokes import layout, text_width, unescape
 from schematic_reader.kicad.model import PlacedSymbol, Point, Sheet, TextStyle
@@ -119,7 +119,7 @@ class _BoxRecorder(Plotter):
 
     def polyline(
         self,
-        ink: Ink,  # noqa: ARG002
+        ink: Paint,  # noqa: ARG002
         points: Sequence[Point],
         pen: float = DEFAULT_PEN,  # noqa: ARG002
         dash: str = "default",  # noqa: ARG002
@@ -131,10 +131,10 @@ class _BoxRecorder(Plotter):
         old = self.body or box
         self.body = (min(box[0], old[0]), min(box[1], old[1]), max(box[2], old[2]), max(box[3], old[3]))
 
-    def dot(self, ink: Ink, center: Point, diameter: float) -> None:  # noqa: ARG002
+    def dot(self, ink: Paint, center: Point, diameter: float) -> None:  # noqa: ARG002
         self.polyline(ink, [center])
 
-    def fill(self, ink: Ink, points: Sequence[Point]) -> None:
+    def fill(self, ink: Paint, points: Sequence[Point]) -> None:
         self.polyline(ink, points)
 
     def text(

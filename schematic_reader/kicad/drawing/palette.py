@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from enum import IntEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,6 +39,23 @@ class Ink(IntEnum):
     DIRECTIVE = 19  # net class flags
     JUNCTION = 20
     DNP = 21  # crosses over symbols that are not populated
+
+
+class Tint(NamedTuple):
+    """A single item's own color, painted after the ink of this number."""
+
+    order: int
+    color: tuple[int, int, int, float]
+
+
+Paint = Ink | Tint
+GROUND = -1
+"""The order of tints under all inks: fills of free graphics, text boxes and sheet boxes."""
+
+
+def tinted(ink: Ink, color: tuple[int, int, int, float] | None) -> Paint:
+    """The ink of a kind of items, or the color that an item has of its own."""
+    return ink if color is None else Tint(ink, color)
 
 
 COLORS: dict[Ink, Color] = {

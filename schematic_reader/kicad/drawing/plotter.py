@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from schematic_reader.kicad.drawing.faces import face_mask
-from schematic_reader.kicad.drawing.palette import Ink
+from schematic_reader.kicad.drawing.palette import Ink, Paint, tinted
 from schematic_reader.kicad.drawing.raster import Canvas
 from schematic_reader.kicad.drawing.strokes import layout, letter_width
 from schematic_reader.kicad.geometry import circle_points
@@ -51,7 +51,7 @@ class Plotter:
         self.twice = False  # whether strokes are laid over themselves; see Canvas.strokes
         self._canvas = Canvas(width, height)
         # Coordinates in mm of all segments of one ink, pen and ``twice``: x0, y0, x1, y1, ...
-        self._segments: dict[tuple[Ink, float, bool], list[float]] = {}
+        self._segments: dict[tuple[Paint, float, bool], list[float]] = {}
 
     def image(self) -> Image.Image:
         """The drawing, a palette image."""
@@ -62,7 +62,7 @@ class Plotter:
         return self._canvas.image()
 
     def polyline(
-        self, ink: Ink, points: Sequence[Point], pen: float = DEFAULT_PEN, dash: str = "default"
+        self, ink: Paint, points: Sequence[Point], pen: float = DEFAULT_PEN, dash: str = "default"
     ) -> None:
         """Straight segments through the points, with a pen ``pen`` mm wide."""
         flat = self._segments.setdefault((ink, pen, self.twice), [])
@@ -72,15 +72,15 @@ class Plotter:
             else:
                 flat += (x0, y0, x1, y1)
 
-    def dot(self, ink: Ink, center: Point, diameter: float) -> None:
+    def dot(self, ink: Paint, center: Point, diameter: float) -> None:
         """A filled circle."""
         self._segments.setdefault((ink, diameter, self.twice), []).extend((*center, *center))
 
-    def circle(self, ink: Ink, center: Point, radius: float, pen: float = DEFAULT_PEN) -> None:
+    def circle(self, ink: Paint, center: Point, radius: float, pen: float = DEFAULT_PEN) -> None:
         """The outline of a circle."""
         self.polyline(ink, circle_points(center, radius), pen)
 
-    def fill(self, ink: Ink, points: Sequence[Point]) -> None:
+    def fill(self, ink: Paint, points: Sequence[Point]) -> None:
         """A filled polygon."""
         self._canvas.polygon(ink, np.array(points, dtype=np.float64) * self.scale)
 
@@ -102,6 +102,8 @@ class Plotter:
     ) -> None:
         """A text around its anchor; vertical text reads upward. A text without size is not drawn.
 
+        A color of its own counts, but not on a symbol that is not populated.
+
         Args:
             align: horizontal (left, center, right) and vertical (top, center, bottom), in place of the
                 style's own.
@@ -109,7 +111,8 @@ class Plotter:
         size = style.size
         if size <= 0 or style.width < 0:
             return
-        if style.face and self._face_text(ink, text, at, style, vertical, align):
+        paint = ink if ink == Ink.DIMMED else tinted(ink, style.color)
+        if style.face and self._face_text(paint, text, at, style, vertical, align):
             return
         pen = text_pen(style)
         em = layout(text, style, *align, pen / size)
@@ -124,11 +127,11 @@ class Plotter:
         else:
             segments[:, 0::2] = x + em[:, 0::2] * unit
             segments[:, 1::2] = y + em[:, 1::2] * unit
-        self._canvas.strokes(ink, segments, pen * self.scale, twice=self.twice)
+        self._canvas.strokes(paint, segments, pen * self.scale, twice=self.twice)
 
     def _face_text(
         self,
-        ink: Ink,
+        ink: Paint,
         text: str,
         at: Point,
         style: TextStyle,

@@ -2,8 +2,8 @@
 
 Everything is in pixels, x to the right, y downward, pixel (0, 0) covering [0, 1) x [0, 1). A pixel's
 coverage by a stroke is the overlap of the pen with a pixel-wide box across it; within one ink the largest
-coverage counts, and inks are laid over each other in the order of ``palette.Ink``. Only operations that
-IEEE rounds exactly are used, so that the pixels are the same on every machine.
+coverage counts, and inks are laid over each other in the order of ``palette.Ink``, tints after their ink.
+Only operations that IEEE rounds exactly are used, so that the pixels are the same on every machine.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from schematic_reader.kicad.drawing.palette import COLORS, PAPER, Ink, cell, nearest_table, palette
+from schematic_reader.kicad.drawing.palette import COLORS, PAPER, Paint, Tint, cell, nearest_table, palette
 
 _LEVELS = 255
 _SECTION = 24.0  # longer slanted strokes are cut up, so that the boxes around the pieces stay small
@@ -27,12 +27,12 @@ class Canvas:
     def __init__(self, width: int, height: int) -> None:
         self.width = width
         self.height = height
-        self._strokes: dict[Ink, list[_Strokes]] = {}
-        self._polygons: dict[Ink, list[np.ndarray]] = {}
-        self._masks: dict[Ink, list[tuple[np.ndarray, int, int]]] = {}
+        self._strokes: dict[Paint, list[_Strokes]] = {}
+        self._polygons: dict[Paint, list[np.ndarray]] = {}
+        self._masks: dict[Paint, list[tuple[np.ndarray, int, int]]] = {}
         self._ground: Image.Image | None = None  # the paper with pictures on it
 
-    def strokes(self, ink: Ink, segments: np.ndarray, pen: float, *, twice: bool = False) -> None:
+    def strokes(self, ink: Paint, segments: np.ndarray, pen: float, *, twice: bool = False) -> None:
         """Add round-ended strokes: float64 (n, 4) of x0, y0, x1, y1, all ``pen`` pixels wide.
 
         ``twice`` lays them over themselves, which darkens the anti-aliased edges.
@@ -40,12 +40,12 @@ class Canvas:
         if len(segments):
             self._strokes.setdefault(ink, []).append(_Strokes(segments, pen, twice))
 
-    def polygon(self, ink: Ink, corners: np.ndarray) -> None:
+    def polygon(self, ink: Paint, corners: np.ndarray) -> None:
         """Add a filled polygon (even-odd rule): float64 (n, 2)."""
         if len(corners) > 2:
             self._polygons.setdefault(ink, []).append(corners)
 
-    def mask(self, ink: Ink, coverage: np.ndarray, left: int, top: int) -> None:
+    def mask(self, ink: Paint, coverage: np.ndarray, left: int, top: int) -> None:
         """Add what covers pixels already: uint8 (height, width), its upper left corner at (left, top)."""
         x, y = max(left, 0), max(top, 0)
         part = coverage[y - top : max(self.height - top, 0), x - left : max(self.width - left, 0)]
@@ -73,21 +73,23 @@ class Canvas:
         self._ground.paste(scaled, seen[:2], scaled)
 
     def image(self) -> Image.Image:
-        """The drawing as a palette image, or as an RGB image where it has pictures."""
+        """The drawing as a palette image, or as an RGB image where it has pictures or tints."""
         rgb = np.empty((self.height * self.width, 3), dtype=np.uint8)
         rgb[:] = PAPER if self._ground is None else np.asarray(self._ground).reshape(-1, 3)
         touched = np.zeros(self.height * self.width, dtype=np.bool_)
-        for ink in Ink:
-            if ink in self._strokes or ink in self._polygons or ink in self._masks:
-                plane = self._plane(ink)
-                inked = plane != 0
-                touched |= inked
-                at = np.flatnonzero(inked)
-                part = plane[at].astype(np.int32)[:, None]
-                under = rgb[at].astype(np.int32)
-                over = np.array(COLORS[ink], dtype=np.int32)
-                rgb[at] = (under * (_LEVELS - part) + over * part + _LEVELS // 2) // _LEVELS
-        if self._ground is not None:
+        paints = sorted({*self._strokes, *self._polygons, *self._masks}, key=_painting_order)
+        for ink in paints:
+            plane = self._plane(ink)
+            inked = plane != 0
+            touched |= inked
+            at = np.flatnonzero(inked)
+            part = plane[at].astype(np.int32)[:, None]
+            under = rgb[at].astype(np.int32)
+            if isinstance(ink, Tint):
+                part = (part * round(ink.color[3] * _LEVELS) + _LEVELS // 2) // _LEVELS
+            over = np.array(ink.color[:3] if isinstance(ink, Tint) else COLORS[ink], dtype=np.int32)
+            rgb[at] = (under * (_LEVELS - part) + over * part + _LEVELS // 2) // _LEVELS
+        if self._ground is not None or any(isinstance(ink, Tint) for ink in paints):
             return Image.fromarray(rgb.reshape(self.height, self.width, 3))
         at = np.flatnonzero(touched)
         indices = np.zeros(self.height * self.width, dtype=np.uint8)
@@ -96,7 +98,7 @@ class Canvas:
         image.putpalette([channel for color in palette() for channel in color])
         return image
 
-    def _plane(self, ink: Ink) -> np.ndarray:
+    def _plane(self, ink: Paint) -> np.ndarray:
         """Coverage of every pixel by one ink: uint8, shape (height * width,)."""
         plane = np.zeros(self.height * self.width, dtype=np.uint8)
         view = plane.reshape(self.height, self.width)
@@ -117,6 +119,11 @@ class Canvas:
             near = _near(segments, pens, self.width, self.height)
             _stroke(view, *_cut(segments[near], pens[near], twice[near]))
         return plane
+
+
+def _painting_order(ink: Paint) -> tuple[int, tuple[float, ...]]:
+    """Tints after their ink, in an order of their own."""
+    return (ink.order, ink.color) if isinstance(ink, Tint) else (ink, ())
 
 
 class _Strokes(NamedTuple):

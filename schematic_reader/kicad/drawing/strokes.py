@@ -30,8 +30,7 @@ _SCRIPT_SCALE = 0.8
 _SUPERSCRIPT_SHIFT = -0.35
 _SUBSCRIPT_SHIFT = 0.15
 _OVERBAR = -1.28
-_TAB = 4.0  # em from one tab stop to the next
-_TAB_INSET = 0.24  # em that KiCad sets each of them before the multiple of four
+_TAB = 4  # characters from one tab stop to the next, each counted as an em; stops are a space behind the last
 _UNKNOWN = "?"
 _SAME_GLYPH = {"\u03bc": "µ", "\u2126": "Ω"}
 
@@ -105,9 +104,15 @@ def line_segments(line: str) -> tuple[Segments, float]:
         scale = _SCRIPT_SCALE if style in ("_", "^") else 1.0
         shift = {"_": _SUBSCRIPT_SHIFT, "^": _SUPERSCRIPT_SHIFT}.get(style, 0.0)
         start = cursor
+        count = 0  # KiCad's tab stops are at a number of characters, unless the text is past that already
         for char in unescape(run):
+            count += 1
             if char == "\t":
-                cursor = ((cursor + _TAB_INSET) // _TAB + 1) * _TAB - _TAB_INSET
+                count = -(-count // _TAB) * _TAB
+                stop = start + count - 1 + _glyph(" ")[1]
+                further = max(int((cursor - stop) // _TAB) + 1, 0)
+                count += further * _TAB
+                cursor = stop + further * _TAB
                 continue
             segments, advance = _glyph(char)
             if len(segments):

@@ -208,7 +208,10 @@ def test_the_last_of_two_fields_of_one_name_counts() -> None:
     numbered = '(property "Value" "10k" (id 1) (at 0 0 0)) (property "Value" "x" (id 6) (at 0 0 0))'
     (symbol,) = sheet(placed("R1", 50, numbered), version=20211123).symbols
     assert [p.value for p in symbol.properties if p.key == "Value"] == ["10k", "x"]
-    assert symbol.value == "10k"
+    assert (symbol.value, symbol.properties[1].hidden) == ("10k", False)
+    fourth = numbered.replace("(id 6)", "(id 4)")
+    (symbol,) = sheet(placed("R1", 50, fourth), version=20211123).symbols
+    assert (symbol.value, symbol.properties[1].hidden) == ("10k", True)
 
 
 ALTERNATE = unit(PIN.format(name="GPIO3", number=3, more=' (alternate "SDA" no_connect inverted)'))

@@ -86,9 +86,15 @@ def test_markup() -> None:
     assert text_width("~{open") == text_width("open")
 
 
-def test_tabs_stop_every_four_em() -> None:
-    assert text_width("A\tB") == pytest.approx(3.76 + text_width("B"))
-    assert text_width("\t\t") == pytest.approx(7.76)
+def test_tabs_stop_every_four_characters() -> None:
+    """Each counts as an em, whatever its width; a stop that the text has passed is skipped."""
+    assert text_width("line2\tB") == pytest.approx(7.76 + text_width("B"), abs=0.01)
+    assert text_width("MMM\tB") == pytest.approx(3.76 + text_width("B"), abs=0.01)
+    wide = text_width("\u4e00\u4e00\u4e00")
+    assert wide > 3.76
+    assert text_width("\u4e00\u4e00\u4e00\tB") == pytest.approx(7.76 + text_width("B"), abs=0.01)
+    assert text_width("A\tB") == pytest.approx(3.76 + text_width("B"), abs=0.01)
+    assert text_width("\t\t") == pytest.approx(7.76, abs=0.01)
 
 
 @pytest.mark.parametrize("char", "äßØ≥²πЖи→½電源")
