@@ -23,7 +23,7 @@ from schematic_reader.cleaning.row_facts import REASONS, content_id
 from schematic_reader.cli import UserError
 from schematic_reader.config import Data
 from schematic_reader.io.manifest import shard_name, write_manifest
-from schematic_reader.io.tables import CLEAN, RAW, SPLITS, clean_parts, iterate_rows
+from schematic_reader.io.tables import CLEAN, RAW, SPLITS, clean_parts, iterate_rows, write_rows
 from schematic_reader.sources.fetch import fetch
 from tests.support.cleaning import PARAMS, clean, re_encoded
 from tests.support.paths import ROOT
@@ -336,6 +336,22 @@ def test_no_usable_row_says_why(tmp_path: Path) -> None:
         clean(write_raw(tmp_path / "raw", [rows]))
     with pytest.raises(UserError, match=r"none of 0 rows is usable \(no rows\)"):
         clean(write_raw(tmp_path / "none" / "raw", [[]]))
+
+
+def test_a_source_that_changed_since_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    write_rows(source / "a.parquet", RAW, GOOD)
+    fetch(Data("local", str(source), None, None, None, None, None, None), 42, tmp_path / "raw")
+    clean(tmp_path / "raw")
+    assert caplog.messages == []
+    (source / "new.png").write_bytes(b"x")
+    clean(tmp_path / "raw")
+    (line,) = caplog.messages
+    assert (
+        line
+        == f"{source} has changed since its rows were fetched: run `dvc repro --force fetch` to read it anew"
+    )
 
 
 @pytest.mark.parametrize("damage", ["no manifest", "no shard", "short shard"])

@@ -216,6 +216,18 @@ def test_the_plan_is_printed_and_nothing_is_written(local: Data, tmp_path: Path)
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.slow
+def test_the_plan_tells_of_a_folder_that_changed(local: Data, tmp_path: Path) -> None:
+    code = "import sys, stages.fetch as stage\nsys.argv.append('--plan')\nstage.main()\n"
+    fetch(local, 42, tmp_path / "data" / "raw")
+    assert "has changed" not in run_stage(tmp_path, local, code).stdout
+    (Path(str(local.path)) / "new.png").write_bytes(b"x")
+    _, line = run_stage(tmp_path, local, code).stdout.splitlines()
+    assert line.endswith(
+        "has changed since its rows were fetched: run `dvc repro --force fetch` to read it anew"
+    )
+
+
 def test_the_command_without_its_folder_is_one_line(local: Data, tmp_path: Path) -> None:
     done = run_stage(tmp_path, replace(local, path="none"))
     assert (done.returncode, done.stdout) == (1, "")

@@ -153,6 +153,20 @@ def test_the_command_prints_counts_and_one_chat(clean: Path, tmp_path: Path) -> 
     assert "\nuser: <picture>\nProject: owner/board-" in done.stdout
     assert "\nassistant: R, U" in done.stdout
     assert (tmp_path / "metrics" / "messages.json").is_file()
+    assert "metrics of a run" not in done.stdout
+
+
+@pytest.mark.slow
+def test_metrics_of_another_run_are_named(clean: Path, tmp_path: Path) -> None:
+    """They stand beside those of the new rows until the later stages have run."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "clean").symlink_to(clean)
+    (tmp_path / "metrics").mkdir()
+    for name in ("baseline", "evaluate"):
+        (tmp_path / "metrics" / f"{name}.json").write_text("{}")
+    assert run_stage(tmp_path).stdout.startswith(
+        "metrics of a run on other rows until `dvc repro` has run: baseline.json, evaluate.json\n"
+    )
 
 
 def test_the_command_without_its_input_is_one_line(tmp_path: Path) -> None:
