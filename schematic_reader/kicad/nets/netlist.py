@@ -263,7 +263,9 @@ class _Connections:
             key = (-name.rank, "-Pad" in name.text, name.text)
             if root not in best or key < best[root][0]:
                 best[root] = key, name
-        pins = Counter(self.joined.find(item) for item, _ in self.pins)
+        pins = Counter(
+            self.joined.find(item) for item in {item for item, _ in self.pins}
+        )  # stacked ones are one
         alone = {root for root, count in pins.items() if count == 1}
         alone.update(self.joined.find(item) for item in self.no_connects)
         return {root: _full_name(name, alone=root in alone) for root, (_, name) in best.items()}

@@ -287,9 +287,12 @@ def test_nets_follow_variables() -> None:
         ("[5", ("[5",)),
         ("[3-1]", ("[3-1]",)),
         ("[A1-B3]", ("[A1-B3]",)),
-        ("[1,,2]", ("[1,,2]",)),
+        ("[1,,2]", ("1", "2")),
+        ("[,]", ("[,]",)),
+        ("[1A1 - 1A3]", ("1A1", "1A2", "1A3")),
         ("[1-999999999]", ("[1-999999999]",)),
-        ("[A-1]", ("A-1",)),
+        ("[A-1]", ("[A-1]",)),
+        (f"[{','.join(map(str, range(5000)))}]", (f"[{','.join(map(str, range(5000)))}]",)),
     ],
 )
 def test_numbers_of_stacked_pins(text: str, numbers: tuple[str, ...]) -> None:
@@ -301,6 +304,16 @@ def test_stacked_pins_are_several_from_kicad_10_on(version: int, numbers: set[st
     symbols = unit(PIN.format(name="GND", number="[1-3]", more=""))
     (net,) = nets(sheet(placed("U1", 50), version=version, symbols=symbols))
     assert {number for _, number in net.pins} == numbers
+
+
+def test_stacked_pins_are_one_pin_in_the_name_of_their_net() -> None:
+    """KiCad takes the first number for it; ``<name>_<number>`` is the function of a pin, not a net's name."""
+    symbols = unit(PIN.format(name="GND", number="[2,4-5]", more=""))
+    (alone,) = nets(sheet(placed("U1", 50), version=20260306, symbols=symbols))
+    assert alone.name == "unconnected-(U1-GND-Pad2)"
+    wire = "(wire (pts (xy 20 30) (xy 60 30)))"
+    (joined,) = nets(sheet(placed("U1", 20), placed("U2", 60), wire, version=20260306, symbols=symbols))
+    assert (joined.name, len(joined.pins)) == ("Net-(U1-GND)", 6)
 
 
 @pytest.mark.parametrize(("version", "joined"), [(20250114, 1), (20260306, 2)])
