@@ -15,18 +15,40 @@ from schematic_reader.training.examples import Examples
 
 
 @dataclass(frozen=True)
-class Measured:
-    """The timed steps of a run.
-
-    ``samples`` are indexes of examples, ``waited`` the part of ``seconds`` that went into waiting for data,
-    ``other`` the seconds before and between, as for warm-up; ``padding`` is a share of all tokens.
-    """
+class TimedStep:
+    """An optimizer step: the indexes of its samples among the examples, and its seconds."""
 
     samples: list[int]
     seconds: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The timed steps of a run.
+
+    ``waited`` is the part of their seconds that went into waiting for data, ``other`` the seconds before and
+    between, as for warm-up; ``padding`` is a share of all tokens.
+    """
+
+    steps: list[TimedStep]
     waited: float
     other: float
     padding: float
+
+    @property
+    def samples(self) -> list[int]:
+        """Of all steps, as indexes of examples."""
+        return [index for step in self.steps for index in step.samples]
+
+    @property
+    def seconds(self) -> float:
+        """Of all steps."""
+        return sum(step.seconds for step in self.steps)
+
+    @property
+    def steady_rate(self) -> float:
+        """Samples a second of the median step: without the short last steps of a small set's epochs."""
+        return statistics.median(len(step.samples) / step.seconds for step in self.steps)
 
 
 def flop_of_samples(config: Any, examples: Examples, samples: Iterable[int]) -> float:

@@ -66,3 +66,8 @@ class Stopwatch:
         """What each call of that method took."""
         _Timestamp(self._device).wait()
         return [end.since(start) for start, end in self._spans[name]]
+
+    def seconds_after(self, name: str, other: str) -> float:
+        """From the end of the last call of ``name`` to that of the last one of ``other``."""
+        _Timestamp(self._device).wait()
+        return self._spans[other][-1][1].since(self._spans[name][-1][1]) / 1000

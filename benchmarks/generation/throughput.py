@@ -2,11 +2,13 @@
 
 A model of random weights answers real sheets, first one at a time by the tutorial's loop, then by the
 Answerer of the baseline and evaluate stages with the settings of params.yaml, and prints and records one
-JSON line each. Every answer gets its true length. The loop answers ``--loop-sheets`` of the sheets; ``equal``
-is the share of these to which both give the same answer. Warm-up and compilation are recorded apart as
-``other_s``. ``--rows`` are parquet files with Open Schematics' columns; ``--processor`` is a
-folder or an id on the Hub, or a folder with a bare tokenizer.json.gz. ``--model tiny`` has the geometry of
-models/tiny and runs on a CPU.
+JSON line each. Every answer gets its true length. The loop answers ``--loop-sheets`` of the sheets, chosen so
+that their answers are as long as those of all: one from each of as many equal parts by length. ``ratio`` is
+that of answer tokens a second, ``equal`` the share of the loop's sheets to which both give the same answer.
+``tail_s`` are the seconds after the last prefill, in which slots run empty; they weigh on small sets alone.
+Warm-up and compilation are recorded apart as ``other_s``. ``--rows`` are parquet files with Open Schematics'
+columns; ``--processor`` is a folder or an id on the Hub, or a folder with a bare tokenizer.json.gz.
+``--model tiny`` has the geometry of models/tiny and runs on a CPU.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import logging
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -77,7 +79,9 @@ def main() -> None:
         folder = Path(name)
         rows = read_sheets(arguments.rows, folder, arguments.sheets or size.sheets)
         sheets = SheetImages(folder, "train", params.image)
-        few = rows[: arguments.loop_sheets or size.loop_sheets]
+        lengths = [answer_length(encoder, row, params.evaluate.max_new_tokens) for row in rows]
+        chosen = stratified(lengths, arguments.loop_sheets or size.loop_sheets)
+        few = [rows[index] for index in chosen]
         model = build_model(arguments.model, processor, device)
         bench = Bench(model, encoder, sheets, params, device)
         loop = bench.timed(few, bench.by_the_loop, warm_up=few[:1])
@@ -86,11 +90,18 @@ def main() -> None:
         for compiled in (False, True) if device.name == "cuda" else (False,):
             bench.compiled = compiled
             ours = bench.timed(rows, bench.by_the_stages, warm_up=rows[: params.active.model.batch_size])
-            pairs = zip(loop.answers, ours.answers, strict=False)
-            equal = sum(one == other for one, other in pairs) / len(few)
+            same = [ours.answers[i] == answer for i, answer in zip(chosen, loop.answers, strict=True)]
+            equal = sum(same) / len(same)
             variant = "continuous, compiled" if compiled else "continuous"
             figures = Figures(variant, ours, params.active.model.batch_size, rates, equal)
-            bench.record(figures, ratio_to=before["samples_per_s"])
+            bench.record(figures, ratio_to=before["answer_tokens_per_s"])
+
+
+def stratified(lengths: Sequence[int], count: int) -> list[int]:
+    """Indexes of ``count`` of these lengths: the middle one of each of as many equal parts by length."""
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    count = min(count, len(order))
+    return sorted(order[(2 * part + 1) * len(order) // (2 * count)] for part in range(count))
 
 
 def settings(size: Size, batch_size: int | None) -> Params:
@@ -226,7 +237,7 @@ class Bench:
         """Record one way's figures.
 
         Args:
-            ratio_to: the sheets a second that ``ratio`` compares with.
+            ratio_to: the answer tokens a second that ``ratio`` compares with.
         """
         timed, batch_size = figures.timed, figures.batch_size
         on_cuda = self.device.name == "cuda"
@@ -250,11 +261,13 @@ class Bench:
             device=hardware,
             model=f"{text.num_hidden_layers} layers of {text.hidden_size}",
             samples_per_s=round(rate, 3),
-            ratio=round(rate / ratio_to, 2) if ratio_to else None,
+            ratio=round(tokens / timed.seconds / ratio_to, 2) if ratio_to else None,
             answer_tokens_per_s=round(tokens / timed.seconds, 1),
+            answer_tokens=round(tokens / len(timed.requests), 1),
             decode_ms=round(statistics.median(steps), 2) if steps else None,
             steps=len(steps) or None,
             decode_s=round(sum(steps) / 1000, 2) or None,
+            tail_s=round(timed.stopwatch.seconds_after("prefill", "decode_step"), 2) if steps else None,
             prompt_ms=round(sum(prefills) / len(timed.requests), 2) or None,
             share_of_floor=share,
             peak_gib=round(timed.peak / 2**30, 1) if on_cuda else None,

@@ -50,13 +50,18 @@ def main() -> None:
     gpus = torch.cuda.device_count()
     most = max(2, gpus)
     for count, way in [*((count, WAYS[0]) for count in sorted({1, 2, most})), (most, WAYS[1])]:
-        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
-        words = ["-m", "benchmarks.training.gpus", *sys.argv[1:], "--way", way]
-        subprocess.run(
-            [sys.executable, *(launcher if count > 1 else []), *words],
-            env=os.environ | ({"CUDA_VISIBLE_DEVICES": visible_gpus(count)} if gpus else {}),
-            check=True,
-        )
+        run_in_processes(count, "benchmarks.training.gpus", [*sys.argv[1:], "--way", way])
+
+
+def run_in_processes(count: int, module: str, words: list[str]) -> None:
+    """Run ``python -m MODULE WORDS`` in ``count`` processes, on as many GPUs where there are some."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+    gpus = torch.cuda.device_count()
+    subprocess.run(
+        [sys.executable, *(launcher if count > 1 else []), "-m", module, *words],
+        env=os.environ | ({"CUDA_VISIBLE_DEVICES": visible_gpus(count)} if gpus else {}),
+        check=True,
+    )
 
 
 def visible_gpus(count: int) -> str:

@@ -23,7 +23,7 @@ import transformers
 
 from benchmarks.common.results import record
 from benchmarks.common.sheets import TINY, build_model, first, options, read_processor, read_sheets
-from benchmarks.common.work import Measured, ceiling, flop_of_samples
+from benchmarks.common.work import Measured, TimedStep, ceiling, flop_of_samples
 from benchmarks.training.tutorial import LONGEST, train_as_the_tutorial
 from schematic_reader.cli import UserError
 from schematic_reader.config import Params, load_params
@@ -52,7 +52,7 @@ class Size:
 
 
 SIZES = {
-    "8b": Size("open-schematics", "Qwen/Qwen3-VL-8B-Instruct", 320, 12, 3, 2.0, 10),
+    "8b": Size("open-schematics", "Qwen/Qwen3-VL-8B-Instruct", 320, 18, 6, 2.0, 10),
     "tiny": Size("sample", str(TINY), 16, 1, 1, 1.5, 1),
 }
 VALIDATION_SHEETS = 4  # few: they are not what is measured
@@ -169,8 +169,7 @@ def train_packed(
     timed = result.timings[warm_up:]
     seconds = sum(timing.seconds for timing in timed)
     return Measured(
-        samples=[index for timing in timed for index in timing.samples],
-        seconds=seconds,
+        steps=[TimedStep(timing.samples, timing.seconds) for timing in timed],
         waited=sum(timing.data_wait for timing in timed),
         other=time.perf_counter() - start - seconds,
         padding=result.padding,
@@ -204,6 +203,8 @@ def report(
         model=f"{config.text_config.num_hidden_layers} layers of {config.text_config.hidden_size}",
         samples_per_s=round(rate, 3),
         ratio=round(rate / before["samples_per_s"], 2) if before else None,
+        steady_samples_per_s=round(measured.steady_rate, 3),
+        steady_ratio=round(measured.steady_rate / before["steady_samples_per_s"], 2) if before else None,
         answer_tokens_per_s=round(answers, 1),
         tflop_per_s=round(flop / 1e12, 3),
         ceiling_tflop_per_s=round(most / 1e12, 3),

@@ -1,4 +1,4 @@
-"""The tutorial's recipe, written anew: TRL's SFTTrainer, batches of 2 padded, accumulated 4 times.
+"""The tutorial's recipe, cell by cell: TRL's SFTTrainer, batches of 2 padded, accumulated 4 times.
 
 Its collator builds each chat twice, resizes and encodes in the training process, and takes the length of the
 prompt from text in which a picture is one token, so that most image placeholders carry a loss.
@@ -10,7 +10,6 @@ import tempfile
 import time
 from typing import Any
 
-import torch
 from datasets import Dataset
 from datasets import Image as ImageFeature
 from peft import LoraConfig, TaskType
@@ -18,7 +17,7 @@ from PIL import Image
 from transformers import TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
-from benchmarks.common.work import Measured, settle
+from benchmarks.common.work import Measured, TimedStep, settle
 from schematic_reader.model.device import Device
 from schematic_reader.training.examples import Examples
 
@@ -79,12 +78,9 @@ def train_as_the_tutorial(
             callbacks=[clock],
         ).train()
     return Measured(
-        samples=[
-            index for batch in collator.batches[clock.batches_before : clock.batches] for index in batch
-        ],
-        seconds=clock.ended - clock.started,
+        steps=clock.steps,
         waited=collator.seconds - clock.seconds_before,
-        other=clock.started - clock.created,
+        other=clock.before,
         padding=1 - collator.used / collator.filled,
     )
 
@@ -98,57 +94,59 @@ class _Collator:
         self.batches: list[list[int]] = []  # of indexes of samples; one may be asked for ahead of its turn
         self.used = self.filled = 0  # tokens, without and with padding
 
-    def __call__(self, batch: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    def __call__(self, batch: list[dict[str, Any]]) -> Any:
         start = time.perf_counter()
         template = self._processor.apply_chat_template
-        chats = [template(row["messages"], tokenize=False) for row in batch]
+        chats = [template(row["messages"], tokenize=False, add_generation_prompt=False) for row in batch]
         prompts = [
             template(row["messages"][:-1], tokenize=False, add_generation_prompt=True) for row in batch
         ]
-        encoded = self._processor(
-            text=chats,
-            images=[_shrunk(row["image"]) for row in batch],
-            return_tensors="pt",
-            return_mm_token_type_ids=True,
-            padding=True,
-            truncation=True,
-            max_length=LONGEST,
-        )
+        size: dict[str, Any] = {
+            "return_tensors": "pt",
+            "padding": True,
+            "truncation": True,
+            "max_length": LONGEST,
+        }
+        encoded = self._processor(text=chats, images=[_shrunk(row["image"]) for row in batch], **size)
         pad = self._processor.tokenizer.pad_token_id
+        asked = self._processor.tokenizer(prompts, add_special_tokens=False, **size)["input_ids"]
         labels = encoded["input_ids"].clone()
-        asked = self._processor.tokenizer(prompts, add_special_tokens=False)["input_ids"]
-        for row, prompt in enumerate(asked):
-            labels[row, : len(prompt)] = -100
+        for row, length in enumerate((asked != pad).sum(dim=1).tolist()):
+            labels[row, :length] = -100
         labels[labels == pad] = -100
         encoded["labels"] = labels
         self.batches.append([row["index"] for row in batch])
         self.used += int(encoded["attention_mask"].sum())
         self.filled += labels.numel()
         self.seconds += time.perf_counter() - start
-        return dict(encoded)
+        return encoded
 
 
 class _Clock(TrainerCallback):
-    """Starts after the warm-up and ends with the last step."""
+    """Times the steps after the warm-up, and knows their samples."""
 
     def __init__(self, collator: _Collator, device: Device, warm_up: int) -> None:
         self._collator, self._device, self._warm_up = collator, device, warm_up
-        self.created = self.started = self.ended = time.perf_counter()
-        self.seconds_before = 0.0
-        self.batches = self.batches_before = 0  # trained
+        self._last = time.perf_counter()
+        self._batches = self._trained = 0  # batches, so far and until the last step
+        self.before = self.seconds_before = 0.0  # of the warm-up: in all, and those of the collator
+        self.steps: list[TimedStep] = []
 
     def on_substep_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
-        self.batches += 1
+        self._batches += 1
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
-        self.batches += 1
+        self._batches += 1
+        if state.global_step < self._warm_up:
+            return
+        settle(self._device)
+        now = time.perf_counter()
         if state.global_step == self._warm_up:
-            settle(self._device)
-            self.started = time.perf_counter()
-            self.seconds_before, self.batches_before = self._collator.seconds, self.batches
-        elif state.global_step == state.max_steps:
-            settle(self._device)
-            self.ended = time.perf_counter()
+            self.before, self.seconds_before = now - self._last, self._collator.seconds
+        else:
+            batches = self._collator.batches[self._trained : self._batches]
+            self.steps.append(TimedStep([index for batch in batches for index in batch], now - self._last))
+        self._last, self._trained = now, self._batches
 
 
 def _shrunk(picture: Image.Image) -> Image.Image:

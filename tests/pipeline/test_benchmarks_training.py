@@ -55,6 +55,8 @@ def test_both_recipes_are_run_and_recorded(tmp_path: Path, monkeypatch: pytest.M
     assert tutorial["samples"] == 5  # 13 sheets are 7 batches: 4 make the step of the warm-up, 3 the other
     assert tutorial["ratio"] is None
     assert packed["ratio"] == pytest.approx(packed["samples_per_s"] / tutorial["samples_per_s"], rel=0.02)
+    rates = [line["steady_samples_per_s"] for line in lines]
+    assert packed["steady_ratio"] == pytest.approx(rates[1] / rates[0], rel=0.02)
 
 
 def recorded(benchmark: Any, words: list[str], folder: Path, patch: pytest.MonkeyPatch) -> list[Any]:
