@@ -16,7 +16,13 @@ from schematic_reader.cli import run
 from schematic_reader.config import Params, load_params
 from schematic_reader.io.files import atomic_folder
 from schematic_reader.publish.card import PublishedWeights
-from schematic_reader.publish.folder import cached_commit, copy_adapter, write_card, write_processor_parts
+from schematic_reader.publish.folder import (
+    cached_commit,
+    copy_adapter,
+    licence_on_hub,
+    write_card,
+    write_processor_parts,
+)
 from schematic_reader.publish.provenance import find_provenance
 from schematic_reader.publish.upload import check_repository, require_token, upload_folder
 
@@ -31,7 +37,8 @@ def main() -> None:
     token = None if args.dry_run else require_token()
     params = load_params()
     provenance = find_provenance(forced=args.force)
-    weights = PublishedWeights(args.repo, args.merged, cached_commit(params.active.model))
+    base = params.active.model
+    weights = PublishedWeights(args.repo, args.merged, cached_commit(base), licence_on_hub(base))
     with atomic_folder(FOLDER) as folder:
         if args.merged:
             write_merged(params, folder)

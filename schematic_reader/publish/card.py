@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +20,7 @@ from schematic_reader.report.templates import load_template
 from schematic_reader.tasks import task as task_named
 
 CURVE = "training-curve.png"
+SHEET = "sheet.png"
 _TEMPLATE = Path(__file__).with_name("card.md")
 _LIBRARIES = ("torch", "transformers", "peft", "trl")
 
@@ -39,11 +40,13 @@ class PublishedWeights:
         repository: owner/name on the Hub.
         merged: whether the adapter is merged into the base.
         base_commit: the base model's commit on the Hub in this machine's cache; None where it is not known.
+        base_licence: of the base model, as the Hub names it; None where it is not known.
     """
 
     repository: str
     merged: bool
     base_commit: str | None
+    base_licence: str | None
 
 
 def model_card(
@@ -67,7 +70,7 @@ def model_card(
     return (
         load_template(_TEMPLATE)
         .render(
-            head=Markup(_head(weights, params, manifest, after).to_yaml()),  # noqa: S704, YAML, not HTML
+            head=Markup(_head(weights, params, manifest, after, provenance).to_yaml()),  # noqa: S704, YAML
             weights=weights,
             base={
                 "folder": folder,
@@ -78,6 +81,7 @@ def model_card(
             provenance=provenance,
             table=result_table(before, after),
             curve=CURVE,
+            sheet=SHEET,
             training=training,
             loading=loading(weights, params),
             inference=inference(params),
@@ -112,14 +116,12 @@ def loading(weights: PublishedWeights, params: Params) -> str:
 
 def inference(params: Params) -> str:
     """Python that runs ``model`` on sheet.png with the prompt of its training and prints the answer."""
-    prompt = task_named(params.task).prompt(
-        {"name": None, "type": ".kicad_sch"}, form=params.messages.form, with_name=params.messages.with_name
-    )
+    prompt = _prompt(params)
     side = min(params.image.max_side, int(params.image.max_pixels**0.5))
     return (
         "from PIL import Image\n\n"
         f"prompt = {prompt!r}\n"
-        'page = Image.open("sheet.png").convert("RGBA")\n'
+        f'page = Image.open("{SHEET}").convert("RGBA")\n'
         'sheet = Image.new("RGB", page.size, "white")\n'
         "sheet.paste(page, mask=page)\n"
         f"sheet.thumbnail(({side}, {side}), reducing_gap=None)\n"
@@ -134,8 +136,13 @@ def inference(params: Params) -> str:
 
 
 def _head(
-    weights: PublishedWeights, params: Params, manifest: Mapping[str, Any], after: Mapping[str, Any]
+    weights: PublishedWeights,
+    params: Params,
+    manifest: Mapping[str, Any],
+    after: Mapping[str, Any],
+    provenance: Provenance,
 ) -> ModelCardData:
+    """The metadata, whose ``model-index`` has every number of the metrics of evaluate."""
     on_hub = manifest["source"] == "hub"
     base = params.active.model.base
     dataset = str(manifest["id" if on_hub else "source"])
@@ -146,12 +153,13 @@ def _head(
             dataset_type=dataset,
             dataset_name=dataset,
             dataset_split="test",
-            dataset_revision=manifest["commit"],
-            metric_type=metric,
-            metric_name=f"{metric}, micro-averaged over items",
-            metric_value=after[metric],
+            # Data that are not on the Hub are what this commit draws or reads.
+            dataset_revision=manifest["commit"] if on_hub else provenance.commit,
+            metric_type=name.rpartition(".")[2],
+            metric_name=name,
+            metric_value=value,
         )
-        for metric in ("f1", "precision", "recall")
+        for name, value in _numbers(after)
     ]
     return ModelCardData(
         library_name="transformers" if weights.merged else "peft",
@@ -162,6 +170,36 @@ def _head(
         tags=["schematic", "kicad", "electronics", "lora"],
         model_name=weights.repository.split("/")[1],
         eval_results=results,
+        widget=[{"src": SHEET, "text": _prompt(params)}],
+        **_licence(weights, base),
+    )
+
+
+def _licence(weights: PublishedWeights, base: str) -> dict[str, Any]:
+    """The head's words on the licence, which is that of the base model."""
+    if Path(base).is_dir():
+        # A base that lies in this repository is under its licence; of another folder nothing is known.
+        within = not Path(base).is_absolute()
+        return {"license": "mit"} if within else {"license": "other", "license_name": "unknown"}
+    if weights.base_licence:
+        return {"license": weights.base_licence}
+    link = f"https://huggingface.co/{base}"
+    return {"license": "other", "license_name": "as-the-base-model", "license_link": link}
+
+
+def _numbers(metrics: Mapping[str, Any], group: str = "") -> Iterator[tuple[str, float]]:
+    """Dotted name and value of every number in the metrics."""
+    for name, value in metrics.items():
+        if isinstance(value, Mapping):
+            yield from _numbers(value, f"{group}{name}.")
+        else:
+            yield f"{group}{name}", value
+
+
+def _prompt(params: Params) -> str:
+    """The prompt about a sheet of no known project."""
+    return task_named(params.task).prompt(
+        {"name": None, "type": ".kicad_sch"}, form=params.messages.form, with_name=params.messages.with_name
     )
 
 

@@ -7,18 +7,21 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import try_to_load_from_cache
+from huggingface_hub import HfApi, try_to_load_from_cache
+from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import Model, Params
 from schematic_reader.io.files import read_json, write_json, write_text
-from schematic_reader.publish.card import CURVE, PublishedWeights, model_card
+from schematic_reader.publish.card import CURVE, SHEET, PublishedWeights, model_card
 from schematic_reader.publish.curve import draw_curve, read_curve
 from schematic_reader.publish.provenance import Provenance
 
 CALIBRATION = Path("data/predictions/calibration.json")
 MANIFEST = Path("data/raw/manifest.json")
 METRICS = Path("metrics")
+PICTURE = Path("docs/sheet.png")
+"""A generated sheet, which the Hub shows as an example to try."""
 _PROCESSORS = {
     "image_processor": "preprocessor_config.json",
     "video_processor": "video_preprocessor_config.json",
@@ -78,6 +81,7 @@ def write_card(folder: Path, weights: PublishedWeights, params: Params, provenan
     )
     curves = (read_curve(METRICS / "plots" / f"{split}.tsv") for split in ("train", "validation"))
     (folder / CURVE).write_bytes(draw_curve(*curves))
+    shutil.copyfile(PICTURE, folder / SHEET)
     if CALIBRATION.is_file():
         shutil.copyfile(CALIBRATION, folder / CALIBRATION.name)
     write_text(folder / "README.md", card)
@@ -89,3 +93,19 @@ def cached_commit(model: Model) -> str | None:
         return None
     found: Any = try_to_load_from_cache(model.base, "config.json", revision=model.revision)
     return Path(found).parent.name if isinstance(found, str) else None
+
+
+def licence_on_hub(model: Model) -> str | None:
+    """The licence that the base model has on the Hub; None of a folder, or if the Hub is out of reach."""
+    if Path(model.base).is_dir():
+        return None
+    try:
+        card = (
+            HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
+            .model_info(model.base, revision=model.revision)
+            .card_data
+        )
+    except (HfHubHTTPError, HTTPError, OfflineModeIsEnabled):
+        return None
+    licence = getattr(card, "license", None)
+    return licence if isinstance(licence, str) and licence != "other" else None

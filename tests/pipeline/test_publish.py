@@ -19,7 +19,7 @@ from PIL import Image
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import load_params
-from schematic_reader.publish.card import CURVE
+from schematic_reader.publish.card import CURVE, SHEET
 from schematic_reader.publish.folder import copy_adapter
 from schematic_reader.publish.upload import check_repository, upload_folder
 from stages import publish
@@ -87,13 +87,23 @@ def run(checkout: Path, *words: str, monkeypatch: pytest.MonkeyPatch) -> None:
         publish.main()
 
 
+def flat(metrics: dict[str, Any]) -> dict[str, float]:
+    """Every number by its dotted name."""
+    found = {}
+    for name, value in metrics.items():
+        found |= (
+            {f"{name}.{key}": one for key, one in value.items()} if isinstance(value, dict) else {name: value}
+        )
+    return found
+
+
 def test_a_dry_run_leaves_adapter_and_tree_as_they_are(checkout: Path, card: str) -> None:
     files = published(checkout)
     adapter = {path.name: path.read_bytes() for path in (checkout / "models" / "adapter").iterdir()}
     for name in {*adapter} - {"README.md"}:
         assert files[name] == adapter[name], name
     parts = {"preprocessor_config.json", "video_preprocessor_config.json"}  # for serving engines
-    assert set(files) - set(adapter) - {"README.md"} == {CURVE, "calibration.json", *parts}
+    assert set(files) - set(adapter) - {"README.md"} == {CURVE, SHEET, "calibration.json", *parts}
     assert git(checkout, "status", "--porcelain") == ""
 
 
@@ -101,10 +111,12 @@ def test_the_card_tells_what_the_weights_are(checkout: Path, card: str) -> None:
     metrics = json.loads((checkout / "metrics" / "evaluate.json").read_text())
     assert git(checkout, "rev-parse", "HEAD").strip() in card
     assert hashlib.sha256((checkout / "dvc.lock").read_bytes()).hexdigest() in card
-    results = head(card)["model-index"][0]["results"][0]["metrics"]
-    assert {result["type"]: result["value"] for result in results} == {
-        name: metrics[name] for name in ("f1", "precision", "recall")
-    }
+    (result,) = head(card)["model-index"][0]["results"]
+    assert {metric["name"]: metric["value"] for metric in result["metrics"]} == flat(metrics)
+    assert result["dataset"]["revision"] == git(checkout, "rev-parse", "HEAD").strip()
+    assert head(card)["license"] == "mit"
+    (example,) = head(card)["widget"]
+    assert published(checkout)[example["src"]] == (checkout / "docs" / "sheet.png").read_bytes()
     for row in ("prior (k =", "baseline", "tuned", "95 % interval", "no picture"):
         assert row in card
     assert f"{metrics['f1_low']:.3f} to {metrics['f1_high']:.3f}" in card

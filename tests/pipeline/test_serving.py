@@ -16,7 +16,7 @@ from benchmarks.generation import served
 from schematic_reader.cli import UserError
 from schematic_reader.config import load_params
 from schematic_reader.generation.answerer import open_answerer
-from schematic_reader.publish.card import CURVE
+from schematic_reader.publish.card import CURVE, SHEET
 from schematic_reader.scoring.evaluation import read_predictions
 from schematic_reader.tasks import task
 from tests.support.chat_server import MODEL, ChatServer, running_chat_server
@@ -65,7 +65,7 @@ def test_merged_weights_have_every_file_that_transformers_saves(checkout: Path, 
         part.save_pretrained(tmp_path)
     saved = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert {"preprocessor_config.json", "video_preprocessor_config.json", "config.json"} < set(saved)
-    assert set(files) - set(saved) == {"README.md", CURVE, "calibration.json"}
+    assert set(files) - set(saved) == {"README.md", CURVE, SHEET, "calibration.json"}
     for name, content in saved.items():
         if name.endswith(".json"):
             own, other = (json.loads(text) for text in (files[name], content))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -121,8 +122,7 @@ class _Handler(Handler):
         self.respond(200, {"url": url})
 
     def validate_card(self, asked: dict[str, Any]) -> None:
-        head = asked["content"].split("---")[1]
-        wrong = [] if isinstance(yaml.safe_load(head), dict) else [{"message": "the head is no mapping"}]
+        wrong = [{"message": line} for line in card_errors(yaml.safe_load(asked["content"].split("---")[1]))]
         self.respond(400 if wrong else 200, {"errors": wrong, "warnings": []})
 
     def preupload(self, repository: Repository, asked: dict[str, Any]) -> None:
@@ -184,6 +184,8 @@ class _Handler(Handler):
         if path.startswith("api/"):
             siblings = [{"rfilename": file} for file in sorted(repository.files)]
             info = {"id": name, "sha": repository.sha, "private": repository.private, "siblings": siblings}
+            if "README.md" in repository.files:
+                info["cardData"] = yaml.safe_load(repository.files["README.md"].decode().split("---")[1])
             return self.respond(200, info)
         file = path.removeprefix(f"{name}/resolve/").partition("/")[2]
         if file not in repository.files:
@@ -212,6 +214,28 @@ class _Handler(Handler):
             self.rfile.readline()
         self.rfile.readline()
         return b"".join(pieces)
+
+
+def card_errors(head: Any) -> list[str]:
+    """What the Hub finds wrong with a card's metadata, by those of its rules that cards here meet."""
+    if not isinstance(head, dict):
+        return ["the head is no mapping"]
+    wrong = []
+    if head.get("license", "mit") not in ("mit", "apache-2.0", "cc-by-4.0", "other"):
+        wrong.append(f"license {head['license']} is not one of the Hub's")
+    if head.get("license") == "other" and not re.fullmatch(r"[a-z0-9-.]+", head.get("license_name", "")):
+        wrong.append("license other needs a license_name in lower case")
+    for key in ("datasets", "tags"):
+        if not isinstance(head.get(key, []), list):
+            wrong.append(f"{key} must be an array")
+    for entry in head.get("model-index", []):
+        for result in entry["results"]:
+            task, dataset, metrics = (result.get(key) for key in ("task", "dataset", "metrics"))
+            if not (task and task["type"] and dataset and dataset["type"] and dataset["name"] and metrics):
+                wrong.append("a result needs a task, a data set and metrics")
+            elif not all("type" in metric and "value" in metric for metric in metrics):
+                wrong.append("a metric needs a type and a value")
+    return wrong
 
 
 def oid(content: bytes) -> str:

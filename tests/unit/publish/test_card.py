@@ -7,12 +7,17 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import huggingface_hub.constants
+import pytest
 import yaml
+from huggingface_hub import ModelCard
 
 from schematic_reader.config import load_params
 from schematic_reader.publish.card import PublishedWeights, model_card
+from schematic_reader.publish.folder import licence_on_hub
 from schematic_reader.publish.provenance import Provenance
 from schematic_reader.report.templates import fenced
+from tests.support.model_hub import Repository, card_errors, running_model_hub
 from tests.support.paths import ROOT
 
 HUB = {
@@ -30,13 +35,19 @@ def head(card: str) -> dict[str, Any]:
     return loaded
 
 
-def card_of(manifest: dict[str, Any], *, merged: bool = False, warnings: tuple[str, ...] = ()) -> str:
+def card_of(
+    manifest: dict[str, Any],
+    *,
+    merged: bool = False,
+    warnings: tuple[str, ...] = (),
+    licence: str | None = "apache-2.0",
+) -> str:
     metrics = {
         name: json.loads((ROOT / "metrics" / f"{name}.json").read_text())
         for name in ("baseline", "evaluate", "train")
     }
     return model_card(
-        PublishedWeights("owner/name", merged, "b" * 40),
+        PublishedWeights("owner/name", merged, "b" * 40, licence),
         replace(load_params(ROOT / "params.yaml"), profile="open-schematics", task="yaml"),
         manifest=manifest,
         before=metrics["baseline"],
@@ -59,6 +70,45 @@ def test_a_model_and_a_data_set_on_the_hub_are_named_with_their_revisions() -> N
     assert "20 generated sheets were mixed into training" in flat
     assert "Published in spite" not in flat
     assert "sample" not in yaml.safe_load(re.findall(r"```yaml\n(.*?)```", card, re.DOTALL)[0])
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_the_head_passes_the_hubs_validation(merged: bool) -> None:
+    """huggingface_hub reads it back, and finds every number of evaluate with its data set."""
+    card = ModelCard(card_of(HUB, merged=merged))
+    data = card.data
+    assert card_errors(head(str(card))) == []
+    assert data.library_name == ("transformers" if merged else "peft")
+    assert data.pipeline_tag == "image-text-to-text" and data.license == "apache-2.0"
+    assert data.base_model == "Qwen/Qwen3-VL-8B-Instruct" and data.datasets == [HUB["id"]]
+    values = {result.metric_name: result.metric_value for result in data.eval_results}
+    metrics = json.loads((ROOT / "metrics" / "evaluate.json").read_text())
+    assert values["f1"] == metrics["f1"] and values["loose.macro_f1"] == metrics["loose"]["macro_f1"]
+    assert len(values) == sum(len(part) if isinstance(part, dict) else 1 for part in metrics.values())
+    types = {result.metric_type for result in data.eval_results if result.metric_name.startswith("loose.")}
+    assert types == set(metrics["loose"])
+    assert {result.dataset_revision for result in data.eval_results} == {HUB["commit"]}
+    assert [example["src"] for example in data.widget] == ["sheet.png"]
+
+
+def test_a_licence_that_is_not_known_is_the_base_models() -> None:
+    found = head(card_of(HUB, licence=None))
+    assert found["license"] == "other" and found["license_link"].endswith("/Qwen/Qwen3-VL-8B-Instruct")
+    assert card_errors(found) == []
+
+
+def test_the_hub_names_the_licence_of_a_base_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load_params(ROOT / "params.yaml").profiles["open-schematics"].model
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    with running_model_hub("") as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        assert licence_on_hub(model) is None
+        readme = b"---\nlicense: apache-2.0\n---\n"
+        hub.repositories[model.base] = Repository(private=False, files={"README.md": readme})
+        assert licence_on_hub(model) == "apache-2.0"
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    assert licence_on_hub(model) is None
+    assert licence_on_hub(replace(model, base=str(ROOT / "models" / "tiny"))) is None
 
 
 def test_what_is_not_known_is_said() -> None:
