@@ -99,6 +99,14 @@ def gallery_sheet(row: PredictionRow, baseline: PredictionRow, task: Task, pictu
     )
 
 
+def judged_list(row: PredictionRow, task: Task) -> ItemList:
+    """The items of the sheet and of the answer together: right, missed and invented."""
+    predicted, actual = predicted_items(row, task), actual_items(row, task)
+    return _item_list(
+        ("right", predicted & actual), ("missed", actual - predicted), ("invented", predicted - actual)
+    )
+
+
 def _item_list(*groups: tuple[str, Counter[Item]]) -> ItemList:
     """Each group in the alphabetical order of its items."""
     shown = [

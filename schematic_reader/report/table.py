@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _HEADER = ("", "precision", "recall", "F1", "95 % interval", "loose F1", "exact")
@@ -23,9 +23,23 @@ def result_table(baseline: Mapping[str, Any], tuned: Mapping[str, Any]) -> str:
                 _row(f"- no picture, {metrics['no_image']['sheets']:.0f} sheets", metrics["no_image"])
             )
     if "gain" in tuned:
-        gain = tuned["gain"]
-        interval = f"{gain['f1_low']:+.3f} to {gain['f1_high']:+.3f}"
-        rows.append(("gain", "", "", f"{gain['f1']:+.3f}", interval, "", ""))
+        rows.append(_gain_row(tuned["gain"]))
+    return _aligned(rows, sheets=tuned["sheets"])
+
+
+def comparison_table(models: Sequence[tuple[str, Mapping[str, Any]]], gain: Mapping[str, float]) -> str:
+    """The table of several models' metrics by name, and the last one's gain; without a final newline."""
+    rows = [_HEADER, *(_row(name, metrics) for name, metrics in models), _gain_row(gain)]
+    return _aligned(rows, sheets=models[-1][1]["sheets"])
+
+
+def _gain_row(gain: Mapping[str, float]) -> tuple[str, ...]:
+    interval = f"{gain['f1_low']:+.3f} to {gain['f1_high']:+.3f}"
+    return ("gain", "", "", f"{gain['f1']:+.3f}", interval, "", "")
+
+
+def _aligned(rows: Sequence[tuple[str, ...]], *, sheets: float) -> str:
+    """The rows in columns, and a note on what they are about."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
     lines = [
         "  ".join(
@@ -34,7 +48,7 @@ def result_table(baseline: Mapping[str, Any], tuned: Mapping[str, Any]) -> str:
         ).rstrip()
         for row in rows
     ]
-    note = f"{tuned['sheets']:.0f} test sheets; intervals by resampling repositories"
+    note = f"{sheets:.0f} test sheets; intervals by resampling repositories"
     return "\n".join([*lines, note])
 
 

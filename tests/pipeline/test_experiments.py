@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,48 @@ def test_an_experiment_is_shown_compared_and_plotted(team: Team) -> None:
     page = (author / "dvc_plots" / "index.html").read_text(encoding="utf-8")
     assert "Loss by optimizer step" in page
     assert '"rev": "main"' in page and '"rev": "rank-8"' in page
+
+
+def test_two_models_are_compared_by_eye(team: Team) -> None:
+    author = team.author
+    said = documented("python -m stages.compare main rank-8", author)
+    looks("python -m stages.compare main rank-8", said)
+    results = {
+        name: json.loads(git(author, "show", f"{revision}:metrics/evaluate.json"))
+        for name, revision in (("main", "main"), ("rank-8", experiment(author)))
+    }
+    for name, metrics in results.items():
+        (line,) = [line for line in said.splitlines() if line.startswith(f"{name} ")]
+        assert line.split()[1:4] == [f"{metrics[key]:.3f}" for key in ("precision", "recall", "f1")]
+    gain = results["rank-8"]["f1"] - results["main"]["f1"]
+    assert float(next(line.split()[1] for line in said.splitlines() if line.startswith("gain"))) == (
+        pytest.approx(gain, abs=6e-4)
+    )
+    page = (author / "comparison.html").read_text(encoding="utf-8")
+    assert "main and rank-8: components" in unescape(page) and "<script" not in page
+    assert git(author, "status", "--porcelain", "comparison.html") == ""
+    same = documented("python -m stages.compare main", author)  # with the workspace
+    assert "workspace" in same
+
+
+def experiment(checkout: Path) -> str:
+    """The commit of the experiment ``rank-8``."""
+    refs = git(checkout, "for-each-ref", "--format=%(objectname) %(refname)", "refs/exps").splitlines()
+    return next(line.split()[0] for line in refs if line.endswith("/rank-8"))
+
+
+def test_what_cannot_be_compared_is_one_line(team: Team) -> None:
+    author = team.author
+
+    def said(command: str) -> str:
+        (line,) = [line for line in documented(command, author, fails=True).splitlines() if line]
+        return line
+
+    assert "error: there is no revision or experiment 'nowhere'" in said(
+        "python -m stages.compare main nowhere"
+    )
+    empty = "python -m stages.compare $(git commit-tree $(git mktree </dev/null) -m empty) main"
+    assert "has no params.yaml here" in said(empty)
 
 
 def test_a_sweep_runs_what_has_not_run_and_leaves_the_workspace_alone(author: Path) -> None:
