@@ -38,6 +38,7 @@ def main() -> None:
     from schematic_reader.training.fp8 import check_fp8
     from schematic_reader.training.settings import FinetuneSettings
     from schematic_reader.training.sharding import load_sharded
+    from schematic_reader.training.tracking import check_tracker
 
     distributed.check_launch()
     params = load_params()
@@ -48,6 +49,7 @@ def main() -> None:
     distributed.init(device)
     if profile.train.fp8:
         check_fp8(device)
+    check_tracker(params.train.report_to)
     encoder = Encoder(load_processor(profile.model.base, profile.model.revision))
     splits = read_splits(MESSAGES, CLEAN, params, encoder)
     if profile.train.shard and distributed.world_size() == 1:

@@ -26,6 +26,7 @@ from schematic_reader.training.packed_loss import PackedLoss
 from schematic_reader.training.packing import Step
 from schematic_reader.training.settings import FinetuneSettings
 from schematic_reader.training.sharding import ReplicatedAdapter, is_sharded
+from schematic_reader.training.tracking import FOLDER, tracker_callback
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,9 @@ class PackedTrainer(SFTTrainer):
         self.steps, self.train_data, self.validation_data = steps, train, validation
         self.loss_log, self.checkpoint, self.seed = loss_log, checkpoint, settings.seed
         self.timings: list[StepTiming] = []
+        self._tracker = settings.train.report_to
+        self._integration: TrainerCallback | None = None  # of the tracker
+        self._tracked = 0  # timings that were tracked
         self._losses: list[torch.Tensor] = []  # of this rank, since the last optimizer step
         self._step_start = self._data_wait = 0.0
         self.model_accepts_loss_kwargs = True  # the loss is divided by the answer tokens of the step
@@ -170,6 +174,7 @@ class PackedTrainer(SFTTrainer):
         loss = self._mean_loss(self.validation_data)
         self.loss_log.record_validation(self.state.global_step, loss)
         metrics = {"eval_loss": loss}
+        self._track(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
@@ -191,7 +196,31 @@ class PackedTrainer(SFTTrainer):
         return sum(losses[number] for number in range(batches)) / sum(data.examples.answer_lengths)
 
     def log(self, logs: dict[str, float], *_: Any, **__: Any) -> None:
-        """Nothing: the loss log has a line on stderr for each loss."""
+        """Nothing: the loss log has a line on stderr for each loss, and a tracker its own figures."""
+
+    def _maybe_log_save_evaluate(self, tr_loss: Any, grad_norm: Any, *args: Any, **kwargs: Any) -> None:
+        """Track the step where the training curve has a point, then do what the trainer does after it."""
+        step, since = self.state.global_step, self.timings[self._tracked :]
+        is_point = step in (1, self.state.max_steps) or step % self.loss_log.logging_steps == 0
+        if self._integration is not None and is_point and since:  # not a second time, after the last step
+            self.loss_log.flush()  # waits for the device, only where somebody watches
+            self._tracked = len(self.timings)
+            logs = {
+                "loss": self.loss_log.train[-1][1],
+                "learning_rate": float(kwargs["learning_rate"]),
+                "grad_norm": float(grad_norm),
+                "sheets_per_second": sum(len(one.samples) for one in since)
+                / sum(one.seconds for one in since),
+            }
+            if self.args.device.type == "cuda":
+                logs["gpu_memory_gib"] = torch.cuda.max_memory_allocated() / 2**30
+            self._track(logs)
+        super()._maybe_log_save_evaluate(tr_loss, grad_norm, *args, **kwargs)
+
+    def _track(self, logs: dict[str, float]) -> None:
+        """Hand figures of the current step to the integration, if there is one in this process."""
+        if self._integration is not None:
+            self._integration.on_log(self.args, self.state, self.control, logs=logs, model=self.model)
 
     def floating_point_ops(self, inputs: Any) -> int:  # noqa: ARG002
         """Not counted: the library's estimate does not know packed batches."""
@@ -209,6 +238,11 @@ class PackedTrainer(SFTTrainer):
         """Train, resuming from the last complete checkpoint if there is one."""
         saved = self.checkpoint.load()
         self.args.eval_on_start = saved is None
+        if self._tracker != "none" and distributed.is_main_process():
+            folder = self.checkpoint.folder.with_name(FOLDER)
+            resumed_at = 0 if saved is None else saved.step
+            self._integration = tracker_callback(self._tracker, folder, resumed_at=resumed_at)
+            self.add_callback(self._integration)
         if saved is None:
             self.train()
         else:
