@@ -77,7 +77,13 @@ def clean_to_parquet(raw: Path, folder: Path, params: Clean, *, workers: int) ->
             f"none of {len(source)} rows is usable ({dropped or 'no rows'}): check profiles.*.data"
         )
     try:
-        places = assign_splits(keyed, validation=params.validation, test=params.test, training=synthetic)
+        places = assign_splits(
+            keyed,
+            validation=params.validation,
+            test=params.test,
+            training=synthetic,
+            kept={row.repository for row in usable if not row.reason},
+        )
     except UserError as error:
         raise UserError(f"{error}; before, of {len(source)} rows were dropped: {dropped or 'none'}") from None
     with atomic_folder(folder) as part:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from schematic_reader.cli import UserError
@@ -32,7 +32,12 @@ class SplitPlace:
 
 
 def assign_splits(
-    rows: Sequence[RowKeys], *, validation: float, test: float, training: Sequence[RowKeys] = ()
+    rows: Sequence[RowKeys],
+    *,
+    validation: float,
+    test: float,
+    training: Sequence[RowKeys] = (),
+    kept: Collection[str] | None = None,
 ) -> dict[str, SplitPlace]:
     """Map each repository to its group and its split.
 
@@ -40,6 +45,7 @@ def assign_splits(
         validation, test: shares of the groups.
         training: rows that go into training whatever the hash of their group; they must share nothing with
             ``rows``, whose splits do not depend on them.
+        kept: the repositories that have a row which is no duplicate; None for all.
 
     Raises:
         UserError: a split gets no row.
@@ -54,7 +60,7 @@ def assign_splits(
     placed = [(places[repository].split, (repository, keys)) for repository, keys in rows]
     check_leaks([*placed, *(("train", links) for links in training)])
     places = {**trained, **places}
-    filled = {place.split for place in places.values()}
+    filled = {place.split for name, place in places.items() if kept is None or name in kept}
     for split in SPLITS:
         if split not in filled:
             raise UserError(

@@ -27,6 +27,7 @@ from schematic_reader.generation.grammar import grammar_constraint
 from schematic_reader.generation.prompts import ImageSource, PromptBatch
 from schematic_reader.generation.settings import Decoding, GeneratedTokens, GenerationSettings
 from schematic_reader.generation.static_batching import generate_in_static_batches
+from schematic_reader.io.adapter_digests import check_adapter
 from schematic_reader.io.parallel import cores
 from schematic_reader.model import distributed
 from schematic_reader.model.device import prepare_device
@@ -201,6 +202,8 @@ def open_answerer(
     """
     device = prepare_device(model, seed)
     init(device)
+    if adapter is not None:
+        check_adapter(adapter)  # before its processor and answers of it from the cache are used
     source, revision = (model.base, model.revision) if adapter is None else (str(adapter), None)
     encoder = Encoder(load_processor(source, revision))
     settings = GenerationSettings.of(

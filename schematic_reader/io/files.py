@@ -18,8 +18,13 @@ _PART = ".part"
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; it takes the final name if the block ends without an error."""
+def atomic_write(path: Path, *, sync: bool = True) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; it takes the final name if the block ends without an error.
+
+    Args:
+        sync: have the content on the disk before it gets its name, so that no loss of power leaves a name
+            without it. A cache whose entries are verified when they are read can do without.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_PART, dir=path.parent)
     os.close(handle)
@@ -27,9 +32,22 @@ def atomic_write(path: Path) -> Iterator[Path]:
     try:
         yield part
         part.chmod(0o644)
+        if sync:
+            sync_to_disk(part)
         part.replace(path)
+        if sync:
+            sync_to_disk(path.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+def sync_to_disk(path: Path) -> None:
+    """Wait until a file's content, or a folder's names, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager
@@ -45,7 +63,7 @@ def atomic_folder(path: Path, *, resume: str | None = None) -> Iterator[Path]:
     """
     part = path.with_name(f".{path.name}.part")
     stamp = part / _STAMP
-    if resume is None or not stamp.is_file() or stamp.read_text(encoding="utf-8") != resume:
+    if resume is None or not stamp.is_file() or stamp.read_bytes() != resume.encode():
         if part.exists():
             shutil.rmtree(part)
         part.mkdir(parents=True)
@@ -57,9 +75,12 @@ def atomic_folder(path: Path, *, resume: str | None = None) -> Iterator[Path]:
     try:
         yield part
         stamp.unlink(missing_ok=True)
+        for written in (*part.rglob("*"), part):
+            sync_to_disk(written)
         if path.exists():
             shutil.rmtree(path)
         part.replace(path)
+        sync_to_disk(path.parent)
     finally:
         if resume is None:
             shutil.rmtree(part, ignore_errors=True)

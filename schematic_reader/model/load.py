@@ -23,10 +23,9 @@ from transformers.utils.hub import extract_commit_hash
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import Model
+from schematic_reader.io.adapter_digests import LOADED, check_adapter
 from schematic_reader.io.fingerprint import files_digest, value_digest
 from schematic_reader.model.device import Device
-
-_LOADED = {".jinja", ".json", ".safetensors", ".txt"}  # by suffix: nothing that is unpickled
 
 
 def load_processor(base: str, revision: str | None) -> ProcessorMixin:
@@ -86,7 +85,7 @@ def base_digest(model: Model) -> str:
 
 def folder_digest(folder: Path) -> str:
     """A hash of the files of a model's or an adapter's folder that loading it reads."""
-    return files_digest((file for file in folder.rglob("*") if file.suffix in _LOADED), root=folder)
+    return files_digest((file for file in folder.rglob("*") if file.suffix in LOADED), root=folder)
 
 
 def load_tuned(model: Model, device: Device, adapter: Path) -> Any:
@@ -98,6 +97,7 @@ def load_tuned(model: Model, device: Device, adapter: Path) -> Any:
     for name in ("adapter_config.json", SAFETENSORS_WEIGHTS_NAME):
         if not (adapter / name).is_file():
             raise UserError(f"{adapter} has no {name}: run `dvc repro train`")
+    check_adapter(adapter)
     base = load_base(model, device)
     try:
         with without_notices():

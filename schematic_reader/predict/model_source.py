@@ -11,6 +11,7 @@ from huggingface_hub.errors import HfHubHTTPError
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import Model, Params
+from schematic_reader.io.adapter_digests import check_adapter
 from schematic_reader.io.files import read_json
 from schematic_reader.scoring.confidence import Calibration
 
@@ -38,7 +39,7 @@ def find_model(name: str, params: Params) -> ModelSource:
     that has it, or of the active one.
 
     Raises:
-        UserError: there is no such adapter.
+        UserError: there is no such adapter, or it is damaged.
     """
     folder = _folder(name)
     calibration = _calibration(folder, own=name == OWN)
@@ -49,6 +50,7 @@ def find_model(name: str, params: Params) -> ModelSource:
         return ModelSource(folder, replace(active, base=str(folder), revision=None), True, calibration)
     if not (folder / "adapter_model.safetensors").is_file():
         raise UserError(f"{name} holds no adapter_model.safetensors: {_fix(name)}")
+    check_adapter(folder)
     config = read_json(folder / "adapter_config.json", "train")
     base = config.get("base_model_name_or_path")
     if not isinstance(base, str) or not base:

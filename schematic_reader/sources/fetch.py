@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import Data
+from schematic_reader.io.checked import matches_sidecar, remove_sidecars, write_sidecar
 from schematic_reader.io.files import atomic_folder
 from schematic_reader.io.manifest import (
     folder_state,
@@ -68,7 +69,9 @@ def fetch(data: Data, seed: int, folder: Path) -> dict[str, Any]:
         }
         if data.source == "local":
             about |= {"path": data.path, "state": state}
-        return write_manifest(part, origins, about, synthetic=len(synthetic))
+        manifest = write_manifest(part, origins, about, synthetic=len(synthetic))
+        remove_sidecars(part)
+        return manifest
 
 
 def preview(shard: Path) -> str:
@@ -102,7 +105,7 @@ def write_shards(
 ) -> list[str]:
     """Write the source's shards to ``folder``, at most ``limit`` rows in all, and return their origins.
 
-    A shard that an earlier run has finished is not written again.
+    A shard that an earlier run has finished is not written again, unless it was damaged since.
 
     Args:
         name: the file name of a shard, from its number.
@@ -113,7 +116,9 @@ def write_shards(
     counts = [count for count in rows_by_shard(source.shards, limit) if count]
     chosen = list(zip(source.shards, counts, strict=False))
     paths = [folder / name(number) for number in range(len(chosen))]
-    todo = [number for number, path in enumerate(paths) if not path.is_file()]
+    todo = [number for number, path in enumerate(paths) if not matches_sidecar(path)]
+    if damaged := [paths[number].name for number in todo if paths[number].exists()]:
+        log.warning("%s: damaged, or not known to be whole, and read again", ", ".join(damaged))
     check_space(folder, sum(chosen[number][0].needed for number in todo))
     if len(todo) < len(paths):
         log.info("%d of %d shards are already here", len(paths) - len(todo), len(paths))
@@ -123,6 +128,7 @@ def write_shards(
         def write(number: int) -> None:
             shard, count = chosen[number]
             write_batches(paths[number], RAW, first_rows(shard, count, bar))
+            write_sidecar(paths[number])
 
         if source.parallel == 1:
             for number in todo:

@@ -6,7 +6,6 @@ pictures of circuit boards.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schematic_reader.cli import UserError
-from schematic_reader.io.files import write_text
+from schematic_reader.io.checked import read_checked_json, write_checked_json
 from schematic_reader.sources.hub_requests import Hub, RemoteFile, hub_errors
 from schematic_reader.sources.shards import PLAN, Shard, Source, map_columns, needed_bytes, read_batches
 
@@ -98,8 +97,7 @@ def _plan(
 ) -> tuple[dict[str, str], list[_ParquetFile]]:
     """The columns of the first file, and as many files as hold ``rows`` rows."""
     path = resume_folder and resume_folder / PLAN
-    if path and path.is_file():
-        plan = json.loads(path.read_text(encoding="utf-8"))
+    if path and (plan := read_checked_json(path)):
         return plan["columns"], [_ParquetFile(**file) for file in plan["files"]]
     with ThreadPoolExecutor(PARALLEL) as pool:
         columns, first = _read_footer(hub, files[0])
@@ -111,7 +109,7 @@ def _plan(
                 count = max(len(found) + 1, ceil(rows / mean)) if mean else len(found) + PARALLEL
             found += [file for _, file in pool.map(partial(_read_footer, hub), files[len(found) : count])]
     if path:
-        write_text(path, json.dumps({"columns": columns, "files": [asdict(file) for file in found]}))
+        write_checked_json(path, {"columns": columns, "files": [asdict(file) for file in found]})
     return columns, found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import platform
 import shutil
@@ -19,7 +18,14 @@ import trl
 from schematic_reader.cli import UserError
 from schematic_reader.code_deps import ROOT, code_files
 from schematic_reader.config import Params
-from schematic_reader.io.files import write_json
+from schematic_reader.io.checked import (
+    damaged_file,
+    digests,
+    read_checked_json,
+    set_aside,
+    write_checked_json,
+)
+from schematic_reader.io.files import sync_to_disk
 from schematic_reader.io.fingerprint import files_digest, value_digest
 from schematic_reader.model import distributed
 from schematic_reader.model.load import base_digest
@@ -48,7 +54,8 @@ class SavedState:
 class Checkpoint:
     """The trainer's checkpoints below ``folder``, which belong to one fingerprint of a run.
 
-    Rank 0 writes them. Nodes that train together may share the folder or have one each.
+    Rank 0 writes them. Nodes that train together may share the folder or have one each. A checkpoint is
+    complete if its last file names it so and the SHA-256 of each other file is the one noted there.
 
     Args:
         fingerprint: hashes of all that a run's result depends on, by what they are of.
@@ -78,11 +85,14 @@ class Checkpoint:
 
     def _discard_if_stale(self) -> None:
         """Remove what another run left in the folder; one log line says so."""
+        self._set_aside_damaged()
         run = self.folder / "run.json"
-        stored = json.loads(run.read_text(encoding="utf-8")) if run.is_file() else None
+        saved, stored = self.load(), read_checked_json(run)
+        if stored is None and saved and (contents := self._contents(saved.folder)):
+            stored = dict(contents["run"])  # run.json is damaged; each checkpoint has a copy
+            write_checked_json(run, stored)
         if stored == self._fingerprint:
             return
-        saved = self.load()
         if stored is not None and saved is not None:
             changed = [name for name, digest in self._fingerprint.items() if stored.get(name) != digest]
             log.warning(
@@ -98,7 +108,13 @@ class Checkpoint:
             )
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        write_json(run, self._fingerprint)
+        write_checked_json(run, self._fingerprint)
+
+    def _set_aside_damaged(self) -> None:
+        """Rename the checkpoints that were complete and are damaged; a log line for each says so."""
+        for marker in self.folder.glob(f"checkpoint-*/{_COMPLETE}"):
+            if self._contents(marker.parent) is None:
+                set_aside(marker.parent, "training resumes from the checkpoint before, or restarts")
 
     def _sync_to_nodes(self) -> None:
         """Give nodes that do not see rank 0's folder a copy of its last complete checkpoint.
@@ -127,16 +143,28 @@ class Checkpoint:
 
     def load(self) -> SavedState | None:
         """The last complete checkpoint."""
-        complete = []
-        for folder in self.folder.glob("checkpoint-*"):
-            if (folder / _COMPLETE).is_file():
-                loss_log = json.loads((folder / _COMPLETE).read_text(encoding="utf-8"))
-                complete.append(SavedState(folder, int(folder.name.rsplit("-", 1)[1]), loss_log))
-        return max(complete, key=lambda saved: saved.step, default=None)
+        steps = {int(folder.name.rsplit("-", 1)[1]): folder for folder in self.folder.glob("checkpoint-*")}
+        for step, folder in sorted(steps.items(), reverse=True):
+            if contents := self._contents(folder):
+                return SavedState(folder, step, contents["loss_log"])
+        return None
+
+    @staticmethod
+    def _contents(folder: Path) -> dict[str, Any] | None:
+        """What ``mark_complete`` wrote; None where there is nothing, or it or a file is damaged."""
+        contents = read_checked_json(folder / _COMPLETE)
+        if contents is None or damaged_file(folder, contents["files"]):
+            return None
+        return contents
 
     def mark_complete(self, step: int, loss_log: Mapping[str, Any]) -> None:
-        """Mark the checkpoint that the trainer wrote after ``step`` steps as complete."""
-        write_json(self.folder / f"checkpoint-{step}" / _COMPLETE, loss_log)
+        """Mark the checkpoint that the trainer wrote after ``step`` steps as complete, on the disk."""
+        folder = self.folder / f"checkpoint-{step}"
+        files = [file for file in folder.iterdir() if file.name != _COMPLETE]
+        for file in files:
+            sync_to_disk(file)
+        contents = {"run": self._fingerprint, "loss_log": loss_log, "files": digests(files)}
+        write_checked_json(folder / _COMPLETE, contents)
 
     def clear(self) -> None:
         """Remove the folder once every rank has come here: the results are written."""

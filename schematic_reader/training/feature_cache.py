@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from schematic_reader.io.files import atomic_write
 from schematic_reader.model.packed_batch import PackedBatch
+
+log = logging.getLogger(__name__)
+
+_CHECKSUM = "sha256"
 
 
 @dataclass(frozen=True)
@@ -29,15 +36,34 @@ class VisionFeatures:
 class FeatureCache:
     """One file per sheet below ``folder``, named by the sheet's id, which is a hash of its content.
 
-    The folder must belong to one base model and one size limit of pictures.
+    The folder must belong to one base model and one size limit of pictures. A file is verified before a
+    process first uses it; a damaged one is removed, so that its sheet passes through the tower again.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._verified: set[str] = set()
 
     def has(self, sheet_ids: Sequence[str]) -> bool:
         """Whether all of these sheets are cached."""
-        return all(self._file(sheet_id).is_file() for sheet_id in sheet_ids)
+        return all(self._is_whole(sheet_id) for sheet_id in sheet_ids)
+
+    def _is_whole(self, sheet_id: str) -> bool:
+        file = self._file(sheet_id)
+        if sheet_id in self._verified or not file.is_file():
+            return sheet_id in self._verified
+        try:
+            with safe_open(file, "pt") as stored:
+                checksum = (stored.metadata() or {}).get(_CHECKSUM)
+            whole = checksum == _digest(load_file(file))
+        except SafetensorError:
+            whole = False
+        if whole:
+            self._verified.add(sheet_id)
+        else:
+            log.warning("%s is damaged: the sheet is encoded again", file)
+            file.unlink(missing_ok=True)
+        return whole
 
     def read(self, sheet_id: str) -> VisionFeatures:
         """The features of one sheet, on the CPU."""
@@ -57,11 +83,20 @@ class FeatureCache:
         for sheet_id, grid, part in zip(
             batch.sheet_ids, batch.image_grid_thw.cpu().split(1), parts, strict=True
         ):
-            with atomic_write(self._file(sheet_id)) as file:
-                save_file({"grid": grid.contiguous(), "levels": part.contiguous()}, file)
+            tensors = {"grid": grid.contiguous(), "levels": part.contiguous()}
+            with atomic_write(self._file(sheet_id), sync=False) as file:
+                save_file(tensors, file, {_CHECKSUM: _digest(tensors)})
 
     def _file(self, sheet_id: str) -> Path:
         return self._folder / f"{sheet_id}.safetensors"
+
+
+def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
+    """The SHA-256 of the tensors' bytes, in hex."""
+    digest = hashlib.sha256()
+    for _, tensor in sorted(tensors.items()):
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def bytes_per_token(vision_config: Any, dtype: torch.dtype) -> int:

@@ -231,6 +231,7 @@ class PackedTrainer(SFTTrainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()  # each rank has its random state among the files
         if self.args.should_save:
             self.checkpoint.mark_complete(self.state.global_step, self.loss_log.state_dict())
 

@@ -21,6 +21,7 @@ import yaml
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import Data
+from schematic_reader.io.checked import digests
 from schematic_reader.io.manifest import raw_shards
 from schematic_reader.io.tables import RAW, iterate_rows
 from schematic_reader.sources.fetch import fetch
@@ -104,6 +105,32 @@ def test_an_interrupted_download_resumes_with_the_missing_shards(hub: Hub, tmp_p
     fetch(DATA, 42, tmp_path / "whole")
     for path in raw_shards(tmp_path / "whole"):
         assert path.read_bytes() == (tmp_path / "raw" / path.name).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["shard-00000.parquet", ".shard-00000.parquet.sha256", ".plan.json"])
+@pytest.mark.parametrize("damage", ["empty", "cut", "flipped"])
+def test_a_damaged_part_of_a_download_is_read_again(
+    hub: Hub, tmp_path: Path, name: str, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub.refuse["data/train-2.parquet"] = (403, "", 1)
+    hub.spare["data/train-2.parquet"] = 1
+    with pytest.raises(UserError, match="403"):
+        fetch(DATA, 42, tmp_path / "raw")
+    path = tmp_path / ".raw.part" / name
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+    path.write_bytes({"empty": b"", "cut": whole[:middle], "flipped": flipped}[damage])
+    fetch(DATA, 42, tmp_path / "raw")
+    assert rows_of(tmp_path / "raw") == ROWS
+    assert ["shard-00000.parquet: damaged" in text for text in caplog.messages].count(True) == (
+        name != ".plan.json"
+    )
+    fetch(DATA, 42, tmp_path / "whole")
+    assert {path.name for path in (tmp_path / "raw").iterdir()} == {
+        path.name for path in (tmp_path / "whole").iterdir()
+    }
+    assert digests((tmp_path / "raw").iterdir()) == digests((tmp_path / "whole").iterdir())
 
 
 def test_synthetic_sheets_of_an_interrupted_run_are_drawn_anew(

@@ -20,6 +20,7 @@ from PIL import Image, ImageColor
 
 from schematic_reader.cleaning.clean_to_parquet import clean_to_parquet
 from schematic_reader.cleaning.row_facts import REASONS, content_id
+from schematic_reader.cleaning.split_groups import choose_split
 from schematic_reader.cli import UserError
 from schematic_reader.config import Data
 from schematic_reader.io.manifest import shard_name, write_manifest
@@ -293,6 +294,24 @@ def test_a_hundred_and_one_parts_are_read_in_order(tmp_path: Path) -> None:
     names = [row["name"] for row in iterate_rows(clean_parts(tmp_path / "clean", "train"), ["name"])]
     assert len(names) > 101
     assert names == sorted(names, key=lambda name: int(name.removeprefix("owner/board-")))
+
+
+def test_a_split_whose_rows_are_all_duplicates_is_an_error(tmp_path: Path) -> None:
+    """Nearly blank pictures link no repositories, so their duplicates may fall into any split."""
+    name = {choose_split(f"r/{n}", validation=0.3, test=0.3): f"r/{n}" for n in range(40)}
+    page = Image.new("L", (400, 300), 255)
+    page.putpixel((3, 3), 0)
+    file = io.BytesIO()
+    page.save(file, "PNG")
+    rows = [raw_row(0, name=name["train"]), raw_row(1, name=name["test"])]
+    rows += [
+        raw_row(2, name=name["train"], image=file.getvalue()),
+        raw_row(3, name=name["validation"], image=file.getvalue()),
+    ]
+    raw = write_raw(tmp_path / "raw", [rows])
+    with pytest.raises(UserError, match="the validation split is empty.*duplicate 1"):
+        clean_to_parquet(raw, tmp_path / "clean", replace(PARAMS, max_pixels=10**6), workers=1)
+    assert not (tmp_path / "clean").exists()
 
 
 def test_a_thousand_rows_of_one_repository_cannot_be_split(tmp_path: Path) -> None:

@@ -118,3 +118,12 @@ def test_the_leak_check_finds_what_two_splits_share(shared: str) -> None:
     check_leaks([("train", one), ("train", other)])
     with pytest.raises(RuntimeError, match="both train and test"):
         check_leaks([("train", one), ("test", other)])
+
+
+def test_a_split_of_duplicates_alone_is_empty() -> None:
+    rows: list[RowKeys] = [(f"owner/board-{number}", []) for number in range(60)]
+    places = assign_splits(rows, **SHARES)
+    others = {name for name, place in places.items() if place.split != "validation"}
+    with pytest.raises(UserError, match="the validation split is empty"):
+        assign_splits(rows, **SHARES, kept=others)
+    assert assign_splits(rows, **SHARES, kept=set(places)) == places

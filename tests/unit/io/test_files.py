@@ -83,6 +83,44 @@ def test_a_killed_block_leaves_the_old_folder_and_the_next_run_clears_up(tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_content_is_on_the_disk_before_it_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[tuple[str, str]] = []
+    replace = Path.replace
+
+    def recorded(self: Path, target: Path) -> Path:
+        events.append(("named", target.name))
+        return replace(self, target)
+
+    def sync(path: Path) -> None:
+        events.append(("synced", "part" if path.name.endswith(".part") else path.name))
+
+    monkeypatch.setattr(Path, "replace", recorded)
+    monkeypatch.setattr("schematic_reader.io.files.sync_to_disk", sync)
+    with atomic_write(tmp_path / "file"):
+        pass
+    assert events == [("synced", "part"), ("named", "file"), ("synced", tmp_path.name)]
+    events.clear()
+    with atomic_folder(tmp_path / "out") as part:
+        (part / "shard").write_text("rows")
+    assert events == [("synced", "shard"), ("synced", "part"), ("named", "out"), ("synced", tmp_path.name)]
+    events.clear()
+    with atomic_write(tmp_path / "cached", sync=False):
+        pass
+    assert events == [("named", "cached")]
+
+
+@pytest.mark.parametrize("damaged", [b"", b"\xff\xfe", b"the sam"])
+def test_a_damaged_resume_key_starts_the_folder_anew(tmp_path: Path, damaged: bytes) -> None:
+    with pytest.raises(StageError), atomic_folder(tmp_path / "out", resume="the same") as part:
+        (part / "shard").write_text("rows")
+        raise StageError
+    (tmp_path / ".out.part" / ".resume").write_bytes(damaged)
+    with atomic_folder(tmp_path / "out", resume="the same") as part:
+        assert not (part / "shard").exists()
+
+
 def test_json_refuses_nan_and_keeps_the_old_file(tmp_path: Path) -> None:
     write_json(tmp_path / "m.json", {"f1": 0.5, "name": "Ω"})
     with pytest.raises(ValueError, match="JSON compliant"):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save
 from transformers.models.qwen3_vl.modeling_qwen3_vl import Qwen3VLVisionModel
 
 from schematic_reader.config import load_params
@@ -47,6 +48,30 @@ def test_features_come_back_sheet_by_sheet(tmp_path: Path, encoder: Encoder) -> 
     assert [one.levels.shape for one in found] == [(2, 6, 3), (2, 8, 3), (2, 4, 3)]
     assert torch.equal(torch.cat([one.levels for one in found], 1), levels)
     assert torch.equal(torch.cat([one.grid for one in found]), batch.image_grid_thw)
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "other"])
+def test_damaged_features_are_removed_and_the_sheet_is_encoded_again(
+    tmp_path: Path, encoder: Encoder, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    samples = [sample(encoder, 64, 96, "R", seed) for seed in range(2)]
+    batch = pack_batch(samples, ["a", "b"], merge_size=encoder.merge_size, pad_id=encoder.pad_id)
+    levels = torch.arange(2 * len(batch.image_positions) * 3.0).view(2, -1, 3).bfloat16()
+    FeatureCache(tmp_path).write(batch, levels)
+    path = tmp_path / "a.safetensors"
+    whole = path.read_bytes()
+    damaged = {
+        "empty": b"",
+        "cut": whole[:-1],
+        "flipped": whole[:-1] + bytes([whole[-1] ^ 1]),
+        "other": save({"grid": torch.ones(1, 3), "levels": levels}),
+    }
+    path.write_bytes(damaged[damage])
+    cache = FeatureCache(tmp_path)
+    assert not cache.has(["a", "b"]) and cache.has(["b"])
+    assert caplog.messages == [f"{path} is damaged: the sheet is encoded again"]
+    cache.write(batch, levels)
+    assert path.read_bytes() == whole and cache.has(["a"])
 
 
 def tuned(
