@@ -4,66 +4,192 @@ from __future__ import annotations
 
 import argparse
 import errno
+import fcntl
+import io
 import logging
 import os
 import re
+import select
+import shutil
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 _OWN_PACKAGES = ("schematic_reader", "stages")
 _TOKEN = "HF_TOKEN"  # noqa: S105, the name of a variable
 _HIDDEN = f"[{_TOKEN}]"
+_LOCKED = "SCHEMATIC_READER_LOCKED"
+"""The variable by which a process tells those that it starts that it holds its module's lock."""
+_OUTSIDE = frozenset(
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.EIO,
+        errno.EISDIR,
+        errno.ENOTDIR,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.EFBIG,
+        errno.ESTALE,
+    }
+)
+"""Errors of the system that the outside causes."""
+_FULL_DISK = re.compile(
+    r"No space left on device|PytorchStreamWriter failed|inline_container.*unexpected pos"
+)
 
 
 class UserError(Exception):
     """Something outside the code is wrong; the message is one line that names the fix."""
 
 
-def run(main: Callable[[], None]) -> None:
-    """Run a stage's ``main``: a ``UserError`` becomes one line on stderr and exit status 1.
+class _TerminatedError(BaseException):
+    """SIGTERM has come. No ``Exception``, so that nothing but ``run`` catches it."""
 
-    So does a missing module of this repository: the checkout is half updated, or something still imports a
-    module from where it was before version 0.2, and a full disk. Any other exception keeps its traceback,
-    because it is a bug of ours. With each comes a recovery hint where ``dvc exp run`` has changed the
-    workspace. The value of ``HF_TOKEN`` stands in none of them, nor in a log record.
+
+def run(main: Callable[[], None], *, exclusive: bool = False) -> None:
+    """Run a stage's ``main``: what is wrong outside the code becomes one line on stderr and exit status 1.
+
+    That is a ``UserError``, and what ``_line_for`` knows. Any other exception keeps its traceback, because it
+    is a bug of ours. With each comes a recovery hint where ``dvc exp run`` has changed the workspace. SIGINT
+    and SIGTERM say that nothing is lost. Characters that the terminal's encoding lacks are printed as
+    escapes. The value of ``HF_TOKEN`` stands in no line, nor in a log record.
+
+    Args:
+        exclusive: refuse to run beside another process that runs the same module in this repository.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    if "LOCAL_RANK" not in os.environ and threading.current_thread() is threading.main_thread():
+        _turn_sigterm_into_an_exception()
+    lock = None
     try:
         _guard_token()
+        if exclusive:
+            lock = _lock(sys.modules["__main__"].__spec__)
         main()
-    except UserError as error:
-        print(f"error: {' '.join(without_token(str(error)).split())}", file=sys.stderr)
-        _print_recovery_hint()
-        sys.exit(1)
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _OWN_PACKAGES:
-            raise
-        print(
-            f"error: there is no module {error.name}: since version 0.2 the library is schematic_reader/ "
-            "(see README.md); change the import, or restore a half-updated checkout with `git restore .`",
-            file=sys.stderr,
-        )
-        _print_recovery_hint()
-        sys.exit(1)
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        finished = "finished work is kept; no partial file is left"
-        print(f"interrupted: {finished}; run the same command again", file=sys.stderr)
-        _print_recovery_hint()
-        sys.exit(130)
-    except OSError as error:
-        _print_recovery_hint()
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        _stop("interrupted", 128 + signal.SIGINT)
+    except _TerminatedError:
+        _stop("terminated", 128 + signal.SIGTERM)
+    except Exception as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads_stdout():
+            _discard_stdout()
+            _stop("stopped, since nobody reads its output any more", 128 + signal.SIGPIPE)
+        line = _line_for(error)
+        if line is None:
+            _print_recovery_hint()
             raise
-        where = without_token(str(error.filename or Path.cwd()))
-        print(
-            f"error: no space is left at {where}: free some, then run the same command again", file=sys.stderr
-        )
-        sys.exit(1)
-    except Exception:
+        print(f"error: {' '.join(without_token(line).split())}", file=sys.stderr)
         _print_recovery_hint()
-        raise
+        sys.exit(1)
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _line_for(error: Exception) -> str | None:
+    """What is wrong outside the code, and what to do about it; None for a bug of ours."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in _OWN_PACKAGES:
+        # The checkout is half updated, or something still imports a module from where it was before 0.2.
+        return (
+            f"there is no module {error.name}: since version 0.2 the library is schematic_reader/ (see "
+            "README.md); change the import, or restore a half-updated checkout with `git restore .`"
+        )
+    if _is_full_disk(error):
+        where = getattr(error, "filename", None) or Path.cwd()
+        free = shutil.disk_usage(Path.cwd()).free // 1_000_000
+        return (
+            f"no space is left at {where} ({free} MB free here): free some, then run the same command again"
+        )
+    if isinstance(error, OSError) and error.errno in _OUTSIDE:
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        return f"{what}: check the path, its permissions and the disk, then run the same command again"
+    return None
+
+
+def _is_full_disk(error: BaseException) -> bool:
+    """Whether this or an error before it tells of a full disk or quota, in the words of any library."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    # safetensors, tokenizers and PyTorch have no errno.
+    if _FULL_DISK.search(str(error)):
+        return True
+    before = error.__cause__ or error.__context__
+    return before is not None and _is_full_disk(before)
+
+
+def _turn_sigterm_into_an_exception() -> None:
+    owner = os.getpid()
+
+    def raise_in_this_process(*_: Any) -> None:
+        if os.getpid() != owner:  # a forked worker
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGTERM)
+        raise _TerminatedError
+
+    signal.signal(signal.SIGTERM, raise_in_this_process)
+
+
+def _stop(what: str, status: int) -> NoReturn:
+    """Say what has ended the command, and end it."""
+    finished = "finished work is kept; no partial file is left"
+    print(f"{what}: {finished}; run the same command again", file=sys.stderr)
+    _print_recovery_hint()
+    sys.exit(status)
+
+
+def _nobody_reads_stdout() -> bool:
+    """Whether standard output is a pipe or socket whose other end is closed."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)  # errors are always told
+    return bool(poll.poll(0))
+
+
+def _discard_stdout() -> None:
+    """Let the interpreter flush what it still holds into nothing."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _lock(spec: ModuleSpec | None) -> int | None:
+    """Lock the module that was started, for this process's life: the open lock file.
+
+    Ranks that this process starts run under its lock. Outside a DVC repository there is none: then it is no
+    pipeline that starts again what is still running.
+
+    Raises:
+        UserError: another process holds the lock.
+    """
+    rank = os.environ.get("LOCAL_RANK", "0")
+    if spec is None or _LOCKED in os.environ or rank != "0" or not Path(".dvc").is_dir():
+        return None
+    path = Path(".dvc/tmp") / f"{spec.name}.lock"
+    path.parent.mkdir(exist_ok=True)
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        process = os.read(lock, 20).decode("ascii", "replace")
+        os.close(lock)
+        raise UserError(
+            f"{spec.name} is already running here as process {process}, perhaps left over from a `dvc repro` "
+            "that was killed: wait for it, or end it, then run the same command again"
+        ) from None
+    os.truncate(lock, 0)
+    os.write(lock, str(os.getpid()).encode("ascii"))
+    os.environ[_LOCKED] = spec.name
+    return lock
 
 
 def without_token(text: str) -> str:

@@ -69,4 +69,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     start_logging()
-    run(main)
+    run(main, exclusive=True)

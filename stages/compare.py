@@ -19,6 +19,7 @@ from schematic_reader.io.tables import Pictures, read_messages
 from schematic_reader.report.comparison import compare, comparison_page, comparison_text
 from schematic_reader.report.revisions import WORKSPACE, read_evaluated
 from schematic_reader.report.table import result_table
+from schematic_reader.scoring.metrics import REQUIRED
 
 CLEAN = Path("data/clean")
 MESSAGES = Path("data/messages")
@@ -29,8 +30,8 @@ def main() -> None:
     """Print the table, or the comparison."""
     args = command_line().parse_args()
     if args.before is None:
-        before, after = Path("metrics/baseline.json"), Path("metrics/evaluate.json")
-        print(result_table(read_json(before, "baseline"), read_json(after, "evaluate")))
+        before = read_json(Path("metrics/baseline.json"), "baseline", REQUIRED)
+        print(result_table(before, read_json(Path("metrics/evaluate.json"), "evaluate", REQUIRED)))
         return
     params = load_params()
     found = compare(

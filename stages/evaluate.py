@@ -27,7 +27,7 @@ from schematic_reader.scoring.evaluation import (
     test_sheets,
     validation_sheets,
 )
-from schematic_reader.scoring.metrics import gain
+from schematic_reader.scoring.metrics import REQUIRED, gain
 from schematic_reader.tasks import task as task_named
 
 ADAPTER = Path("models/adapter")
@@ -56,7 +56,7 @@ def main() -> None:
         return
     task = task_named(params.task)
     baseline = read_predictions(BASELINE, "baseline")
-    before = read_json(BASELINE_METRICS, "baseline")
+    before = read_json(BASELINE_METRICS, "baseline", REQUIRED)
     rows = test_sheets(MESSAGES, judged.max_sheets)
     answerer = open_answerer(model, task, judged, seed=params.seed, adapter=ADAPTER, cache=ANSWERS)
     predictions, metrics = evaluate_model(
@@ -99,4 +99,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     start_logging()
-    run(main)
+    run(main, exclusive=True)

@@ -88,4 +88,4 @@ def write_merged(params: Params, folder: Path) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
-    run(main)
+    run(main, exclusive=True)

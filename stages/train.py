@@ -75,4 +75,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     start_logging()
-    run(main)
+    run(main, exclusive=True)

@@ -43,7 +43,9 @@ def main() -> None:
         raw, clean = Path(temporary) / "raw", Path(temporary) / "clean"
         fetch(Data("local", str(folder), None, None, None, None, None, None), 42, raw)
         limits = RowLimits(params.max_pixels, params.max_text_chars, params.mismatch)
-        found = [row for group in row_groups(raw_shards(raw)) for row in inspect_row_group(group, limits)]
+        found = [
+            row for group in row_groups(raw_shards(raw), "fetch") for row in inspect_row_group(group, limits)
+        ]
         clean_to_parquet(raw, clean, params, workers=cores())
         ids = {split: _ids(clean, split) for split in SPLITS}
     usable = [row for row in found if not row.reason]

@@ -34,7 +34,7 @@ from schematic_reader.io.files import atomic_folder
 from schematic_reader.io.manifest import changed_source, raw_shards
 from schematic_reader.io.parallel import ordered_map
 from schematic_reader.io.sheet_texts import MAX_TEXT_CHARS
-from schematic_reader.io.tables import CLEAN, SPLITS, PartWriter, RowGroup, row_groups
+from schematic_reader.io.tables import CLEAN, RAW, SPLITS, PartWriter, RowGroup, readable, row_groups
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def clean_to_parquet(raw: Path, folder: Path, params: Clean, *, workers: int) ->
             "characters are not parsed, so it must be at most that"
         )
     pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own has twice the pages cleared, and keeps them
-    groups = row_groups(raw_shards(raw))
+    groups = row_groups(raw_shards(raw), "fetch")
     if changed := changed_source(raw):
         log.warning("%s", changed)
     limits = RowLimits(params.max_pixels, params.max_text_chars, params.mismatch)
@@ -155,8 +155,9 @@ def read_usable(row_group: RowGroup, facts: Sequence[RowFacts]) -> pa.Table:
     """The clean rows of one raw row group."""
     path, group = row_group
     usable = [index for index, row in enumerate(facts) if not row.reason]
-    with pq.ParquetFile(path) as file:
-        return clean_table(file.read_row_group(group).take(usable), [facts[index] for index in usable])
+    with readable(path, "fetch"), pq.ParquetFile(path) as file:
+        raw = file.read_row_group(group).select(RAW.names).take(usable)
+    return clean_table(raw, [facts[index] for index in usable])
 
 
 def clean_table(raw: pa.Table, facts: Sequence[RowFacts]) -> pa.Table:

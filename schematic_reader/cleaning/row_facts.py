@@ -16,7 +16,7 @@ from schematic_reader.cleaning.sheet_text import SheetSymbols, is_kicad_sheet, s
 from schematic_reader.io.manifest import is_synthetic
 from schematic_reader.io.picture import PictureError, check_shape
 from schematic_reader.io.sheet_texts import without_blobs, without_bom
-from schematic_reader.io.tables import RowGroup
+from schematic_reader.io.tables import RAW, RowGroup, readable
 
 REASONS = (
     "no_components",  # null, empty, or nothing but blanks and nulls
@@ -92,8 +92,8 @@ class RowLimits:
 def inspect_row_group(row_group: RowGroup, limits: RowLimits) -> list[RowFacts]:
     """Inspect every row of one row group of a raw shard."""
     path, group = row_group
-    with pq.ParquetFile(path) as file:
-        table = file.read_row_group(group, use_threads=False)
+    with readable(path, "fetch"), pq.ParquetFile(path) as file:
+        table = file.read_row_group(group, use_threads=False).select(RAW.names)
     # As bytes: the texts are not known to be UTF-8 yet.
     listed = table.column("components_used").cast(pa.list_(pa.binary())).to_pylist()
     texts = pc.fill_null(pc.greater(pc.binary_length(table.column("schematic").cast(pa.binary())), 0), False)

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -97,18 +97,28 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_json(path: Path, made_by: str) -> dict[str, Any]:
+def read_json(path: Path, made_by: str, keys: Collection[str] = ()) -> dict[str, Any]:
     """Read a JSON object that the stage ``made_by`` wrote.
 
+    Args:
+        keys: those that it has if it is whole.
+
     Raises:
-        UserError: the file is missing or no JSON object; names the command that makes it.
+        UserError: the file is missing, no JSON object or without a key; names the command that makes it.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run `dvc repro {made_by}`") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UserError(f"{path} is not valid JSON: delete it and run `dvc repro {made_by}`") from None
     if not isinstance(value, dict):
         raise UserError(f"{path} holds no JSON object: delete it and run `dvc repro {made_by}`")
+    if not set(keys) <= set(value):
+        raise damaged_json(path, made_by)
     return value
+
+
+def damaged_json(path: Path, made_by: str) -> UserError:
+    """The error of a JSON file that is not what the stage ``made_by`` writes."""
+    return UserError(f"{path} lacks a part of what {made_by} writes: delete it and run `dvc repro {made_by}`")

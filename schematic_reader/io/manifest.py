@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from schematic_reader.cli import UserError
-from schematic_reader.io.files import read_json, write_json
+from schematic_reader.io.files import damaged_json, read_json, write_json
 from schematic_reader.io.fingerprint import file_digest, value_digest
 
 MANIFEST = "manifest.json"
@@ -90,11 +90,12 @@ def raw_shards(folder: Path) -> list[Path]:
     Raises:
         UserError: the manifest is missing, or a shard is missing or not of the manifest's size.
     """
-    manifest = read_json(folder / MANIFEST, "fetch")
-    paths = []
-    for shard in manifest["shards"]:
-        path = folder / shard["file"]
-        if not path.is_file() or path.stat().st_size != shard["bytes"]:
+    manifest = read_json(folder / MANIFEST, "fetch", ("shards",))
+    try:
+        named = [(folder / shard["file"], shard["bytes"]) for shard in manifest["shards"]]
+    except (KeyError, TypeError):
+        raise damaged_json(folder / MANIFEST, "fetch") from None
+    for path, size in named:
+        if not path.is_file() or path.stat().st_size != size:
             raise UserError(f"{path} is missing or cut short: run `dvc repro --force fetch`")
-        paths.append(path)
-    return paths
+    return [path for path, _ in named]

@@ -6,6 +6,7 @@ import os
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import accumulate, islice
 from pathlib import Path
 from threading import Lock
@@ -190,6 +191,27 @@ class PartWriter:
         self.rows += group.num_rows
 
 
+@contextmanager
+def readable(path: Path, made_by: str) -> Iterator[None]:
+    """Around the reading of a parquet file that the stage ``made_by`` wrote.
+
+    Raises:
+        UserError: the file is missing or damaged, or another file lies in its place; names the command that
+            makes it.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run `dvc repro {made_by}`") from None
+    except PermissionError:
+        raise  # the path and its owner are told by ``cli.run``
+    except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{path} is damaged ({reason}): delete it and run `dvc checkout`, or `dvc repro {made_by}`"
+        ) from None
+
+
 def iterate_rows(paths: Iterable[Path], columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
     """Yield the rows of parquet files in the order given, a row group at a time."""
     for path in paths:
@@ -202,9 +224,17 @@ RowGroup = tuple[Path, int]
 """A parquet file and the number of a row group in it."""
 
 
-def row_groups(paths: Iterable[Path]) -> list[RowGroup]:
-    """All row groups of the files, in order."""
-    return [(path, group) for path in paths for group in range(pq.read_metadata(path).num_row_groups)]
+def row_groups(paths: Iterable[Path], made_by: str) -> list[RowGroup]:
+    """All row groups of the files that the stage ``made_by`` wrote, in order.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    groups = []
+    for path in paths:
+        with readable(path, made_by):
+            groups += [(path, group) for group in range(pq.read_metadata(path).num_row_groups)]
+    return groups
 
 
 def clean_parts(folder: Path, split: str) -> list[Path]:
@@ -223,12 +253,11 @@ def read_messages(folder: Path, split: str) -> list[dict[str, Any]]:
     """All message rows of one split (no pictures, so they fit in memory).
 
     Raises:
-        UserError: the file is missing.
+        UserError: the file is missing or damaged.
     """
     path = folder / f"{split}.parquet"
-    if not path.is_file():
-        raise UserError(f"{path} is missing: run `dvc repro build-messages`")
-    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    with readable(path, "build-messages"):
+        rows: list[dict[str, Any]] = pq.read_table(path).select(MESSAGES.names).to_pylist()
     return rows
 
 
@@ -258,11 +287,11 @@ class Pictures:
         """The encoded picture of row ``row`` (from 0) of the file named ``part``.
 
         Raises:
-            UserError: there is no such file or row, as after a clean split was made anew.
+            UserError: there is no such file or row, as after a clean split was made anew, or it is damaged.
         """
         if self._owner != os.getpid():  # forked: the parent's file handles and lock are not ours to use
             self._open, self._owner, self._lock = OrderedDict(), os.getpid(), Lock()
-        with self._lock:
+        with self._lock, readable(self._folder / part, "clean-to-parquet"):
             return self._read(part, row)
 
     def _read(self, part: str, row: int) -> bytes:
@@ -282,10 +311,7 @@ class Pictures:
         if part in self._open:
             self._open.move_to_end(part)
             return self._open[part]
-        path = self._folder / part
-        if not path.is_file():
-            raise UserError(f"{path} is missing: run `dvc repro clean-to-parquet build-messages`")
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(self._folder / part)
         sizes = (file.metadata.row_group(i).num_rows for i in range(file.num_row_groups))
         self._open[part] = (file, list(accumulate(sizes, initial=0)))
         if len(self._open) > self._OPEN_FILES:

@@ -62,7 +62,7 @@ def load_base(model: Model, device: Device) -> PreTrainedModel:
             device_map={"": device.torch_device},
             trust_remote_code=False,
         )
-    except (OSError, ValueError, HfHubHTTPError) as error:
+    except (OSError, ValueError, HfHubHTTPError, SafetensorError) as error:
         raise UserError(not_found(model.base, "vision-language model", error)) from None
     return loaded.eval()
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from schematic_reader.config import ImageLimits
 from schematic_reader.io.picture import fitted_size, open_fitted
-from schematic_reader.io.tables import Pictures
+from schematic_reader.io.tables import Pictures, readable
 
 
 class SheetImages:
@@ -40,7 +40,8 @@ class SheetImages:
         """Width and height in pixels that ``picture`` would have."""
         part = row["part"]
         if part not in self._sizes:
-            table = pq.read_table(self._folder / part, columns=["width", "height"])
+            with readable(self._folder / part, "clean-to-parquet"):
+                table = pq.read_table(self._folder / part, columns=["width", "height"])
             columns = (table.column(name).to_pylist() for name in ("width", "height"))
             self._sizes[part] = list(zip(*columns, strict=True))
         width, height = self._sizes[part][row["row"]]

@@ -16,7 +16,9 @@ FILE_COLUMNS = ("references", "values", "read from")
 """Further columns where a sheet was read from its KiCad file; values in the order of the references."""
 
 NOTHING = "nothing read"
-_BOM = "\ufeff"  # the byte order mark by which Excel detects UTF-8
+BYTE_ORDER_MARK = "\ufeff"
+"""By which Excel detects UTF-8."""
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _MAX_CELL_WIDTH = 60  # of a column of the table
 
@@ -41,7 +43,7 @@ def as_csv(readings: Sequence[Reading]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(_columns(readings))
     writer.writerows(map(_without_formula, row) for row in _rows(readings))
-    return _BOM + out.getvalue()
+    return BYTE_ORDER_MARK + out.getvalue()
 
 
 def as_table(readings: Sequence[Reading]) -> str:

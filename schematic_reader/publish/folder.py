@@ -16,6 +16,7 @@ from schematic_reader.io.files import read_json, write_json, write_text
 from schematic_reader.publish.card import CURVE, SHEET, PublishedWeights, model_card
 from schematic_reader.publish.curve import draw_curve, read_curve
 from schematic_reader.publish.provenance import Provenance
+from schematic_reader.scoring.metrics import REQUIRED
 
 CALIBRATION = Path("data/predictions/calibration.json")
 MANIFEST = Path("data/raw/manifest.json")
@@ -73,10 +74,10 @@ def write_card(folder: Path, weights: PublishedWeights, params: Params, provenan
     card = model_card(
         weights,
         params,
-        manifest=read_json(MANIFEST, "fetch"),
-        before=read_json(METRICS / "baseline.json", "baseline"),
-        after=read_json(METRICS / "evaluate.json", "evaluate"),
-        training=read_json(METRICS / "train.json", "train"),
+        manifest=read_json(MANIFEST, "fetch", ("source", "id", "revision", "commit", "rows")),
+        before=read_json(METRICS / "baseline.json", "baseline", REQUIRED),
+        after=read_json(METRICS / "evaluate.json", "evaluate", REQUIRED),
+        training=read_json(METRICS / "train.json", "train", ("sheets", "loss", "validation_loss")),
         provenance=provenance,
     )
     curves = (read_curve(METRICS / "plots" / f"{split}.tsv") for split in ("train", "validation"))

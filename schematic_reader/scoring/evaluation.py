@@ -9,9 +9,8 @@ from typing import Any, Protocol
 
 import pyarrow.parquet as pq
 
-from schematic_reader.cli import UserError
 from schematic_reader.config import Evaluate
-from schematic_reader.io.tables import read_messages
+from schematic_reader.io.tables import PREDICTIONS, read_messages, readable
 from schematic_reader.scoring.connectivity import has_nets
 from schematic_reader.scoring.metrics import Metrics, score
 from schematic_reader.scoring.no_image import no_image_control
@@ -101,14 +100,14 @@ def _printed_texts(clean: Path, rows: Sequence[MessageRow]) -> dict[str, frozens
 
 def _column(clean: Path, rows: Sequence[MessageRow], name: str) -> dict[str, str]:
     """By row id, what the clean rows behind ``rows`` have in that column, for those that have something."""
-    found = {}
+    found: dict[str, str] = {}
     for part in sorted({row["part"] for row in rows}):
         wanted = [row for row in rows if row["part"] == part]
-        column = pq.read_table(clean / "test" / part, columns=[name]).column(name)
-        for row in wanted:
-            text = column[row["row"]].as_py()
-            if text is not None:
-                found[row["id"]] = text
+        path = clean / "test" / part
+        with readable(path, "clean-to-parquet"):
+            column = pq.read_table(path, columns=[name]).column(name)
+            texts = {row["id"]: column[row["row"]].as_py() for row in wanted}
+        found |= {id: text for id, text in texts.items() if text is not None}
     return found
 
 
@@ -116,8 +115,7 @@ def read_predictions(path: Path, made_by: str) -> list[PredictionRow]:
     """The rows of a predictions file that the stage ``made_by`` wrote.
 
     Raises:
-        UserError: it is missing.
+        UserError: it is missing or damaged.
     """
-    if not path.is_file():
-        raise UserError(f"{path} is missing: run `dvc repro {made_by}`")
-    return [PredictionRow(**row) for row in pq.read_table(path).to_pylist()]
+    with readable(path, made_by):
+        return [PredictionRow(**row) for row in pq.read_table(path).select(PREDICTIONS.names).to_pylist()]

@@ -25,6 +25,9 @@ Metrics = dict[str, float | dict[str, float]]
 # The groups of a structured task's items by their kind; ``sheets`` is the number of sheets judged.
 _KINDS = {"symbols": "symbol", "labels": "label", "subsheets": "sheet"}
 
+REQUIRED = ("sheets", "precision", "recall", "f1", "f1_low", "f1_high", "exact_match", "loose")
+"""Keys that every metrics file of baseline or evaluate has."""
+
 
 @dataclass(frozen=True, slots=True)
 class _JudgedSheet:

@@ -28,7 +28,7 @@ from schematic_reader.io.manifest import (
     write_manifest,
 )
 from schematic_reader.io.picture import PictureError, decode_picture
-from schematic_reader.io.tables import RAW, write_batches
+from schematic_reader.io.tables import RAW, readable, write_batches
 from schematic_reader.sources.plan import describe_plan, open_source, open_synthetic, rows_by_shard
 from schematic_reader.sources.shards import PLAN, Shard, Source
 
@@ -76,8 +76,8 @@ def fetch(data: Data, seed: int, folder: Path) -> dict[str, Any]:
 
 def preview(shard: Path) -> str:
     """The first row of a shard in a few lines of text."""
-    with pq.ParquetFile(shard) as file:
-        row = next(file.iter_batches(1))
+    with readable(shard, "fetch"), pq.ParquetFile(shard) as file:
+        row = next(file.iter_batches(1)).select(RAW.names)
     try:
         found = decode_picture(pc.struct_field(row.column("image"), "bytes")[0].as_py() or b"")
         seen = f"{found.width} x {found.height} pixels, {found.image.mode}"

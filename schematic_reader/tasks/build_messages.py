@@ -17,7 +17,15 @@ from schematic_reader.cli import UserError
 from schematic_reader.config import Messages
 from schematic_reader.io.files import atomic_folder
 from schematic_reader.io.parallel import ordered_map
-from schematic_reader.io.tables import MESSAGES, SPLITS, RowGroup, clean_parts, row_groups, write_rows
+from schematic_reader.io.tables import (
+    MESSAGES,
+    SPLITS,
+    RowGroup,
+    clean_parts,
+    readable,
+    row_groups,
+    write_rows,
+)
 from schematic_reader.tasks import task
 from schematic_reader.tasks.messages import chat
 
@@ -45,7 +53,7 @@ def build_messages(
     Raises:
         UserError: ``clean`` is incomplete, or no row of a split has a target within the limit.
     """
-    groups = {split: row_groups(clean_parts(clean, split)) for split in SPLITS}
+    groups = {split: row_groups(clean_parts(clean, split), "clean-to-parquet") for split in SPLITS}
     every = [group for split in SPLITS for group in groups[split]]
     results = ordered_map(partial(prompt_and_target, name=name, params=params), every, workers=workers)
     built = iter(tqdm(results, total=len(every), desc="build", unit="group"))
@@ -107,12 +115,13 @@ def prompt_and_target(row_group: RowGroup, *, name: str, params: Messages) -> li
     """Prompt and target of each row of one row group of a clean part; no target is None."""
     path, group = row_group
     chosen = task(name)
-    with pq.ParquetFile(path) as file:
+    with readable(path, "clean-to-parquet"), pq.ParquetFile(path) as file:
         start = sum(file.metadata.row_group(i).num_rows for i in range(group))
         # json, yaml and schematic are columns too: the task's own text
         texts = [name] if name in file.schema_arrow.names else []
         columns = ["id", "name", "description", "type", "components", *texts]
-        rows = file.read_row_group(group, columns=columns, use_threads=False).to_pylist()
+        table = file.read_row_group(group, columns=columns, use_threads=False)
+        rows = table.select(columns).to_pylist()
     return [
         {
             "id": row["id"],

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from huggingface_hub.errors import HfHubHTTPError
+from safetensors import SafetensorError
 from torch import nn
 from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor, distribute_tensor
@@ -46,7 +47,7 @@ def load_sharded(model: Model, device: Device) -> PreTrainedModel:
             config = AutoConfig.from_pretrained(model.base, revision=model.revision, trust_remote_code=False)
             with torch.device("meta"):
                 loaded = auto_class.from_config(config, **kwargs)
-    except (OSError, ValueError, HfHubHTTPError) as error:
+    except (OSError, ValueError, HfHubHTTPError, SafetensorError) as error:
         raise UserError(not_found(model.base, "vision-language model", error)) from None
     return shard_model(loaded.eval(), device)
 

@@ -5,10 +5,18 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import re
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import torch
+from safetensors import SafetensorError
 
 from schematic_reader.cli import UserError, run
 from tests.support.paths import ROOT
@@ -89,21 +97,185 @@ def test_no_output_shows_the_token(token: str, error: str) -> None:
         assert done.stderr.count("\n") == 1
 
 
-def test_a_full_disk_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def line_of(error: BaseException, capsys: pytest.CaptureFixture[str]) -> str:
+    """What ``run`` prints of an error that it turns into a line."""
+
     def main() -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", "data/raw/shard")
+        raise error
 
     with pytest.raises(SystemExit) as caught:
         run(main)
     assert caught.value.code == 1
-    assert capsys.readouterr().err == (
-        "error: no space is left at data/raw/shard: free some, then run the same command again\n"
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "data/raw/shard"),
+        OSError(errno.EDQUOT, "Disk quota exceeded", "data/raw/shard"),
+        OSError(errno.ENOSPC, "Error writing bytes to file"),  # pyarrow's
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        RuntimeError("[enforce fail] . PytorchStreamWriter failed writing file data/0: file write failed"),
+    ],
+)
+def test_a_full_disk_is_one_line(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    where = "data/raw/shard" if getattr(error, "filename", None) else str(Path.cwd())
+    assert re.fullmatch(
+        rf"error: no space is left at {re.escape(where)} \(\d+ MB free here\): free some, then run the same "
+        "command again",
+        line_of(error, capsys),
     )
 
 
-def test_another_error_of_the_system_keeps_its_traceback() -> None:
-    def main() -> None:
-        raise OSError(errno.EBADF, "Bad file descriptor")
+def test_an_error_that_a_full_disk_caused_is_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    error = RuntimeError("unexpected pos 64 vs 0")
+    error.__context__ = OSError(errno.ENOSPC, "No space left on device")
+    assert "no space is left at" in line_of(error, capsys)
 
-    with pytest.raises(OSError, match="Bad file descriptor"):
+
+def write_text() -> None:
+    with Path("/dev/full").open("w") as file:
+        file.write("x" * 10**6)
+
+
+def write_parquet() -> None:
+    with pq.ParquetWriter("/dev/full", pa.schema([("x", pa.int64())])) as writer:
+        writer.write_table(pa.table({"x": range(10**6)}))
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        write_text,
+        write_parquet,
+        lambda: torch.save({"weights": torch.zeros(10**6)}, "/dev/full"),
+    ],
+)
+def test_writing_to_a_full_device_is_one_line(
+    write: Callable[[], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(write)
+    assert caught.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: no space is left at ")
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.EIO, errno.EISDIR, errno.EMFILE])
+def test_what_the_system_refuses_is_one_line(code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    line = line_of(OSError(code, os.strerror(code), "data/raw/shard"), capsys)
+    assert line.startswith(f"error: data/raw/shard: {os.strerror(code)}: check the path")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.EBADF, "Bad file descriptor"), FileNotFoundError(errno.ENOENT, "No such file", "x")],
+)
+def test_another_error_of_the_system_keeps_its_traceback(error: OSError) -> None:
+    def main() -> None:
+        raise error
+
+    with pytest.raises(type(error)):
         run(main)
+
+
+def started(code: str, encoding: str = "utf-8", stdout: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
+    prelude = "import os, sys, time, signal\nfrom schematic_reader.cli import run\n"
+    return subprocess.Popen(
+        [sys.executable, "-c", prelude + code],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding},
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+    )
+
+
+@pytest.mark.parametrize("lines", [1, 10**5])
+def test_a_closed_pipe_is_one_line(lines: int) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = started(f"run(lambda: [print('x') for _ in range({lines})] and None)", stdout=writing)
+    os.close(writing)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 141
+    assert said.startswith(b"stopped, since nobody reads its output any more: ") and said.count(b"\n") == 1
+
+
+def test_another_broken_pipe_keeps_its_traceback() -> None:
+    process = started("def main():\n  r, w = os.pipe(); os.close(r); os.write(w, b'x')\nrun(main)")
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1 and b"Traceback" in said
+
+
+def test_a_terminal_without_a_character_shows_its_escape() -> None:
+    process = started("run(lambda: print('10 \u03a9, 5 \u00b5'))", encoding="latin-1")
+    assert process.communicate(timeout=60) == (b"10 \\u03a9, 5 \xb5\n", b"")
+
+
+@pytest.mark.parametrize(
+    ("sent", "word", "status"), [(signal.SIGTERM, "terminated", 143), (signal.SIGINT, "interrupted", 130)]
+)
+def test_sigterm_says_what_an_interruption_says(sent: signal.Signals, word: str, status: int) -> None:
+    process = started("run(lambda: print('ready', flush=True) or time.sleep(60))")
+    assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+    process.send_signal(sent)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said.decode()) == (
+        status,
+        f"{word}: finished work is kept; no partial file is left; run the same command again\n",
+    )
+
+
+def test_a_forked_worker_is_ended_by_sigterm_without_a_word() -> None:
+    process = started(
+        "def main():\n"
+        "    child = os.fork()\n"
+        "    if not child:\n"
+        "        time.sleep(60)\n"
+        "    time.sleep(0.2)\n"
+        "    os.kill(child, signal.SIGTERM)\n"
+        "    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+        "run(main)"
+    )
+    assert process.communicate(timeout=60) == (b"-15\n", b"")
+
+
+STAGE = """
+import sys
+from schematic_reader.cli import run
+def main():
+    print("runs", flush=True)
+    sys.stdin.readline()
+run(main, exclusive=True)
+"""
+
+
+def test_a_stage_refuses_to_run_beside_itself_until_the_other_has_died(tmp_path: Path) -> None:
+    (tmp_path / ".dvc").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text(STAGE)
+
+    def start(name: str, **more: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", name],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **more},
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    first = start("one")
+    assert first.stdout is not None and first.stdout.readline() == "runs\n"
+    refused = start("one")
+    _, said = refused.communicate("\n", timeout=60)
+    assert refused.returncode == 1
+    assert said.startswith(f"error: one is already running here as process {first.pid}, perhaps left over")
+    for beside in (start("two"), start("one", LOCAL_RANK="1"), start("one", SCHEMATIC_READER_LOCKED="one")):
+        assert beside.communicate("\n", timeout=60)[0] == "runs\n" and beside.returncode == 0
+    first.kill()
+    first.communicate()
+    again = start("one")
+    assert again.communicate("\n", timeout=60)[0] == "runs\n" and again.returncode == 0

@@ -128,9 +128,9 @@ def test_json_refuses_nan_and_keeps_the_old_file(tmp_path: Path) -> None:
     assert (tmp_path / "m.json").read_text(encoding="utf-8") == '{\n  "f1": 0.5,\n  "name": "Ω"\n}\n'
 
 
-@pytest.mark.parametrize("content", [None, "{", "[]"])
+@pytest.mark.parametrize("content", [None, "", "{", "[]", "{}", '{"f1": 1}', "[" * 10**5, "\0"])
 def test_reading_json_names_the_command_that_makes_it(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "m.json").write_text(content)
     with pytest.raises(UserError, match=r"m\.json.*dvc repro fetch"):
-        read_json(tmp_path / "m.json", "fetch")
+        read_json(tmp_path / "m.json", "fetch", ("f1", "sheets"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,16 @@ def test_a_model_without_an_image_token_is_one_line(tmp_path: Path) -> None:
     AutoTokenizer.from_pretrained(TINY.base).save_pretrained(tmp_path)
     with pytest.raises(UserError, match="no image token|no processor"):
         load_processor(str(tmp_path), None)
+
+
+@pytest.mark.parametrize("size", [0, 7, 5000, -1])
+def test_a_cut_shard_of_the_base_is_one_line(tmp_path: Path, size: int) -> None:
+    shutil.copytree(TINY.base, tmp_path / "base")
+    shard = max((tmp_path / "base").glob("*.safetensors"))
+    shard.write_bytes(shard.read_bytes()[:size])
+    base = replace(TINY, base=str(tmp_path / "base"))
+    with pytest.raises(UserError, match=r"no vision-language model could be loaded .* check the folder"):
+        load_base(base, prepare_device(base, 1))
 
 
 def test_a_missing_adapter_names_the_stage(tmp_path: Path) -> None:
