@@ -61,6 +61,7 @@ __all__ = [
 
 
 # Versions of the file format from which on something has another meaning.
+POWER_BY_VALUE = 20230221  # a power symbol's net is that of its value, no longer of its hidden pin
 TILDE_IS_TEXT = 20250318
 STACKED_PINS = 20250901
 ALIASES_IN_PROJECT = 20250925

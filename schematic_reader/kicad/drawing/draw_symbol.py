@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from schematic_reader.kicad.drawing.draw_pin import draw_pin, pin_ends
+from schematic_reader.kicad.drawing.draw_text_box import draw_text_box
 from schematic_reader.kicad.drawing.palette import GROUND, Ink, Tint, tinted
 from schematic_reader.kicad.drawing.plotter import DEFAULT_PEN, Plotter, line_pen
 from schematic_reader.kicad.drawing.strokes import letter_width, text_height, text_width
@@ -23,6 +24,7 @@ from schematic_reader.kicad.geometry import (
     rounded_corners,
 )
 from schematic_reader.kicad.model import (
+    POWER_BY_VALUE,
     Arc,
     Bezier,
     Circle,
@@ -52,10 +54,7 @@ def draw_symbols(plotter: Plotter, sheet: Sheet) -> None:
     Where the boxes of two symbols overlap KiCad plots their pins and fields once more at the end, to have
     them on top, which makes them darker.
     """
-    drawings = [
-        _Drawing(symbol, sheet.lib_symbols.get(symbol.library_key), sheet.empty_texts)
-        for symbol in sheet.symbols
-    ]
+    drawings = [_drawing(sheet, symbol) for symbol in sheet.symbols]
     for drawing, twice in zip(drawings, _overlapping([d.box() for d in drawings]), strict=True):
         drawing.draw_body(plotter)
         plotter.twice = twice
@@ -63,16 +62,21 @@ def draw_symbols(plotter: Plotter, sheet: Sheet) -> None:
         plotter.twice = False
 
 
-def draw_symbol(
-    plotter: Plotter, symbol: PlacedSymbol, library: LibSymbol | None, empty_texts: tuple[str, ...]
-) -> None:
-    """Draw one placed symbol; without its library symbol only the fields.
-
-    ``empty_texts`` are the names and values that stand for none, as in ``Sheet``.
-    """
-    drawing = _Drawing(symbol, library, empty_texts)
+def draw_symbol(plotter: Plotter, sheet: Sheet, symbol: PlacedSymbol) -> None:
+    """Draw one placed symbol of a sheet; without its library symbol only the fields."""
+    drawing = _drawing(sheet, symbol)
     drawing.draw_body(plotter)
     drawing.draw_pins_and_fields(plotter)
+
+
+def _drawing(sheet: Sheet, symbol: PlacedSymbol) -> _Drawing:
+    """The symbol as KiCad 9 shows it: power symbols of early files have their hidden pin's name as value."""
+    library = sheet.lib_symbols.get(symbol.library_key)
+    if library is not None and library.power and sheet.version < POWER_BY_VALUE:
+        pins = [pin for unit in units_of(library, symbol.unit, symbol.style) for pin in unit.pins]
+        if pins and pins[0].kind == "power_in" and pins[0].hidden:
+            symbol = replace(symbol, instance_value=pins[0].name)
+    return _Drawing(symbol, library, sheet.empty_texts)
 
 
 def units_of(library: LibSymbol, unit: int, style: int) -> list[SymbolUnit]:
@@ -233,11 +237,21 @@ class _Drawing:
                 anchor = place(graphic.at, self.symbol.at, self.turn)
                 text = _placed_text(graphic.text, anchor, graphic.angle, graphic.style, self.turn)
                 _draw_text(plotter, ink, text)
+            elif isinstance(graphic, TextBox):
+                draw_text_box(plotter, self._placed_box(graphic), ink)
             else:
                 draw_shape(plotter, graphic, points, ink, body)
         outline = [point for _, points in self.graphics for point in points]
         if self.symbol.dnp and outline:
             self._draw_cross(plotter, outline)
+
+    def _placed_box(self, box: TextBox) -> TextBox:
+        """A text box of the library symbol as it stands on the sheet; its text stays readable."""
+        (x, y), (width, height) = box.at, box.size
+        corners = (place(corner, self.symbol.at, self.turn) for corner in ((x, y), (x + width, y + height)))
+        left, top, right, bottom = _bounds(corners)
+        turned = 90.0 if self.turn.a == 0 else 0.0
+        return replace(box, at=(left, top), size=(right - left, bottom - top), angle=box.angle + turned)
 
     def draw_pins_and_fields(self, plotter: Plotter) -> None:
         symbol = self.symbol

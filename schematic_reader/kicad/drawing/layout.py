@@ -71,8 +71,7 @@ def layout_of(sheet: Sheet, width: int, height: int) -> SheetLayout:
     drawn: list[DrawnSymbol] = []
     for symbol in sheet.symbols:
         recorder.begin(len(drawn))
-        library = sheet.lib_symbols.get(symbol.library_key)
-        draw_symbol(recorder, symbol, library, sheet.empty_texts)
+        draw_symbol(recorder, sheet, symbol)
         if recorder.body is not None:
             drawn.append(DrawnSymbol(symbol, recorder.body))
         recorder.begin(-1)

@@ -24,7 +24,15 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from schematic_reader.kicad.geometry import orientation
-from schematic_reader.kicad.model import STACKED_PINS, LibSymbol, Pin, PlacedSymbol, Point, Sheet
+from schematic_reader.kicad.model import (
+    POWER_BY_VALUE,
+    STACKED_PINS,
+    LibSymbol,
+    Pin,
+    PlacedSymbol,
+    Point,
+    Sheet,
+)
 from schematic_reader.kicad.nets.bus_labels import Members, parse_bus
 from schematic_reader.kicad.nets.segments import GridPoint, SegmentIndex
 from schematic_reader.kicad.nets.stacked_pins import pin_numbers
@@ -32,9 +40,6 @@ from schematic_reader.kicad.text_variables import resolved
 from schematic_reader.union_find import UnionFind
 
 PinId = tuple[str, str]  # reference and pin number
-
-# Up to KiCad 7 a power symbol's net is named by its hidden pin, from then on by its value.
-_NAMED_BY_VALUE = 20230221
 
 # What may name a net, by KiCad's rank.
 _PIN, _SHEET_PIN, _HIERARCHICAL, _LOCAL, _LOCAL_POWER, _POWER, _GLOBAL = range(1, 8)
@@ -275,7 +280,7 @@ def power_name(sheet: Sheet, symbol: PlacedSymbol, library: LibSymbol, pin: Pin)
     """The name that a pin of a power symbol, or a hidden power input, gives to its net; None for others."""
     if pin.kind != "power_in" or not (library.power or pin.hidden):
         return None
-    by_value = library.power and not (pin.hidden and sheet.version < _NAMED_BY_VALUE)
+    by_value = library.power and not (pin.hidden and sheet.version < POWER_BY_VALUE)
     return symbol.value if by_value else pin.name
 
 

@@ -117,6 +117,40 @@ def test_rule_areas_are_drawn_and_symbols_within_are_not_populated() -> None:
     assert [(symbol.dnp, symbol.in_bom) for symbol in unlisted.symbols] == [(False, False), (False, True)]
 
 
+def boxes(*items: str, at: str = "50 30 0", symbols: str) -> list[float]:
+    symbol = f'(symbol (lib_id "t:U") (at {at}) (unit 1) (uuid "1") {" ".join(items)})'
+    return box_of(picture(sheet(symbol, symbols=symbols)))
+
+
+@pytest.mark.parametrize(
+    ("at", "box"),
+    [("50 30 0", (47, 20, 57, 25)), ("50 30 90", (40, 23, 45, 33)), ("50 30 180", (43, 35, 53, 40))],
+)
+def test_a_symbol_s_text_box_is_drawn_where_it_lies(at: str, box: tuple[float, ...]) -> None:
+    """Its height runs downward: in a library symbol that is -y."""
+    symbols = unit('(text_box "" (at -3 10 0) (size 10 -5) (stroke (width 0)) (effects (font (size 1 1))))')
+    assert boxes(at=at, symbols=symbols) == pytest.approx(box, abs=0.2)
+    named = symbols.replace('""', '"BUCK"', 1)
+    left, top, right, bottom = box
+    inside = np.array(picture(sheet(f'(symbol (lib_id "t:U") (at {at}) (unit 1) (uuid "1"))', symbols=named)))
+    within = inside[round((top + 1) * SCALE) : round((bottom - 1) * SCALE), round((left + 1) * SCALE) :]
+    assert (within[:, : round((right - left - 2) * SCALE)] != PAPER).any()
+
+
+@pytest.mark.parametrize(("version", "shown"), [(20211123, True), (20230221, False)])
+def test_early_power_symbols_show_the_name_of_their_hidden_pin(version: int, shown: bool) -> None:
+    """From KiCad 7 on the value is what counts; an empty one shows nothing."""
+    symbols = (
+        '(symbol "t:P" (power) (symbol "P_1_1" (pin power_in line (at 0 0 0) (length 0) hide (name "GND") '
+        '(number "1"))))'
+    )
+    symbol = placed("#PWR1", 50, '(property "Value" "" (at 50 40 0))', name="P").replace(
+        "10 0))", "10 0) hide)"
+    )
+    ink = (picture(sheet(symbol, version=version, symbols=symbols)) != PAPER).any(axis=2)
+    assert bool(ink[38 * SCALE : 42 * SCALE].any()) == shown
+
+
 def encoded(size: tuple[int, int], dpi: int | None = None) -> str:
     out = io.BytesIO()
     Image.new("RGB", size, (10, 200, 30)).save(out, "PNG", **({"dpi": (dpi, dpi)} if dpi else {}))
