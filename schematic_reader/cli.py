@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -23,6 +24,7 @@ from typing import Any, NoReturn
 _OWN_PACKAGES = ("schematic_reader", "stages")
 _TOKEN = "HF_TOKEN"  # noqa: S105, the name of a variable
 _HIDDEN = f"[{_TOKEN}]"
+_malformed = ""
 _LOCKED = "SCHEMATIC_READER_LOCKED"
 """The variable by which a process tells those that it starts that it holds its module's lock."""
 _OUTSIDE = frozenset(
@@ -198,37 +200,59 @@ def without_token(text: str) -> str:
     return text.replace(token, _HIDDEN) if token else text
 
 
+def malformed_token() -> str:
+    """A line where ``HF_TOKEN`` cannot be a token, so that nothing was sent to the Hub; else empty."""
+    return _malformed
+
+
 def _guard_token() -> None:
-    """Take blanks off the ends of ``HF_TOKEN``, and hide it in log records and tracebacks.
+    """Take blanks off the ends of ``HF_TOKEN``, and hide it in log records, warnings and tracebacks.
 
-    It is checked here, before any client puts it in a header whose error message would show it.
-
-    Raises:
-        UserError: it cannot be a token.
+    It is checked here, before any client puts it in a header whose error message would show it. One that
+    cannot be a token is taken away; whoever needs the Hub then says so by ``malformed_token``.
     """
+    global _malformed
     token = os.environ.get(_TOKEN, "").strip()
     if not token:
         os.environ.pop(_TOKEN, None)
         return
     if not re.fullmatch(r"[!-~]+", token):
-        raise UserError(
+        del os.environ[_TOKEN]
+        _malformed = (
             f"{_TOKEN} holds a blank, a line break or a letter outside ASCII, which no token has: set it anew"
         )
+        return
     os.environ[_TOKEN] = token
-    make_record = logging.getLogRecordFactory()
+    make_record, warning = logging.getLogRecordFactory(), warnings.formatwarning
 
-    def guarded(*args: object, **kwargs: object) -> logging.LogRecord:
+    def guarded(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record = make_record(*args, **kwargs)
-        message = record.getMessage()
+        try:
+            message = record.getMessage()
+        except (TypeError, ValueError):  # arguments that do not fit: logging reports them itself
+            message = ""
+            record.msg, record.args = without_token(str(record.msg)), ()
         if token in message:
             record.msg, record.args = without_token(message), ()
+        if record.exc_info and record.exc_info[0]:  # formatters take exc_text where there is one
+            text = "".join(traceback.format_exception(*record.exc_info)).rstrip()
+            if token in text:
+                record.exc_text, record.exc_info = without_token(text), None
         return record
 
     def print_traceback(*error: Any) -> None:
         print(without_token("".join(traceback.format_exception(*error))), end="", file=sys.stderr)
 
+    def print_thread_traceback(thread: threading.ExceptHookArgs) -> None:
+        print_traceback(thread.exc_type, thread.exc_value, thread.exc_traceback)
+
+    def print_unraisable(unraisable: Any) -> None:
+        print_traceback(unraisable.exc_type, unraisable.exc_value, unraisable.exc_traceback)
+
     logging.setLogRecordFactory(guarded)
-    sys.excepthook = print_traceback
+    warnings.formatwarning = lambda *args, **kwargs: without_token(warning(*args, **kwargs))
+    sys.excepthook, sys.unraisablehook = print_traceback, print_unraisable
+    threading.excepthook = print_thread_traceback
 
 
 def start_logging() -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.errors import HTTPError
 from peft import PeftModel, get_peft_model_state_dict
 from peft.utils import SAFETENSORS_WEIGHTS_NAME
 from safetensors import SafetensorError, safe_open
@@ -21,11 +21,14 @@ from transformers import (
 from transformers.utils import CONFIG_NAME, cached_file
 from transformers.utils.hub import extract_commit_hash
 
-from schematic_reader.cli import UserError
+from schematic_reader.cli import UserError, malformed_token
 from schematic_reader.config import Model
 from schematic_reader.io.adapter_digests import LOADED, check_adapter
 from schematic_reader.io.fingerprint import files_digest, value_digest
 from schematic_reader.model.device import Device
+
+LOADING_ERRORS = (OSError, ValueError, HTTPError)
+"""What loading a model raises where the folder, the id or the network is at fault."""
 
 
 def load_processor(base: str, revision: str | None) -> ProcessorMixin:
@@ -36,7 +39,7 @@ def load_processor(base: str, revision: str | None) -> ProcessorMixin:
     """
     try:
         processor = AutoProcessor.from_pretrained(base, revision=revision, trust_remote_code=False)
-    except (OSError, ValueError, HfHubHTTPError) as error:
+    except LOADING_ERRORS as error:
         raise UserError(not_found(base, "processor", error)) from None
     token = getattr(processor, "image_token", None)
     if token is None or getattr(processor, "image_processor", None) is None:
@@ -62,7 +65,7 @@ def load_base(model: Model, device: Device) -> PreTrainedModel:
             device_map={"": device.torch_device},
             trust_remote_code=False,
         )
-    except (OSError, ValueError, HfHubHTTPError, SafetensorError) as error:
+    except (*LOADING_ERRORS, SafetensorError) as error:
         raise UserError(not_found(model.base, "vision-language model", error)) from None
     return loaded.eval()
 
@@ -77,7 +80,7 @@ def base_digest(model: Model) -> str:
         return folder_digest(Path(model.base))
     try:
         config = cached_file(model.base, CONFIG_NAME, revision=model.revision)
-    except (OSError, ValueError, HfHubHTTPError) as error:
+    except LOADING_ERRORS as error:
         raise UserError(not_found(model.base, "vision-language model", error)) from None
     # The file lies in a folder that is named after the commit; the loaded config does not tell it.
     return value_digest([model.base, extract_commit_hash(config, None)])
@@ -133,6 +136,8 @@ def not_found(base: str, what: str, error: Exception) -> str:
     if Path(base).is_dir() or base.startswith((".", "/")):
         fix = "check the folder in the profile's model.base"
     else:
-        fix = "check the id in the profile's model.base, the network, and HF_TOKEN if the model is gated"
+        fix = malformed_token() or (
+            "check the id in the profile's model.base, the network, and HF_TOKEN if the model is gated"
+        )
     reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
     return f"no {what} could be loaded from {base!r}: {fix} ({reason})"

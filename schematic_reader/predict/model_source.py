@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.errors import HTTPError
 
-from schematic_reader.cli import UserError
+from schematic_reader.cli import UserError, malformed_token
 from schematic_reader.config import Model, Params
 from schematic_reader.io.adapter_digests import check_adapter
 from schematic_reader.io.files import read_json
@@ -77,12 +77,10 @@ def _folder(name: str) -> Path:
         raise UserError(f"there is no folder {name}: {_fix(name)}")
     try:
         return Path(snapshot_download(name, allow_patterns=_WEIGHTS))
-    except (OSError, ValueError, HfHubHTTPError) as error:
+    except (OSError, ValueError, HTTPError) as error:
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise UserError(
-            f"no adapter {name!r} here or on the Hub: check the id, the network, and HF_TOKEN if it is "
-            f"private ({reason})"
-        ) from None
+        fix = malformed_token() or "check the id, the network, and HF_TOKEN if it is private"
+        raise UserError(f"no adapter {name!r} here or on the Hub: {fix} ({reason})") from None
 
 
 def _calibration(folder: Path, *, own: bool) -> Calibration | None:

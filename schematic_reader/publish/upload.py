@@ -17,7 +17,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import validate_repo_id
 
-from schematic_reader.cli import UserError
+from schematic_reader.cli import UserError, malformed_token
 
 TOKEN = "HF_TOKEN"  # noqa: S105, the name of a variable
 _REPOSITORY = re.compile(r"[^/]+/[^/]+")
@@ -39,12 +39,13 @@ def require_token() -> str:
     """The token, from the environment and nowhere else.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or none that can be a token.
     """
     token = os.environ.get(TOKEN)
     if not token:
         raise UserError(
-            f"{TOKEN} is not set: make a token with write permission in the Hub's settings and set it, or "
+            malformed_token()
+            or f"{TOKEN} is not set: make a token with write permission in the Hub's settings and set it, or "
             "give --dry-run"
         )
     return token
@@ -101,6 +102,11 @@ def _refusals(repository: str, endpoint: str) -> Iterator[None]:
         raise UserError(
             f"the Hub cannot be reached ({type(error).__name__}): check the network and HF_ENDPOINT, then "
             "run the same command again"
+        ) from None
+    except (ValueError, KeyError):  # a page instead of the Hub's JSON
+        raise UserError(
+            f"{endpoint} does not answer as the Hub does: check HF_ENDPOINT, and whether a proxy or a log-in "
+            "page of the network stands between"
         ) from None
     except RuntimeError as error:  # what the client makes of a failed upload of a large file
         raise UserError(f"{error} Run the same command again; nothing was changed in {repository}") from None

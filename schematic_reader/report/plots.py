@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ TOP = 20
 MAX_CELL = 200
 
 MODELS = ("baseline", "tuned")
+
+_MARKUP = re.compile(r"<(?=[/!?s])", re.IGNORECASE)
 
 _BINS = ((1, 4), (5, 8), (9, 16), (17, 32), (33, 64))
 
@@ -193,10 +196,17 @@ def _bin(size: int) -> str:
 def _tsv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Tab-separated text; white space within a cell becomes a space, so that a line is a row.
 
-    A cell ends at ``MAX_CELL`` characters: a name is as long as a model likes.
+    A cell ends at ``MAX_CELL`` characters: a name is as long as a model likes. ``dvc plots`` puts cells into
+    the script of a page as they are, so what would end the script or begin a comment has another ``<``.
     """
     text = io.StringIO()
     writer = csv.writer(text, delimiter="\t", lineterminator="\n")
     writer.writerow(header)
-    writer.writerows([" ".join(str(cell).split())[:MAX_CELL] for cell in row] for row in rows)
+    writer.writerows(
+        [
+            re.sub(r"<(?=[/!?s])", "\u2039", " ".join(str(cell).split()), flags=re.IGNORECASE)[:MAX_CELL]
+            for cell in row
+        ]
+        for row in rows
+    )
     return text.getvalue()

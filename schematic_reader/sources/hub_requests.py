@@ -27,7 +27,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.hf_api import DatasetInfo
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status, http_backoff, validate_repo_id
 
-from schematic_reader.cli import UserError
+from schematic_reader.cli import UserError, malformed_token
 
 _RETRIES = 6  # after 1, 2, 4, 8, 16 and 32 seconds, or what Retry-After says
 _MAX_WAIT = 32.0  # seconds
@@ -50,11 +50,24 @@ class Hub:
     token: str | bool = field(default_factory=lambda: os.environ.get("HF_TOKEN") or False, repr=False)
 
     def info(self) -> DatasetInfo:
-        """Commit, licence, and names and sizes of the files."""
+        """Commit, licence, and names and sizes of the files.
+
+        Raises:
+            UserError: ``HF_TOKEN`` cannot be a token, or it is not the Hub that answers.
+        """
+        if line := malformed_token():
+            raise UserError(line)
         validate_repo_id(self.repository)
         revision = quote(self.revision, safe="")
         url = f"{self.endpoint}/api/datasets/{self.repository}/revision/{revision}?blobs=true"
-        return DatasetInfo(**self._get(url).json())
+        response = self._get(url)
+        try:
+            return DatasetInfo(**response.json())
+        except (ValueError, TypeError, KeyError):
+            raise UserError(
+                f"{self.endpoint} does not answer as the Hub does: check HF_ENDPOINT, and whether a proxy or "
+                "a log-in page of the network stands between"
+            ) from None
 
     def read(self, name: str, size: int, first: int, count: int) -> bytes:
         """``count`` bytes from ``first`` of a file that is ``size`` bytes long.

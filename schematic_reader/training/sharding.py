@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from huggingface_hub.errors import HfHubHTTPError
 from safetensors import SafetensorError
 from torch import nn
 from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
@@ -27,7 +26,7 @@ from schematic_reader.cli import UserError
 from schematic_reader.config import Model
 from schematic_reader.model import distributed
 from schematic_reader.model.device import Device
-from schematic_reader.model.load import not_found
+from schematic_reader.model.load import LOADING_ERRORS, not_found
 
 
 def load_sharded(model: Model, device: Device) -> PreTrainedModel:
@@ -47,7 +46,7 @@ def load_sharded(model: Model, device: Device) -> PreTrainedModel:
             config = AutoConfig.from_pretrained(model.base, revision=model.revision, trust_remote_code=False)
             with torch.device("meta"):
                 loaded = auto_class.from_config(config, **kwargs)
-    except (OSError, ValueError, HfHubHTTPError, SafetensorError) as error:
+    except (*LOADING_ERRORS, SafetensorError) as error:
         raise UserError(not_found(model.base, "vision-language model", error)) from None
     return shard_model(loaded.eval(), device)
 

@@ -63,12 +63,31 @@ def test_an_interruption_says_what_is_left(capsys: pytest.CaptureFixture[str]) -
 
 
 GUARDED = """
-import logging, os, sys
-from schematic_reader.cli import UserError, run
+import logging, os, sys, threading, warnings
+from schematic_reader.cli import UserError, malformed_token, run
 logging.basicConfig()
 def main():
+    if line := malformed_token():
+        raise UserError(line)
     token = os.environ["HF_TOKEN"]
-    logging.getLogger("deep.client").warning("Illegal header value %r", f"Bearer {token}")
+    logger = logging.getLogger("deep.client")
+    logger.warning("Illegal header value %r", f"Bearer {token}")
+    try:
+        raise ValueError(f"the header is {token}")
+    except ValueError:
+        logger.exception("it failed")
+        logger.warning("so did %s", "this", exc_info=True, stack_info=True)
+    logger.warning("%d does not fit", f"Bearer {token}")
+    warnings.warn(f"header {token}", stacklevel=1)
+    def fail():
+        raise ValueError(f"in a thread: {token}")
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    class Broken:
+        def __del__(self):
+            fail()
+    Broken()
     print("length", len(token))
     raise {error}(f"the header is Bearer {token}")
 run(main)
@@ -90,11 +109,30 @@ def test_no_output_shows_the_token(token: str, error: str) -> None:
     assert done.returncode == 1
     assert "Secret" not in done.stdout + done.stderr
     if token.strip() == "hf_TheSecret":
+        assert "it failed\nTraceback (most recent call last):" in done.stderr
         assert done.stdout == "length 12\n"
         assert done.stderr.count("Bearer [HF_TOKEN]") == 2
+        for text in (
+            "the header is [HF_TOKEN]",
+            "header [HF_TOKEN]",
+            "in a thread: [HF_TOKEN]",
+            "%d does not fit",
+        ):
+            assert text in done.stderr
     else:
         assert done.stderr.startswith("error: HF_TOKEN holds a blank, a line break or a letter outside ASCII")
         assert done.stderr.count("\n") == 1
+
+
+def test_a_malformed_token_stops_nobody_who_needs_no_hub() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from schematic_reader.cli import run\nrun(lambda: print('done'))"],
+        env={**os.environ, "HF_TOKEN": "hf_The\nSecret", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 
 
 def line_of(error: BaseException, capsys: pytest.CaptureFixture[str]) -> str:

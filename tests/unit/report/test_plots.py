@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from schematic_reader.report.plots import gains, known, lengths, names, reliability_table, write_plots
 from schematic_reader.scoring.confidence import Calibration
@@ -99,6 +102,13 @@ def test_a_name_with_line_breaks_stays_on_its_line() -> None:
         )
     ]
     assert names(rows, task("json")) == "kind\tname\ttimes\ttrue\nmissed\ttwo lines\t1\t1\n"
+
+
+@pytest.mark.parametrize("name", ["</script>", "</SCRIPT>", "<!--", "<script>x", "a</b"])
+def test_no_cell_ends_the_script_that_dvc_writes_it_into(name: str) -> None:
+    text = names([row("1", name, "R")], task("components"))
+    assert not re.search("<[/!s]", text, re.IGNORECASE)
+    assert name.replace("<", "\u2039") in text
 
 
 def test_only_the_top_names_are_listed(tmp_path: Path) -> None:
