@@ -54,6 +54,7 @@ class PeerWatch:
         self._stopped = threading.Event()
         self._owner = os.getpid()
         self._selector = selectors.DefaultSelector()
+        self._wake, self._woken = socket.socketpair()  # for the watching thread to end
         family, *_, place = socket.getaddrinfo(address, 0, type=socket.SOCK_STREAM)[0]
         self._listening: socket.socket | None = None
         if rank == 0:
@@ -69,7 +70,6 @@ class PeerWatch:
             except OSError as error:
                 log.warning("rank %d cannot watch the others (%s): it waits for one that dies", rank, error)
                 return
-        self._wake, self._woken = socket.socketpair()
         self._selector.register(self._woken, selectors.EVENT_READ)
         threading.Thread(target=self._run, daemon=True, name="peer watch").start()
         atexit.register(self._leave, FAILED)
@@ -77,8 +77,8 @@ class PeerWatch:
 
         def after_notice(*error: Any) -> None:
             # A collective fails where the other end dies: the watch, which knows which, ends this process.
-            if not self._stopped.wait(_NOTICE):
-                print_error(*error)
+            self._stopped.wait(_NOTICE)
+            print_error(*error)
 
         sys.excepthook = after_notice
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from schematic_reader.model.peer_watch import _HELLO
+from schematic_reader.model.peer_watch import _HELLO, PeerWatch
 from tests.support.paths import ROOT
 
 PROCESS = """
@@ -103,6 +103,22 @@ def test_an_error_that_no_other_rank_has_caused_keeps_its_traceback(ranks: Ranks
     status, said = ranks.ended()
     assert status == [1, 1, 1] and said[1:] == ["", ""]
     assert "Traceback" in said[0] and "a bug" in said[0]
+
+
+def test_an_error_after_the_watch_keeps_its_traceback(ranks: Ranks) -> None:
+    ranks.tell(0, "watch.stop()\nraise RuntimeError('a bug')")
+    for rank in (1, 2):
+        ranks.tell(rank, "watch.stop()")
+    status, said = ranks.ended()
+    assert status == [1, 0, 0] and "a bug" in said[0] and said[1:] == ["", ""]
+
+
+def test_a_rank_that_cannot_reach_the_first_runs_unwatched(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    watch = PeerWatch(1, lambda _: True, "127.0.0.1", lambda _: (port, b"s" * 16))
+    assert "rank 1 cannot watch the others" in caplog.text
+    watch.stop()
 
 
 def test_ranks_that_are_done_leave_one_after_the_other(ranks: Ranks) -> None:
