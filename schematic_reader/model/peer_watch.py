@@ -130,7 +130,8 @@ class PeerWatch:
         self._selector.unregister(peer)
         del self._peers[peer]
         peer.close()
-        if how != DONE:
+        # Whoever hears that this process is done closes the connection, which is no death.
+        if how != DONE and not self._stopped.is_set():
             self._tell(how, rank)
             self._end(how, rank)
 

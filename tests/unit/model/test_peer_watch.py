@@ -128,6 +128,16 @@ def test_ranks_that_are_done_leave_one_after_the_other(ranks: Ranks) -> None:
     assert ranks.ended() == ([0, 0, 0], ["", "", ""])
 
 
+def test_connections_that_close_because_the_first_is_done_are_no_death(ranks: Ranks) -> None:
+    """Rank 0 takes a second over its farewell, so that it sees the others hang up meanwhile."""
+    slow = "tell = watch._tell\nwatch._tell = lambda *word: (tell(*word), time.sleep(1))\n"
+    ranks.tell(0, f"{slow}watch.stop()")
+    assert ranks.running[0].wait(timeout=60) == 0
+    for rank in (1, 2):
+        ranks.tell(rank, "watch.stop()")
+    assert ranks.ended() == ([0, 0, 0], ["", "", ""])
+
+
 def test_a_stranger_is_turned_away(ranks: Ranks) -> None:
     port, _ = json.loads((ranks.folder / "agreed").read_text())
     for hello in (_HELLO.pack(b"x" * 16, 1), b"short"):
