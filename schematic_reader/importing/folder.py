@@ -45,9 +45,8 @@ class Summary:
 def import_folder(folder: Path, out: Path) -> Summary:
     """Write the rows of ``folder`` to the parquet file ``out``, and log a line for each file left out.
 
-    Folders and files whose names start with a dot are passed over. A
-    row's name is that of ``folder`` and of the folder in it that holds the file, which is its project: splits
-    keep a project together.
+    Folders and files whose names start with a dot are passed over. A row's name is that of ``folder`` and of
+    the folder in it that holds the file, which is its project: splits keep a project together.
 
     Raises:
         UserError: there is no such folder or nothing usable in it, or ``out`` cannot be written.

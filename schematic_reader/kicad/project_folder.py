@@ -53,18 +53,27 @@ def sub_sheet_names(data: bytes) -> list[str]:
 
 
 def below_others(sheets: Iterable[Path]) -> set[Path]:
-    """The sheets, given as resolved paths, that others of them name as their sub-sheets.
+    """The sheets, given as resolved paths, that are below root sheets among them: those that none names.
 
-    Where every sheet is below another, none is.
-
-    Raises:
-        OSError: a sheet cannot be read.
+    Sheets that name each other in a circle to which no root leads are not below any. A sheet that cannot be
+    read names none.
     """
-    sheets = set(sheets)
-    named: set[Path] = set()
-    for sheet in sheets:
+    names = {sheet: _named_by(sheet) for sheet in sheets}
+    roots = set(names).difference(*names.values())
+    below: set[Path] = set()
+    waiting = list(roots)
+    while waiting:
+        found = names[waiting.pop()] & names.keys() - below
+        below |= found
+        waiting += found
+    return below
+
+
+def _named_by(sheet: Path) -> set[Path]:
+    """The files of the sub-sheets that a sheet names, without itself."""
+    try:
         with sheet.open("rb") as file:
-            names = sub_sheet_names(file.read(MAX_SHEET_BYTES))
-        paths = ((sheet.parent / name).resolve() for name in names)
-        named.update(path for path in paths if path != sheet)
-    return sheets & named if not sheets <= named else set()
+            found = sub_sheet_names(file.read(MAX_SHEET_BYTES))
+    except OSError:  # told when it is read as a sheet
+        return set()
+    return {(sheet.parent / name).resolve() for name in found} - {sheet}

@@ -72,22 +72,31 @@ def opened(
     arguments: Sequence[str], limits: SheetLimits, kicad: ReadKicad | None
 ) -> Iterator[list[Found] | UserError]:
     """The sheets of each file, or what is wrong with it; what is not read of it is logged."""
-    left_out = sub_sheets_in(arguments)
+    below = sub_sheets_in(arguments)
+    waiting: dict[Path, str] = {}  # sub-sheets, which their root sheets should lead to
+    followed: set[Path] = set()
     for name in named_files(arguments):
         if isinstance(name, UserError):
             yield name
-        elif Path(name).resolve() not in left_out:
-            yield from _sheets_of(name, limits, kicad)
+        elif (path := Path(name).resolve()) in below:
+            waiting[path] = name
+        else:
+            yield from _sheets_of(name, limits, kicad, followed)
+    for path, name in waiting.items():
+        if path not in followed:
+            yield from _sheets_of(name, limits, kicad, followed)
 
 
-def _sheets_of(name: str, limits: SheetLimits, kicad: ReadKicad | None) -> Iterator[list[Found] | UserError]:
-    """The sheets of one file, of each root sheet where it is a project."""
+def _sheets_of(
+    name: str, limits: SheetLimits, kicad: ReadKicad | None, followed: set[Path]
+) -> Iterator[list[Found] | UserError]:
+    """The sheets of one file, of each root sheet where it is a project; ``followed`` gets its KiCad files."""
     try:
         label, data = read_file(name)
         if Path(name).suffix == PROJECT_SUFFIX:
             folder = Path(name).parent
             for root in root_sheets(Path(name).name, data):
-                yield from _sheets_of(str(folder / root), limits, kicad)
+                yield from _sheets_of(str(folder / root), limits, kicad, followed)
             return
         found: list[Found] = []
         notes: list[str] = []
@@ -96,9 +105,9 @@ def _sheets_of(name: str, limits: SheetLimits, kicad: ReadKicad | None) -> Itera
             found += sheets
             notes += [note for sheet in sheets for note in sheet.notes]
         elif kicad:
-            found, notes = _read_kicad(name, label, data, kicad)
+            found, notes = _read_kicad(name, label, data, kicad, followed)
         else:
-            found, notes = _draw_kicad(name, label, data, limits)
+            found, notes = _draw_kicad(name, label, data, limits, followed)
     except KicadError as error:
         yield UserError(f"{name}: {error}")
         return
@@ -113,7 +122,9 @@ def _sheets_of(name: str, limits: SheetLimits, kicad: ReadKicad | None) -> Itera
 _Followed = TypeVar("_Followed", KicadReading, KicadTexts)
 
 
-def _follow(name: str, label: str, data: bytes, by: Callable[..., _Followed]) -> tuple[_Followed, str]:
+def _follow(
+    name: str, label: str, data: bytes, by: Callable[..., _Followed], followed: set[Path]
+) -> tuple[_Followed, str]:
     """What ``by`` (``ReadKicad`` or ``kicad_texts``) finds in a KiCad file and what is below it.
 
     Also the label of the folder in which its files and notes are. Raises UserError.
@@ -128,6 +139,7 @@ def _follow(name: str, label: str, data: bytes, by: Callable[..., _Followed]) ->
         kinds = (SHEET_SUFFIX, PROJECT_SUFFIX)
         if folder is None or not file.endswith(kinds) or not (folder / file).is_file():
             return None
+        followed.add((folder / file).resolve())
         try:
             return read_file(str(folder / file))[1]
         except UserError:
@@ -141,20 +153,24 @@ def _follow(name: str, label: str, data: bytes, by: Callable[..., _Followed]) ->
     return found, os.path.dirname(label) if folder else ""  # noqa: PTH120, a label
 
 
-def _read_kicad(name: str, label: str, data: bytes, kicad: ReadKicad) -> tuple[list[Found], list[str]]:
+def _read_kicad(
+    name: str, label: str, data: bytes, kicad: ReadKicad, followed: set[Path]
+) -> tuple[list[Found], list[str]]:
     """The readings of a KiCad file and its sub-sheets, and what is not in them."""
-    found, folder = _follow(name, label, data, kicad)
+    found, folder = _follow(name, label, data, kicad, followed)
     readings = [replace(reading, origin=_inside(folder, reading.origin)) for reading in found.readings]
     return list(readings), [os.path.join(folder, note) for note in found.notes]  # noqa: PTH118
 
 
-def _draw_kicad(name: str, label: str, data: bytes, limits: SheetLimits) -> tuple[list[Found], list[str]]:
+def _draw_kicad(
+    name: str, label: str, data: bytes, limits: SheetLimits, followed: set[Path]
+) -> tuple[list[Found], list[str]]:
     """The pictures of a KiCad file and its sub-sheets, and what is not among them.
 
     Raises:
         UserError: the root sheet cannot be drawn.
     """
-    found, folder = _follow(name, label, data, kicad_texts)
+    found, folder = _follow(name, label, data, kicad_texts, followed)
     drawn: list[Found] = []
     notes = [os.path.join(folder, note) for note in found.notes]  # noqa: PTH118
     for local, text in found.sheets:

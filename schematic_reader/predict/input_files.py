@@ -44,10 +44,7 @@ def named_files(arguments: Sequence[str]) -> Iterator[str | UserError]:
 
 
 def sub_sheets_in(arguments: Sequence[str]) -> set[Path]:
-    """The KiCad sheets in the folders of a command line that are sub-sheets of others there.
-
-    They are read as part of a root sheet. Where every sheet is below another, none is left out.
-    """
+    """The KiCad sheets in the folders of a command line that are read as part of root sheets there."""
     below: set[Path] = set()
     for word in arguments:
         if word in ("", STANDARD_INPUT) or not Path(word).is_dir():

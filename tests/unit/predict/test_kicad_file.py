@@ -30,7 +30,7 @@ from schematic_reader.synthetic.sample import make_row
 from schematic_reader.tasks import task as task_named
 from schematic_reader.tasks.contract import Form
 from tests.support.foreign_files import picture
-from tests.support.kicad_projects import CHANNEL, PROJECT, ROOT_SHEET, placed, sheet, write_project
+from tests.support.kicad_projects import CHANNEL, PROJECT, ROOT_SHEET, box, placed, sheet, write_project
 
 LIMITS = SheetLimits(ImageLimits(1024, 1_048_576), 150_000_000, RenderScale(4.0, 1024, 1_048_576))
 COMPONENTS = partial(read_kicad, task=task_named("components"), form="compact")
@@ -39,6 +39,9 @@ FILES = {
     "parts/channel.kicad_sch": CHANNEL.encode(),
     "amp.kicad_pro": PROJECT.encode(),
 }
+
+
+CHANNEL_PART = placed("Device:R", "1", "R1", "1k")
 
 
 class Model:
@@ -158,6 +161,21 @@ def test_a_folder_is_its_root_sheets_with_what_is_below_them(tmp_path: Path) -> 
         ("channel.kicad_sch", "/Right/"),
     ]  # fmt: skip
     assert (failed, model.asked) == (0, [])
+
+
+@pytest.mark.parametrize("kicad", [COMPONENTS, None])
+def test_in_a_folder_no_sheet_is_passed_over(tmp_path: Path, kicad: Any) -> None:
+    """What is below a damaged root sheet, or in a circle without one, is read by itself."""
+    write_project(tmp_path / "p").write_text(ROOT_SHEET[:-50])
+    for one, other in ("ab", "ba"):
+        (tmp_path / f"{one}.kicad_sch").write_text(
+            sheet(one, CHANNEL_PART, box("x", "X", f"{other}.kicad_sch"))
+        )
+    readings, failed, _ = run(tmp_path, kicad=kicad)
+    assert failed == 1
+    assert [str(reading.origin.file)[len(str(tmp_path)) + 1 :] for reading in readings] == [
+        "a.kicad_sch", "b.kicad_sch", "b.kicad_sch", "a.kicad_sch", "p/parts/channel.kicad_sch",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("named", ["amp.kicad_sch", "amp.kicad_pro", "."])

@@ -1,0 +1,44 @@
+"""Which files of a KiCad project are roots, and which are below others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from schematic_reader.kicad import project_folder
+from schematic_reader.kicad.nodes import KicadError
+from schematic_reader.kicad.project_folder import below_others, sheet_text
+from tests.support.kicad_projects import box, sheet, write_project
+
+
+def test_sheets_below_others(tmp_path: Path) -> None:
+    root = write_project(tmp_path)
+    channel = root.parent / "parts" / "channel.kicad_sch"
+    assert below_others([root, channel]) == {channel}  # the root names itself, which does not count
+    assert below_others([channel]) == set()
+
+
+def test_two_that_name_each_other(tmp_path: Path) -> None:
+    one, two, alone = (tmp_path / f"{name}.kicad_sch" for name in ("one", "two", "alone"))
+    one.write_text(sheet("1", box("b", "B", two.name)))
+    two.write_text(sheet("2", box("b", "B", one.name)))
+    assert below_others([one, two]) == set()
+    alone.write_text(sheet("3"))
+    assert below_others([one, two, alone]) == set()
+    alone.write_text(sheet("3", box("b", "B", one.name)))
+    assert below_others([one, two, alone]) == {one, two}
+
+
+def test_one_that_cannot_be_read_names_none(tmp_path: Path) -> None:
+    root = write_project(tmp_path)
+    assert below_others([root, tmp_path / "gone.kicad_sch"]) == {tmp_path / "gone.kicad_sch"}
+
+
+def test_a_text_is_utf_8_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sheet_text(b"\xef\xbb\xbf(kicad_sch)") == "(kicad_sch)"
+    with pytest.raises(KicadError, match="not UTF-8"):
+        sheet_text(b"\xff")
+    monkeypatch.setattr(project_folder, "MAX_SHEET_BYTES", 1_000_000)
+    with pytest.raises(KicadError, match="over 1 MB"):
+        sheet_text(b"x" * 1_000_001)
