@@ -25,6 +25,8 @@ _OWN_PACKAGES = ("schematic_reader", "stages")
 _TOKEN = "HF_TOKEN"  # noqa: S105, the name of a variable
 _HIDDEN = f"[{_TOKEN}]"
 _malformed = ""
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_format_warning = warnings.formatwarning
 _LOCKED = "SCHEMATIC_READER_LOCKED"
 """The variable by which a process tells those that it starts that it holds its module's lock."""
 _OUTSIDE = frozenset(
@@ -74,6 +76,7 @@ def run(main: Callable[[], None], *, exclusive: bool = False) -> None:
         _turn_sigterm_into_an_exception()
     lock = None
     try:
+        _guard_output()
         _guard_token()
         if exclusive:
             lock = _lock(sys.modules["__main__"].__spec__)
@@ -91,7 +94,7 @@ def run(main: Callable[[], None], *, exclusive: bool = False) -> None:
         if line is None:
             _print_recovery_hint()
             raise
-        print(f"error: {' '.join(without_token(line).split())}", file=sys.stderr)
+        print(f"error: {terminal_text(' '.join(line.split()))}", file=sys.stderr)
         _print_recovery_hint()
         sys.exit(1)
     finally:
@@ -200,59 +203,65 @@ def without_token(text: str) -> str:
     return text.replace(token, _HIDDEN) if token else text
 
 
+def terminal_text(text: str) -> str:
+    """The text without the token and without what a terminal would obey, but for tabs and line ends.
+
+    U+FFFD stands in the place of control characters, marks of text direction and surrogates.
+    """
+    return _CONTROL.sub("\ufffd", without_token(text))
+
+
 def malformed_token() -> str:
     """A line where ``HF_TOKEN`` cannot be a token, so that nothing was sent to the Hub; else empty."""
     return _malformed
 
 
 def _guard_token() -> None:
-    """Take blanks off the ends of ``HF_TOKEN``, and hide it in log records, warnings and tracebacks.
+    """Take blanks off the ends of ``HF_TOKEN``.
 
-    It is checked here, before any client puts it in a header whose error message would show it. One that
-    cannot be a token is taken away; whoever needs the Hub then says so by ``malformed_token``.
+    One that cannot be a token is taken away, before any client puts it in a header whose error message would
+    show it; whoever needs the Hub then says so by ``malformed_token``.
     """
     global _malformed
-    token = os.environ.get(_TOKEN, "").strip()
-    if not token:
-        os.environ.pop(_TOKEN, None)
-        return
-    if not re.fullmatch(r"[!-~]+", token):
-        del os.environ[_TOKEN]
+    token = os.environ.pop(_TOKEN, "").strip()
+    if re.fullmatch(r"[!-~]+", token):
+        os.environ[_TOKEN] = token
+    elif token:
         _malformed = (
             f"{_TOKEN} holds a blank, a line break or a letter outside ASCII, which no token has: set it anew"
         )
-        return
-    os.environ[_TOKEN] = token
-    make_record, warning = logging.getLogRecordFactory(), warnings.formatwarning
 
-    def guarded(*args: Any, **kwargs: Any) -> logging.LogRecord:
-        record = make_record(*args, **kwargs)
-        try:
-            message = record.getMessage()
-        except (TypeError, ValueError):  # arguments that do not fit: logging reports them itself
-            message = ""
-            record.msg, record.args = without_token(str(record.msg)), ()
-        if token in message:
-            record.msg, record.args = without_token(message), ()
-        if record.exc_info and record.exc_info[0]:  # formatters take exc_text where there is one
-            text = "".join(traceback.format_exception(*record.exc_info)).rstrip()
-            if token in text:
-                record.exc_text, record.exc_info = without_token(text), None
-        return record
 
-    def print_traceback(*error: Any) -> None:
-        print(without_token("".join(traceback.format_exception(*error))), end="", file=sys.stderr)
+def _guard_output() -> None:
+    """Let log records, warnings and tracebacks of all threads pass through ``terminal_text``."""
+    logging.setLogRecordFactory(_log_record)
+    warnings.formatwarning = lambda *args, **kwargs: terminal_text(_format_warning(*args, **kwargs))
+    sys.excepthook = _print_traceback
+    sys.unraisablehook = threading.excepthook = _print_background_traceback
 
-    def print_thread_traceback(thread: threading.ExceptHookArgs) -> None:
-        print_traceback(thread.exc_type, thread.exc_value, thread.exc_traceback)
 
-    def print_unraisable(unraisable: Any) -> None:
-        print_traceback(unraisable.exc_type, unraisable.exc_value, unraisable.exc_traceback)
+def _log_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
+    record = logging.LogRecord(*args, **kwargs)
+    try:
+        said = record.getMessage()
+    except (TypeError, ValueError):  # the arguments do not fit, which logging would report with their values
+        said, record.msg, record.args = "", terminal_text(str(record.msg)), ()
+    if terminal_text(said) != said:
+        record.msg, record.args = terminal_text(said), ()
+    if record.exc_info and record.exc_info[0]:
+        text = "".join(traceback.format_exception(*record.exc_info)).rstrip()
+        if terminal_text(text) != text:  # formatters take exc_text where there is one
+            record.exc_text, record.exc_info = terminal_text(text), None
+    return record
 
-    logging.setLogRecordFactory(guarded)
-    warnings.formatwarning = lambda *args, **kwargs: without_token(warning(*args, **kwargs))
-    sys.excepthook, sys.unraisablehook = print_traceback, print_unraisable
-    threading.excepthook = print_thread_traceback
+
+def _print_traceback(*error: Any) -> None:
+    print(terminal_text("".join(traceback.format_exception(*error))), end="", file=sys.stderr)
+
+
+def _print_background_traceback(found: Any) -> None:
+    """The same for what ``threading.excepthook`` and ``sys.unraisablehook`` are given."""
+    _print_traceback(found.exc_type, found.exc_value, found.exc_traceback)
 
 
 def start_logging() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from schematic_reader.cli import parse_no_arguments, run
 from schematic_reader.config import load_params
+from schematic_reader.io.display import printable
 from schematic_reader.io.files import write_json
 from schematic_reader.io.parallel import cores
 from schematic_reader.io.tables import SPLITS
@@ -34,9 +35,10 @@ def main() -> None:
         print(f"metrics of a run on other rows until `dvc repro` has run: {', '.join(later)}")
     for split in SPLITS:
         print(f"{split}: {', '.join(f'{name} {count}' for name, count in metrics[split].items())}")
-    print(f"\nfor example {example['name']}, {example['part']} row {example['row']}:")
+    print(f"\nfor example {printable(example['name'])}, {example['part']} row {example['row']}:")
     for text in (f"user: <picture>\n{example['prompt']}", f"assistant: {example['target']}"):
-        print(text if len(text) <= EXAMPLE_CHARS else f"{text[:EXAMPLE_CHARS]}... ({len(text)} characters)")
+        shown = printable(text[:EXAMPLE_CHARS], keep="\t\n")
+        print(shown if len(text) <= EXAMPLE_CHARS else f"{shown}... ({len(text)} characters)")
 
 
 if __name__ == "__main__":

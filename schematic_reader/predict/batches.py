@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
-from schematic_reader.cli import UserError
+from schematic_reader.cli import UserError, terminal_text
 from schematic_reader.kicad.nodes import KicadError
 from schematic_reader.kicad.project_file import project_beside
 from schematic_reader.kicad.project_folder import PROJECT_SUFFIX, SHEET_SUFFIX, root_sheets
@@ -46,7 +46,7 @@ def read_files(
     failed, reader = 0, None
     for found in chain(opened(arguments, limits, kicad), [None]):
         if isinstance(found, UserError):
-            print(f"error: {found}", file=sys.stderr)
+            print(f"error: {terminal_text(str(found))}", file=sys.stderr)
             failed += 1
         for sheet in found if isinstance(found, list) else []:
             readings.append(sheet if isinstance(sheet, Reading) else None)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +18,11 @@ NOTHING = "nothing read"
 BYTE_ORDER_MARK = "\ufeff"
 """By which Excel detects UTF-8."""
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_FORMULA_START = re.compile(r"(^|[,;|]\s*)(?=[=+@＝＋－＠-])")
+_QUOTED = re.compile("[,;|\"'=+@]")  # separators and what a formula starts with
+_QUOTED = re.compile("[,;|\"'=+@]")
+"""Separators, and what a formula starts with; control characters are replaced before."""
+
 _MAX_CELL_WIDTH = 60  # of a column of the table
 
 
@@ -37,13 +40,11 @@ def as_csv(readings: Sequence[Reading]) -> str:
 
     A spreadsheet evaluates a cell that starts with ``=``, ``+``, ``-`` or ``@`` as a formula, which a sheet's
     author could have written (OWASP, CSV Injection). Such a cell gets a leading apostrophe, names like
-    ``+3V3`` included.
+    ``+3V3`` included, and so does what follows a semicolon or another separator within a cell, at which a
+    program may split; cells with separators are quoted.
     """
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(_columns(readings))
-    writer.writerows(map(_without_formula, row) for row in _rows(readings))
-    return BYTE_ORDER_MARK + out.getvalue()
+    rows = [_columns(readings), *_rows(readings)]
+    return BYTE_ORDER_MARK + "".join(",".join(map(_csv_cell, row)) + "\n" for row in rows)
 
 
 def as_table(readings: Sequence[Reading]) -> str:
@@ -138,9 +139,10 @@ def _rounded(confidence: float | None) -> float | None:
     return None if confidence is None else round(confidence, 4)
 
 
-def _without_formula(cell: str) -> str:
+def _csv_cell(cell: str) -> str:
     text = printable(cell)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    text = _FORMULA_START.sub(r"\1'", text)
+    return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
 
 
 def _cell(text: str) -> str:

@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from schematic_reader.cli import UserError
 from schematic_reader.kicad.project_folder import PROJECT_SUFFIX, sub_sheet_names
@@ -34,7 +35,10 @@ from schematic_reader.predict.sheet_reader import SheetReader
 
 MAX_UPLOAD = 32_000_000  # bytes of all files of one upload
 MAX_FILES = 20
-MAX_QUEUED = 4  # uploads; further ones get 503
+MAX_SHEETS = 50  # of all files of one upload, as of one file
+MAX_QUEUED = 4  # uploads that are whole; further ones get 503
+MAX_UPLOADING = 16  # at the same time; further ones get 503
+UPLOAD_SECONDS = 60.0  # until an upload is whole
 _FOLDER = Path(__file__).parent
 _FILES = {
     "/": ("page.html", "text/html"),
@@ -101,6 +105,9 @@ def application(
             response: web.StreamResponse = _rejection(request, own) or await handler(request)
         except web.HTTPException as error:
             response = _error(error.status, error.reason)
+        except Exception:
+            log.exception("the page failed")  # a bug of ours: its traceback is for the terminal
+            response = _error(500, "it failed: the terminal that serves this page says why")
         response.headers.update(_HEADERS)
         return response
 
@@ -139,21 +146,31 @@ class _Page:
         self._reader = reader
         self._limits = limits
         self._thread = ThreadPoolExecutor(1)
-        self._waiting = 0
+        self._uploading = self._waiting = 0
 
     async def close(self, _app: web.Application) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def read(self, request: web.Request) -> web.Response:
-        if self._waiting >= MAX_QUEUED:
-            return _error(503, "busy with other sheets: try again in a minute")
-        self._waiting += 1
+        busy = _error(503, "busy with other sheets: try again in a minute")
+        if self._waiting >= MAX_QUEUED or self._uploading >= MAX_UPLOADING:
+            return busy
+        self._uploading += 1
         try:
-            files = await _upload(request)
-            work = partial(read_upload, self._reader, self._limits, files, self._kicad)
-            return web.json_response(await asyncio.get_running_loop().run_in_executor(self._thread, work))
+            async with asyncio.timeout(UPLOAD_SECONDS):
+                files = await _upload(request)
+        except TimeoutError:
+            return _error(408, f"not whole after {UPLOAD_SECONDS:.0f} seconds: drop fewer or smaller files")
         except UserError as error:
             return _error(413, str(error))
+        finally:
+            self._uploading -= 1
+        if self._waiting >= MAX_QUEUED:  # others were faster
+            return busy
+        self._waiting += 1
+        try:
+            work = partial(read_upload, self._reader, self._limits, files, self._kicad)
+            return web.json_response(await asyncio.get_running_loop().run_in_executor(self._thread, work))
         finally:
             self._waiting -= 1
 
@@ -180,7 +197,7 @@ async def _upload(request: web.Request) -> list[tuple[str, bytes]]:
                     raise too_large
             room -= len(data)
             files.append((part.filename[:200], bytes(data)))
-    except ValueError:  # what aiohttp raises on a form that breaks off
+    except (ValueError, HttpProcessingError):  # of a form that breaks off, or whose headers are too long
         raise web.HTTPBadRequest(reason="the form is damaged") from None
     return files
 
@@ -194,6 +211,7 @@ def read_upload(
     """``task``, ``calibrated`` and ``sheets`` as in the JSON output, the latter with the ``picture`` that the
     model saw; ``errors``, a line for each file or page not read; ``csv``, null where no part was read.
     """
+    too_many = UserError(f"over {MAX_SHEETS} sheets at once: drop fewer, or read it by stages.predict")
     opened: list[OpenedSheet] = []
     known: dict[int, Reading] = {}  # by place in ``opened``: what was read from its KiCad file
     errors: list[str] = []
@@ -206,12 +224,18 @@ def read_upload(
         try:
             if name in projects or name in below:
                 continue
+            if len(opened) >= MAX_SHEETS:
+                raise too_many
             if kicad is None or name not in texts:
                 sheets_of_file = open_sheets(name, data, limits)
+                if len(opened) + len(sheets_of_file) > MAX_SHEETS:
+                    raise too_many
                 opened += sheets_of_file
                 notes += [note for sheet in sheets_of_file for note in sheet.notes]
                 continue
             found = kicad(name, dict(files).get, project=projects[0] if len(projects) == 1 else None)
+            if len(opened) + len(found.readings) > MAX_SHEETS:
+                raise too_many
             below |= found.files
             notes += found.notes
             for reading in found.readings:

@@ -366,7 +366,8 @@ def test_the_document_s_limits_are_those_of_the_code() -> None:
     text = " ".join(DOCUMENT.split())
     for fact in (
         f"over {rendering.MAX_PAGES} pages",
-        f"At most {server.MAX_FILES} files and {server.MAX_UPLOAD // 1_000_000} MB at once",
+        f"At most {server.MAX_FILES} files, {server.MAX_SHEETS} sheets and "
+        f"{server.MAX_UPLOAD // 1_000_000} MB at once",
         f"({predict.MAX_EXIT_STATUS} at most)",
     ):
         assert fact in text

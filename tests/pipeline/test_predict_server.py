@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import io
 import os
 import re
 import signal
@@ -18,6 +19,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from PIL import Image
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import ImageLimits, Model, load_params
@@ -171,6 +173,81 @@ def test_more_uploads_than_can_wait_are_told_to_come_back() -> None:
         assert (await send(data=form(("c.png", picture())))).status == 200
 
     with_client(waiting_reader(gate), test)
+
+
+def test_stalled_uploads_lock_nobody_out_and_end_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "UPLOAD_SECONDS", 1.5)
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+
+    async def stalled() -> Any:
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
+        await asyncio.sleep(30)
+
+    async def test(client: Client) -> None:
+        slow = [
+            asyncio.create_task(client.post("/read", data=stalled(), headers=headers))
+            for _ in range(server.MAX_UPLOADING - 1)
+        ]
+        await asyncio.sleep(0.5)
+        assert (await client.post("/read", data=form(("a.png", picture())))).status == 200
+        answers = await asyncio.gather(*slow)
+        assert {answer.status for answer in answers} == {408}
+        assert (await answers[0].json())["error"].startswith("not whole after 2 seconds")
+        assert (await client.post("/read", data=form(("a.png", picture())))).status == 200
+
+    with_client(waiting_reader(OPEN), test)
+
+
+def test_an_upload_has_so_many_sheets_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MAX_SHEETS", 4)
+    frames = [Image.new("1", (64, 64), 1) for _ in range(3)]
+    for number, frame in enumerate(frames):
+        frame.paste(0, (number, 5, 40, 30))
+    tiff = io.BytesIO()
+    frames[0].save(tiff, "TIFF", save_all=True, append_images=frames[1:])
+
+    async def test(client: Client) -> None:
+        files = [
+            ("a.tif", tiff.getvalue()),
+            ("b.tif", tiff.getvalue()),
+            ("c.png", picture()),
+            ("d.png", picture()),
+        ]
+        found = await (await client.post("/read", data=form(*files))).json()
+        assert [sheet["name"] for sheet in found["sheets"]] == [f"a.tif page {n}" for n in (1, 2, 3)] + [
+            "c.png"
+        ]
+        assert [line[:20] for line in found["errors"]] == ["b.tif: over 4 sheets", "d.png: over 4 sheets"]
+
+    with_client(waiting_reader(OPEN), test)
+
+
+@pytest.mark.parametrize("size", [9_000, 100_000, 2_000_000])
+def test_oversized_headers_of_a_part_are_a_bad_request(size: int) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="' + b"a" * size
+    body += b'.png"\r\nX-More: ' + b"b" * size + b"\r\n\r\n0\r\n--x--\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+
+    async def test(client: Client) -> None:
+        answer = await client.post("/read", data=body, headers=headers)
+        assert (answer.status, await answer.json()) == (400, {"error": "the form is damaged"})
+
+    with_client(waiting_reader(OPEN), test)
+
+
+def test_an_error_has_the_security_headers_and_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(*_: Any) -> list[ModelAnswer]:
+        raise RuntimeError("a bug of ours")
+
+    async def test(client: Client) -> None:
+        failed = await client.post("/read", data=form(("a.png", picture())))
+        assert failed.status == 500 and "bug" not in await failed.text()
+        for answer in (failed, await client.get("/none"), await client.get("/read")):
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+
+    with_client(SheetReader(fail, task_named("components"), PARAMS.messages, None), test)
+    assert "a bug of ours" in caplog.text
 
 
 def test_loopback() -> None:

@@ -124,6 +124,25 @@ def test_no_output_shows_the_token(token: str, error: str) -> None:
         assert done.stderr.count("\n") == 1
 
 
+def test_no_line_record_or_traceback_has_an_escape_of_the_terminal() -> None:
+    code = (
+        "import logging, sys\nfrom schematic_reader.cli import UserError, run\nlogging.basicConfig()\n"
+        "name = 'a\\x1b]0;owned\\x07\\u202e\\udcff.png'\n"
+        "def main():\n    logging.warning('%s:\\tis damaged', name)\n    raise {}(name)\nrun(main)"
+    )
+    for error in ("UserError", "RuntimeError"):
+        done = subprocess.run(
+            [sys.executable, "-c", code.replace("{}", error)],
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
+            capture_output=True,
+            check=False,
+        )
+        said = done.stderr.decode()
+        assert said.count("a\ufffd]0;owned\ufffd\ufffd\ufffd.png") == 2
+        assert "damaged" in said and "\tis" in said
+        assert not set("\x1b\x07\u202e") & set(said)
+
+
 def test_a_malformed_token_stops_nobody_who_needs_no_hub() -> None:
     done = subprocess.run(
         [sys.executable, "-c", "from schematic_reader.cli import run\nrun(lambda: print('done'))"],

@@ -60,6 +60,15 @@ def test_no_cell_is_a_formula_or_breaks_its_line(name: str) -> None:
     assert text.count("\n") == 2
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("name", ["R;=1+1", "a,=1", 'x";=HYPERLINK("u")', "R|@SUM(1)", "a\t+1"])
+def test_no_program_s_separator_cuts_a_formula_free(name: str, separator: str) -> None:
+    text = as_csv([Reading(SheetOrigin(f"{name}.png"), name, (Part(name, 0.5),), cut=False)])
+    for line in csv.reader(io.StringIO(text), delimiter=separator):
+        for cell in line:
+            assert not cell.startswith(("=", "+", "-", "@"))
+
+
 def test_a_long_name_and_control_characters_leave_the_table_in_columns() -> None:
     lines = as_table([reading("x" * 90, R=1.0, **{"A\x1b[31m\nB": 0.125})]).splitlines()
     assert lines[0] == f"part      kind      {'seen in':60}  confidence"
