@@ -57,6 +57,12 @@ def import_folder(folder: Path, out: Path) -> Summary:
         raise UserError(f"--out {out} does not end in .parquet, by which data.path finds it")
     if out.is_dir():
         raise UserError(f"--out {out} is a folder: name a file")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"--out {out} cannot be made ({error.strerror or error}): name another file"
+        ) from None
     summary = Summary()
     rows = _rows(folder, summary)
     first = next(rows, None)

@@ -226,6 +226,7 @@ def test_many_files_are_read_in_several_processes(tmp_path: Path, monkeypatch: p
         ("gone", "own.parquet", "gone is no folder"),
         ("in", "own.csv", "does not end in .parquet"),
         ("in", "in.parquet", "is a folder"),
+        ("in", "in/a.pdf/own.parquet", "cannot be made"),
         ("in", "own.parquet", "holds nothing usable, 1 files are left out: it needs a .kicad_pro"),
     ],
 )
