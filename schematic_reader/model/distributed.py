@@ -110,7 +110,7 @@ def run_on_every_gpu(module: str) -> bool:
     )
     logging.disable(logging.ERROR)  # the launcher's pages about a process that has told its error in a line
     try:
-        elastic_launch(config, sys.executable)("-m", module)
+        elastic_launch(config, sys.executable)("-u", "-m", module)
     except ChildFailedError as error:
         # One that was killed says nothing; the others do, unless they were as well, or had not met yet.
         if all(failure.exitcode < 0 for failure in error.failures.values()):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -70,3 +72,29 @@ def test_a_stage_runs_once_for_each_gpu(
     with pytest.raises(UserError, match="of killed was ended by SIGKILL: run the same command again"):
         distributed.run_on_every_gpu("killed")
     assert capfd.readouterr().err == ""
+
+
+PARENT = """
+import torch
+from schematic_reader.model import distributed
+torch.cuda.device_count = lambda: 2
+distributed.run_on_every_gpu("sleeping")
+"""
+
+
+def test_whoever_is_ended_ends_the_processes_that_it_has_started(tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (tmp_path / "sleeping.py").write_text(
+        "import os, pathlib, time\n"
+        "pathlib.Path(os.environ['NOTES'], os.environ['RANK']).write_text(str(os.getpid()))\n"
+        "time.sleep(300)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}", "NOTES": str(notes)}
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], env=environment)
+    while len(pids := [path.read_text() for path in notes.iterdir()]) < 2 or not all(pids):
+        assert parent.poll() is None
+        time.sleep(0.05)
+    parent.terminate()
+    assert parent.wait(timeout=60) == 128 + signal.SIGTERM
+    assert not [pid for pid in pids if Path("/proc", pid).exists()]
