@@ -4,7 +4,7 @@ FOLDER holds KiCad projects (.kicad_pro, .kicad_sch of KiCad 6 to 10): every she
 used, with the references of each use, and its components, JSON and YAML come from its text. Or it holds
 pictures (PNG, JPEG, WebP, GIF, BMP, TIFF) with a list beside each, of the same name: .txt with one part a
 line, or .csv, such as KiCad's bill of materials. Each folder in FOLDER is a project, which splits keep
-together. A line on stderr names each file left out.
+together; a single .kicad_pro or root sheet goes too. A line on stderr names each file left out.
 
 ``profiles.X.data.source=local`` reads the result, ``path`` being its folder.
 """
@@ -25,7 +25,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         "python -m stages.import_folder", description=__doc__, formatter_class=formatter
     )
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="with projects or pictures")
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="with projects or pictures, or one project"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.parquet", help="made or replaced")
     arguments = parser.parse_args()
     summary = import_folder(arguments.folder, arguments.out)

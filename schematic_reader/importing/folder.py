@@ -43,16 +43,19 @@ class Summary:
 
 
 def import_folder(folder: Path, out: Path) -> Summary:
-    """Write the rows of ``folder`` to the parquet file ``out``, and log a line for each file left out.
+    """Write the rows of ``folder``, which may be a single project file or root sheet, to the file ``out``.
 
-    Folders and files whose names start with a dot are passed over. A row's name is that of ``folder`` and of
-    the folder in it that holds the file, which is its project: splits keep a project together.
+    Each file left out is logged in a line. Folders and files whose names start with a dot are passed over. A
+    row's name is that of ``folder`` and of the folder in it that holds the file, which is its project: splits
+    keep a project together.
 
     Raises:
         UserError: there is no such folder or nothing usable in it, or ``out`` cannot be written.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder} is no folder: name the one with KiCad projects or pictures")
+    if not folder.is_dir() and not (folder.is_file() and folder.suffix in (PROJECT_SUFFIX, SHEET_SUFFIX)):
+        raise UserError(
+            f"{folder} is no folder: name the one with KiCad projects or pictures, or one project"
+        )
     if out.suffix != ".parquet":
         raise UserError(f"--out {out} does not end in .parquet, by which data.path finds it")
     if out.is_dir():
@@ -110,11 +113,12 @@ class _Files:
     """The files of a folder by what is made of them: ``jobs``, and a line for each of the ``others``."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._name = folder, folder.resolve().name
+        self._folder = folder if folder.is_dir() else folder.parent
+        self._name = self._folder.resolve().name
         self._kinds: defaultdict[str, list[Path]] = defaultdict(list)
         self.others = Imported()
-        for path in sorted(folder.rglob("*")):
-            hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder]:
+            hidden = any(part.startswith(".") for part in path.relative_to(self._folder).parts)
             if not hidden and path.is_file():
                 self._kinds[path.suffix.lower()].append(path)
         self._roots = self._find_roots()

@@ -171,6 +171,17 @@ def test_a_project_in_the_folder_itself_is_called_by_its_root_sheet(
     assert "2 pictures lie in" in " ".join(caplog.messages)
 
 
+@pytest.mark.parametrize("file", ["amp.kicad_pro", "amp.kicad_sch"])
+def test_a_single_project_is_followed(tmp_path: Path, file: str) -> None:
+    write_project(tmp_path / "mine")
+    (tmp_path / "mine" / "other.kicad_sch").write_text(CHANNEL)
+    rows, summary = imported(tmp_path / "mine" / file, tmp_path / "own.parquet")
+    assert [row["image"]["path"] for row in rows] == ["amp.png", "channel-Left.png", "channel-Right.png"]
+    assert summary == Summary({"mine/amp": 3}, 0)
+    whole, _ = imported(tmp_path / "mine", tmp_path / "whole.parquet")
+    assert [row for row in whole if row["name"] == "mine/amp"] == rows
+
+
 def test_several_root_sheets_of_a_project_of_kicad_10(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     (folder / "p").mkdir(parents=True)
@@ -224,6 +235,8 @@ def test_many_files_are_read_in_several_processes(tmp_path: Path, monkeypatch: p
     ("folder", "out", "said"),
     [
         ("gone", "own.parquet", "gone is no folder"),
+        ("gone.kicad_pro", "own.parquet", "gone.kicad_pro is no folder"),
+        ("in/a.pdf", "own.parquet", "a.pdf is no folder"),
         ("in", "own.csv", "does not end in .parquet"),
         ("in", "in.parquet", "is a folder"),
         ("in", "in/a.pdf/own.parquet", "cannot be made"),
