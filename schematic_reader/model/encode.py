@@ -7,14 +7,35 @@ length of a picture; and they are exactly what generation has to produce after t
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 from PIL import Image
 from transformers import ProcessorMixin
 
 from schematic_reader.cli import UserError
+
+TEMPLATE_SECONDS = 10.0
+"""Until the chat template of a model has rendered three short chats, which takes milliseconds."""
+
+_MAX_RENDERED = 1_000_000  # characters of a prompt
+_TEMPLATE_ERRORS = (
+    TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+_NAME_ANOTHER = "name an Instruct model in the profile's model.base"
 
 IGNORE_INDEX = -100  # label without a loss, as PyTorch's cross entropy and TRL have it
 
@@ -39,8 +60,8 @@ class Encoder:
     """Encodes prompts and samples for one processor.
 
     Raises:
-        UserError: the processor's chat template does not put the answer between the prompt and an end-of-turn
-            token, so no label could be placed.
+        UserError: the processor's chat template fails, does not end, or does not put the answer between the
+            prompt and an end-of-turn token, so that no label could be placed.
     """
 
     def __init__(self, processor: ProcessorMixin) -> None:
@@ -118,7 +139,19 @@ class Encoder:
 
     def _prompt_text(self, messages: list[dict[str, Any]]) -> str:
         prompt = [_plain(message) for message in messages if message["role"] != "assistant"]
-        text: str = self.processor.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
+        return self._render(prompt, add_generation_prompt=True)
+
+    def _render(self, messages: list[dict[str, Any]], **settings: bool) -> str:
+        """The chat as the model's template renders it; a template is code from outside, run in a sandbox."""
+        try:
+            text: str = self.processor.apply_chat_template(messages, tokenize=False, **settings)
+        except _TEMPLATE_ERRORS as error:
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise UserError(f"the model's chat template fails ({reason}): {_NAME_ANOTHER}") from None
+        if len(text) > _MAX_RENDERED:
+            raise UserError(
+                f"the model's chat template makes {len(text)} characters of a prompt: {_NAME_ANOTHER}"
+            )
         return text
 
     def _end_of_turn(self) -> int:
@@ -127,20 +160,42 @@ class Encoder:
         answer = "answer"
         user = {"role": "user", "content": [{"type": "text", "text": "question"}]}
         reply = {"role": "assistant", "content": [{"type": "text", "text": answer}]}
-        opened: str = self.processor.apply_chat_template([user], tokenize=False, add_generation_prompt=True)
-        whole: str = self.processor.apply_chat_template([user, reply], tokenize=False)
+        seen = {"role": "user", "content": [{"type": "image"}, *user["content"]]}
+        with _at_most(TEMPLATE_SECONDS):
+            self._render([seen], add_generation_prompt=True)  # all prompts are of this form
+            opened = self._render([user], add_generation_prompt=True)
+            whole = self._render([user, reply])
         if not whole.startswith(opened + answer):
             raise UserError(
                 "the base model's chat template does not continue its generation prompt with the answer, so "
-                "no label can be placed: name an Instruct model in the profile's model.base"
+                f"no label can be placed: {_NAME_ANOTHER}"
             )
         tail = self.tokenizer(whole[len(opened + answer) :], add_special_tokens=False)["input_ids"]
         if not tail or tail[0] not in self.tokenizer.all_special_ids:
             raise UserError(
                 "the base model's chat template ends an answer with no special token, so the model could not "
-                "learn to stop: name an Instruct model in the profile's model.base"
+                f"learn to stop: {_NAME_ANOTHER}"
             )
         return int(tail[0])
+
+
+@contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """Raise UserError after so many seconds, in the main thread; in another one there is no limit."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: Any) -> None:
+        raise UserError(f"the model's chat template does not end within {seconds:.0f} s: {_NAME_ANOTHER}")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _plain(message: dict[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from schematic_reader.io.adapter_digests import LOADED, check_adapter
 from schematic_reader.io.fingerprint import files_digest, value_digest
 from schematic_reader.model.device import Device
 
-LOADING_ERRORS = (OSError, ValueError, HTTPError)
+LOADING_ERRORS = (OSError, ValueError, HTTPError, RecursionError)
 """What loading a model raises where the folder, the id or the network is at fault."""
 
 
@@ -39,7 +39,7 @@ def load_processor(base: str, revision: str | None) -> ProcessorMixin:
     """
     try:
         processor = AutoProcessor.from_pretrained(base, revision=revision, trust_remote_code=False)
-    except LOADING_ERRORS as error:
+    except Exception as error:  # noqa: BLE001, a damaged tokenizer.json raises no narrower class
         raise UserError(not_found(base, "processor", error)) from None
     token = getattr(processor, "image_token", None)
     if token is None or getattr(processor, "image_processor", None) is None:

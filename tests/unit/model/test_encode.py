@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,36 @@ def test_a_template_without_end_of_turn_is_refused() -> None:
     processor.chat_template = "{% for m in messages %}{{ m.content[0].text }}{% endfor %}"
     with pytest.raises(UserError, match="end-of-turn|no special token|Instruct"):
         Encoder(processor)
+
+
+@pytest.mark.parametrize(
+    ("template", "line"),
+    [
+        (
+            "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+            "does not end within",
+        ),
+        ("{{ 'a' * 10**15 }}", r"chat template fails \(MemoryError"),
+        ("{{ 'a' * 2000000 }}", "makes 2000000 characters of a prompt"),
+        ("{% for m in %}", r"chat template fails \(Expected an expression"),
+        ("{{ 1 // 0 }}", r"chat template fails \(integer division"),
+        ("{{ raise_exception('no') }}", r"chat template fails \(no\)"),
+        ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "chat template fails .*recursion"),
+        ("{{ ''.__class__.__mro__ }}", "chat template fails .*unsafe"),
+        ("{{ messages[9].content[0].text }}", "chat template fails"),
+    ],
+)
+def test_a_hostile_chat_template_is_one_line_in_bounded_time(
+    template: str, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("schematic_reader.model.encode.TEMPLATE_SECONDS", 1.0)
+    processor = AutoProcessor.from_pretrained(ROOT / "models" / "tiny")
+    processor.chat_template = template
+    start = time.monotonic()
+    with pytest.raises(UserError, match=line) as caught:
+        Encoder(processor)
+    assert time.monotonic() - start < 20
+    assert "\n" not in str(caught.value)
 
 
 @settings(max_examples=50, deadline=None)

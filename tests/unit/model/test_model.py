@@ -89,6 +89,29 @@ def test_a_cut_shard_of_the_base_is_one_line(tmp_path: Path, size: int) -> None:
         load_base(base, prepare_device(base, 1))
 
 
+DEEP = "[" * 200_000 + "]" * 200_000
+
+
+@pytest.mark.parametrize("content", [DEEP, f'{{"model": {DEEP}}}', "{", '{"model": {"type": "none"}}', "\0"])
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json", "processor_config.json"])
+def test_a_hostile_file_of_a_processor_is_one_line(tmp_path: Path, name: str, content: str) -> None:
+    for file in Path(TINY.base).iterdir():
+        if file.suffix != ".safetensors":
+            shutil.copy(file, tmp_path)
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=r"no processor could be loaded|no image token") as caught:
+        load_processor(str(tmp_path), None)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [DEEP, f'{{"text_config": {DEEP}}}', "{", "[]", "\0"])
+def test_a_hostile_config_of_a_base_is_one_line(tmp_path: Path, content: str) -> None:
+    base = replace(TINY, base=str(tmp_path))
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(UserError, match=r"no vision-language model could be loaded"):
+        load_base(base, prepare_device(base, 1))
+
+
 def test_a_missing_adapter_names_the_stage(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="dvc repro train"):
         load_tuned(TINY, prepare_device(TINY, 1), tmp_path)
