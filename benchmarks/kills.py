@@ -5,8 +5,8 @@ the run cache and without answers and checkpoints of earlier runs, DVC and all t
 signal after a random part of that time: SIGKILL as often as asked, SIGTERM and SIGINT a third as often. The
 same command runs again, to its end. A try is survived if it succeeds and all outputs have the hashes of the
 undisturbed run. ``resumed`` are the tries after which training went on from a checkpoint, or answers came
-from the cache; ``halted`` those that the signal met before DVC had ended; ``locks`` how often DVC's own lock
-file was left empty and had to be deleted.
+from the cache; ``halted`` those that the signal met before DVC had ended; ``dvc_files`` how often DVC left
+its own lock file empty or dvc.lock cut, which docs/trouble.md tells to delete and to restore.
 """
 
 from __future__ import annotations
@@ -96,9 +96,10 @@ def try_stage(
     Args:
         expected: the hashes of the undisturbed run's outputs.
     """
-    counts = Counter(tried=0, halted=0, survived=0, resumed=0, locks=0)
+    counts = Counter(tried=0, halted=0, survived=0, resumed=0, dvc_files=0)
     for moment in tqdm(moments, desc=f"{stage}, {sent.name}"):
         clear(checkout)
+        record_before = (checkout / "dvc.lock").read_bytes()
         process = run_dvc(checkout, *AGAIN, stage)
         time.sleep(moment)
         counts["tried"] += 1
@@ -108,10 +109,15 @@ def try_stage(
         process.communicate()
         lock = checkout / ".dvc" / "tmp" / "rwlock"
         if lock.is_file() and not lock.read_bytes():
-            counts["locks"] += 1
+            counts["dvc_files"] += 1
             lock.unlink()
         process = run_dvc(checkout, *AGAIN, stage)
         said, _ = process.communicate()
+        if process.returncode and "dvc.lock' validation failed" in said:
+            counts["dvc_files"] += 1
+            (checkout / "dvc.lock").write_bytes(record_before)
+            process = run_dvc(checkout, *AGAIN, stage)
+            said, _ = process.communicate()
         counts["resumed"] += bool(_RESUMED.search(said))
         counts["survived"] += process.returncode == 0 and outputs(checkout, stage) == expected
         if process.returncode:

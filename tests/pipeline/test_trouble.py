@@ -67,3 +67,22 @@ def test_an_empty_lock_of_dvc_is_deleted_as_the_page_says(tmp_path: Path) -> Non
     documented("rm -f .dvc/tmp/rwlock", tmp_path)
     dvc(tmp_path, "repro")
     assert (tmp_path / "out").read_text() == "1\n"
+
+
+def test_a_cut_record_of_dvc_is_restored_as_the_page_says(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    dvc(tmp_path, "init", "-q")
+    for name in ("one", "two"):
+        dvc(tmp_path, "stage", "add", "-q", "-n", name, "-o", name, f"echo 1 > {name}")
+    dvc(tmp_path, "repro")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "-c", "user.name=test", "-c", "user.email=test@example.org", "commit", "-qm", "run")
+    record = tmp_path / "dvc.lock"
+    whole = record.read_bytes()
+    record.write_bytes(whole[: whole.index(b"cmd") + 3])
+    refused = dvc(tmp_path, "repro", check=False)
+    line = "'./dvc.lock' validation failed"
+    assert refused.returncode != 0 and line in " ".join(refused.stderr.split()) and line in PAGE
+    documented("git restore dvc.lock", tmp_path)
+    assert record.read_bytes() == whole
+    assert "Running stage" not in dvc(tmp_path, "repro").stdout
