@@ -26,6 +26,7 @@ EXEMPT = ("schematic_reader/cli.py", "schematic_reader/code_deps.py", "schematic
 DVC through ``params``, an error stops a stage before it has an output, and code counts by its content."""
 
 _PACKAGES = ("schematic_reader", "stages")
+_INCLUDE = re.compile(r"""{% include "([^"]+)" %}""")
 
 
 def code_files(*modules: str, root: Path = ROOT) -> list[str]:
@@ -138,11 +139,17 @@ def _plain_strings(text: str) -> tuple[str, ...]:
 
 
 def _named_beside(module_text: str, path: Path, root: Path) -> Iterator[str]:
-    """Files beside a module, or below its folder, that are no Python and whose name is a string in it."""
+    """Files beside a module, or below its folder, that are no Python and whose name is a string in it.
+
+    With a template come the files that it includes.
+    """
     for text in _plain_strings(module_text):
         beside = path.parent / text
         if beside.suffix not in ("", ".py") and beside.is_file():
             yield beside.relative_to(root).as_posix()
+            if beside.suffix == ".html":
+                included = _INCLUDE.findall(beside.read_text(encoding="utf-8"))
+                yield from ((path.parent / name).relative_to(root).as_posix() for name in included)
 
 
 def _widest(name: str, needed: set[str], root: Path) -> str:

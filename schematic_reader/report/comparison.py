@@ -141,7 +141,6 @@ def comparison_page(found: Comparison, picture: Callable[[str], bytes | None]) -
     task = task_named(found.after.task)
     sheets = [
         {
-            "before": one.before,
             "after": one.after,
             "change": one.change,
             "picture": None if (data := picture(one.after.id)) is None else picture_uri(data),

@@ -79,3 +79,12 @@ def test_a_module_that_was_moved_away_is_one_line(project: Path, line: str, modu
     (project / "stages/__init__.py").write_text('"""Words."""\n')
     with pytest.raises(UserError, match=f"a/inner/deeper.py imports {module}, which does not exist: name "):
         code_files("stages/one.py", root=project)
+
+
+def test_what_a_template_includes_counts(project: Path) -> None:
+    folder = project / "schematic_reader" / "a"
+    (folder / "page.html").write_text('<p>\n{% include "part.html" %}\n</p>\n')
+    (folder / "part.html").write_text("words")
+    (folder / "page.py").write_text('TEMPLATE = "page.html"\n')
+    found = code_files("stages/two.py", root=project)
+    assert {"schematic_reader/a/page.html", "schematic_reader/a/part.html"} <= set(found)
