@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from schematic_reader.importing.imported import Imported
-from schematic_reader.kicad.drawing.draw import draw_sheet
+from schematic_reader.kicad.drawing.draw import draw_sheet, encode_png
 from schematic_reader.kicad.hierarchy import UsedSheet, follow_sheets
 from schematic_reader.kicad.kiutils import to_json, to_yaml
 from schematic_reader.kicad.nodes import KicadError
@@ -85,12 +84,10 @@ def _row(used: UsedSheet, text: str, project: ProjectFile, name: str) -> dict[st
     sheet = read_sheet(text)
     file = Path(used.file)
     shown = replace(sheet, file_name=file.name, text_variables=project.text_variables)
-    out = io.BytesIO()
-    draw_sheet(shown).save(out, "PNG")
     place = used.name.strip("/").replace("/", "-")
     return {
         "schematic": text,
-        "image": {"bytes": out.getvalue(), "path": f"{file.stem}{place and f'-{place}'}.png"},
+        "image": {"bytes": encode_png(draw_sheet(shown)), "path": f"{file.stem}{place and f'-{place}'}.png"},
         "components_used": sheet.component_names,
         "json": to_json(sheet),
         "yaml": to_yaml(sheet),
