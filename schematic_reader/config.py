@@ -159,7 +159,7 @@ class Data:
     """Where the rows of a profile come from."""
 
     source: Literal["sample", "local", "hub"]
-    path: str | None
+    path: str | tuple[str, ...] | None
     id: str | None
     revision: str | None
     rows: int | None
@@ -170,6 +170,7 @@ class Data:
     synthetic: int = 0
 
     def check(self, where: str) -> None:
+        _require(all(self.paths), f"{where}.path is {self.paths}: one of them is empty")
         for name in ("rows", "shards"):
             if getattr(self, name) is not None:
                 _positive(self, name, where)
@@ -179,7 +180,7 @@ class Data:
                 if getattr(self, name) is not None:
                     _positive(self, name, where)
         if self.source == "local":
-            _require(bool(self.path), f"{where}.path is null: source local needs a folder of parquet files")
+            _require(bool(self.paths), f"{where}.path is null: source local needs a folder of parquet files")
         if self.source == "hub":
             _require(bool(self.id), f"{where}.id is null: source hub needs a data set such as owner/name")
             _require(
@@ -197,6 +198,11 @@ class Data:
                 share is not None and 0 <= share < 1,
                 f"{where}.corrupt_share is {share}: source sample needs a share from 0 to under 1",
             )
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """``path`` as one or several; empty where there is none."""
+        return _several(self.path)
 
 
 @dataclass(frozen=True)
@@ -338,8 +344,9 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     An int is taken where a float is asked for, a list where a tuple is; nothing else is converted.
     """
     origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if origin is types.UnionType:  # only ever "X | None" here
-        return None if value is None else _convert(args[0], value, where)
+    if origin is types.UnionType:  # only ever "X | None" or "X | tuple[X, ...] | None" here
+        chosen = args[1] if isinstance(value, list) and len(args) == 3 else args[0]
+        return None if value is None else _convert(chosen, value, where)
     if origin is Literal:
         allowed = ", ".join(map(str, args))
         _require(
@@ -361,6 +368,11 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if hint is float:
         _require(math.isfinite(value), f"{where} is {value!r}: it must be finite")
     return value
+
+
+def _several(paths: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    """None, one or several paths as a tuple; an empty text is none."""
+    return paths if isinstance(paths, tuple) else (paths,) if paths else ()
 
 
 def _positive(group: Any, name: str, where: str) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from schematic_reader.cli import UserError
+from schematic_reader.io.data_paths import is_there, paths_state
 from schematic_reader.io.files import damaged_json, read_json, write_json
-from schematic_reader.io.fingerprint import file_digest, value_digest
+from schematic_reader.io.fingerprint import file_digest
 
 MANIFEST = "manifest.json"
 _SYNTHETIC = "synthetic-"
@@ -66,22 +67,18 @@ def write_manifest(
     return manifest
 
 
-def folder_state(folder: Path) -> str:
-    """A digest of the names, sizes and times of change of all files in a folder."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    facts = ((path, path.stat()) for path in files)
-    return value_digest(
-        [[path.relative_to(folder).as_posix(), stat.st_size, stat.st_mtime_ns] for path, stat in facts]
-    )
-
-
 def changed_source(folder: Path) -> str | None:
-    """A line that says so where the local folder that the shards of ``folder`` came from has changed."""
+    """A line that says so where local files that the shards of ``folder`` came from have changed."""
     manifest = read_json(folder / MANIFEST, "fetch")
-    source = Path(manifest.get("path") or "")
-    if "state" not in manifest or not source.is_dir() or folder_state(source) == manifest["state"]:
+    path = manifest.get("path") or []
+    paths = [path] if isinstance(path, str) else path
+    # Where none is there, the rows were pulled by somebody who does not have the files.
+    if "state" not in manifest or not any(map(is_there, paths)) or paths_state(paths) == manifest["state"]:
         return None
-    return f"{source} has changed since its rows were fetched: run `dvc repro --force fetch` to read it anew"
+    return (
+        f"{', '.join(paths)} has changed since its rows were fetched: run `dvc repro --force fetch` to read "
+        "it anew"
+    )
 
 
 def raw_shards(folder: Path) -> list[Path]:

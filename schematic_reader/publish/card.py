@@ -204,13 +204,19 @@ def _prompt(params: Params) -> str:
 
 
 def _settings(params: Params) -> dict[str, Any]:
-    """The params that were in force; of folders on this machine only the name."""
+    """The params that were in force; of absolute paths on this machine only the name."""
     settings = asdict(params)
     active = settings.pop("profiles")[params.profile]
     for group, key in (("data", "path"), ("model", "base")):
         value = active[group][key]
-        if value and Path(value).is_absolute():
-            active[group][key] = Path(value).name
+        if isinstance(value, tuple):
+            active[group][key] = [_shown_path(path) for path in value]
+        elif value:
+            active[group][key] = _shown_path(value)
     settings[params.profile] = active
     loaded: dict[str, Any] = json.loads(json.dumps(settings))  # tuples become the lists that YAML knows
     return loaded
+
+
+def _shown_path(path: str) -> str:
+    return Path(path).name if Path(path).is_absolute() else path

@@ -19,9 +19,9 @@ from tqdm import tqdm
 from schematic_reader.cli import UserError
 from schematic_reader.config import Data
 from schematic_reader.io.checked import matches_sidecar, remove_sidecars, write_sidecar
+from schematic_reader.io.data_paths import paths_state
 from schematic_reader.io.files import atomic_folder
 from schematic_reader.io.manifest import (
-    folder_state,
     is_synthetic,
     shard_name,
     synthetic_name,
@@ -48,7 +48,7 @@ def fetch(data: Data, seed: int, folder: Path) -> dict[str, Any]:
     resume = json.dumps(asdict(data)) if data.source == "hub" else None
     with atomic_folder(folder, resume=resume) as part:
         # Before it is read: what changes meanwhile is noticed later.
-        state = folder_state(Path(str(data.path))) if data.source == "local" else None
+        state = paths_state(data.paths) if data.source == "local" else None
         source = open_source(data, seed, part)
         log.info(describe_plan(source, data.rows))
         origins = write_shards(source, part, data.rows)
@@ -59,7 +59,7 @@ def fetch(data: Data, seed: int, folder: Path) -> dict[str, Any]:
             write_shards(open_synthetic(data, seed), part, None, synthetic_name) if data.synthetic else []
         )
         (part / PLAN).unlink(missing_ok=True)
-        about = {
+        about: dict[str, Any] = {
             "source": data.source,
             "id": data.id,
             "revision": data.revision,

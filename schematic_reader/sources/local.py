@@ -1,12 +1,12 @@
-"""Rows from a folder of parquet files in the layout of bshada/open-schematics.
+"""Rows from local parquet files in the layout of bshada/open-schematics.
 
-A row may name its picture by a path instead of holding it: it is read where it lies in that folder.
+A row may name its picture by a path instead of holding it: it is read where it lies in the file's folder.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schematic_reader.cli import UserError
+from schematic_reader.io.data_paths import is_there, parquet_files
 from schematic_reader.sources.shards import Shard, Source, map_columns, needed_bytes, read_batches
 
 MAX_PICTURE = 100_000_000  # bytes of a picture that is named by its path
@@ -21,32 +22,40 @@ MAX_PICTURE = 100_000_000  # bytes of a picture that is named by its path
 log = logging.getLogger(__name__)
 
 
-def open_local(folder: Path, shards: int | None = None) -> Source:
-    """All ``*.parquet`` of ``folder`` and the folders in it, by name; every file's columns are checked now.
+def open_local(paths: Sequence[str], shards: int | None = None, *, key: str = "path") -> Source:
+    """The parquet files of folders, files and patterns, each once; every file's columns are checked now.
 
     Args:
+        paths: see ``io.data_paths.parquet_files``; the files come in this order and, of each, by name.
         shards: the most files that are read, or None for all.
+        key: of ``data`` in params.yaml, for messages.
 
     Raises:
-        UserError: the folder is missing or holds no parquet, or a file is damaged or of another layout.
+        UserError: a path is missing or holds no parquet, or a file is damaged or of another layout.
     """
-    if not folder.is_dir():
-        raise UserError(
-            f"profiles.*.data.path is {folder}, which is no folder: name the one with the parquet files"
-        )
-    files = sorted(path for path in folder.rglob("*.parquet") if path.is_file())
-    if not files:
-        raise UserError(
-            f"{folder} holds no *.parquet: name the folder with the parquet files in profiles.*.data.path"
-        )
+    folders: dict[Path, Path] = {}
+    for named in paths:
+        if not is_there(named):
+            raise UserError(
+                f"profiles.*.data.{key} is {named}, which is no folder, no file and no pattern of any: name "
+                "the parquet files or the folder with them"
+            )
+        pairs = parquet_files(named)
+        if not pairs:
+            raise UserError(
+                f"{named} holds no *.parquet: name the folder with the parquet files in profiles.*.data.{key}"
+            )
+        for folder, path in pairs:
+            folders.setdefault(path, folder)
     columns, found = {}, []
-    for path in files[:shards]:
+    for path, folder in list(folders.items())[:shards]:
         with _open(path) as file:
             columns = map_columns(file.schema_arrow, str(path), paths=True)
             needed = needed_bytes(file.metadata, columns.values())
-            origin = path.relative_to(folder).as_posix()
+            origin = (path.relative_to(folder) if len(paths) == 1 else path).as_posix()
             found.append(Shard(origin, partial(_read, path, folder), file.metadata.num_rows, needed))
-    return Source(found, columns, files=len(files), total_bytes=sum(path.stat().st_size for path in files))
+    total_bytes = sum(path.stat().st_size for path in folders)
+    return Source(found, columns, files=len(folders), total_bytes=total_bytes)
 
 
 def _read(path: Path, folder: Path) -> Iterator[pa.RecordBatch]:

@@ -33,7 +33,7 @@ def open_source(data: Data, seed: int, resume_folder: Path | None) -> Source:
     if data.source == "local":
         from schematic_reader.sources.local import open_local
 
-        return open_local(Path(str(data.path)), data.shards)
+        return open_local(data.paths, data.shards)
     count, width, height, corrupt_share = data.rows, data.width, data.height, data.corrupt_share
     if count is None or width is None or height is None or corrupt_share is None:
         raise TypeError("config.Data.check admits no sample without rows, width, height and corrupt_share")

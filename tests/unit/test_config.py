@@ -52,6 +52,20 @@ def test_a_whole_number_will_do_for_a_share_of_epochs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "paths"), [(None, ()), ("", ()), ([], ()), ("a", ("a",)), (["a", "b"], ("a", "b"))]
+)
+def test_one_path_or_several_are_named(tmp_path: Path, value: Any, paths: tuple[str, ...]) -> None:
+    path = set_key(tmp_path, "profiles.sample.data.path", value)
+    assert load_params(path).active.data.paths == paths
+    path.write_text(path.read_text().replace("source: sample", "source: local"))
+    if paths:
+        assert load_params(path).active.data.paths == paths
+    else:
+        with pytest.raises(UserError, match=r"data\.path is null: source local needs"):
+            load_params(path)
+
+
+@pytest.mark.parametrize(
     ("key", "value", "message"),
     [
         ("lora.rank", 8, "unknown key lora.rank: allowed are r, alpha"),
@@ -85,6 +99,9 @@ def test_a_whole_number_will_do_for_a_share_of_epochs(tmp_path: Path) -> None:
         ("evaluate.grammar", True, "evaluate.grammar is true: there is a grammar for task json or yaml with"),
         ("seed", -1, "seed is -1: it must be from 0 to 2147483647"),
         ("profiles.sample.data.source", "local", "profiles.sample.data.path is null: source local needs"),
+        ("profiles.sample.data.path", [1], "profiles.sample.data.path[0] is 1: it must be a text"),
+        ("profiles.sample.data.path", 5, "profiles.sample.data.path is 5: it must be a text"),
+        ("profiles.sample.data.path", ["a", ""], "profiles.sample.data.path is ('a', ''): one of them is"),
         ("profiles.sample.data.rows", None, "profiles.sample.data.rows is null: source sample needs it"),
         ("profiles.sample.data.rows", 0, "profiles.sample.data.rows is 0: it must be greater than 0"),
         (

@@ -102,7 +102,7 @@ def test_the_pipeline_reads_and_keeps_the_rows(tmp_path: Path) -> None:
     out = tmp_path / "own" / "own.parquet"
     import_folder(tmp_path / "in", out)
     assert pq.read_schema(out).equals(RAW)
-    (shard,) = open_local(out.parent).shards
+    (shard,) = open_local([str(out.parent)]).shards
     assert sum(batch.num_rows for batch in shard.batches()) == 4
     facts = inspect_row_group((out, 0), RowLimits(10_000_000, 1_000_000, "drop"))
     assert [(fact.reason, fact.repository) for fact in facts] == [("", "in/amplifier")] * 3 + [

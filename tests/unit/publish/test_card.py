@@ -35,20 +35,28 @@ def head(card: str) -> dict[str, Any]:
     return loaded
 
 
+def settings(card: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", card, re.DOTALL)[0])
+    return loaded
+
+
 def card_of(
     manifest: dict[str, Any],
     *,
     merged: bool = False,
     warnings: tuple[str, ...] = (),
     licence: str | None = "apache-2.0",
+    data: dict[str, Any] | None = None,
 ) -> str:
     metrics = {
         name: json.loads((ROOT / "metrics" / f"{name}.json").read_text())
         for name in ("baseline", "evaluate", "train")
     }
+    params = replace(load_params(ROOT / "params.yaml"), profile="open-schematics", task="yaml")
+    profile = replace(params.active, data=replace(params.active.data, **(data or {})))
     return model_card(
         PublishedWeights("owner/name", merged, "b" * 40, licence),
-        replace(load_params(ROOT / "params.yaml"), profile="open-schematics", task="yaml"),
+        replace(params, profiles={params.profile: profile}),
         manifest=manifest,
         before=metrics["baseline"],
         after=metrics["evaluate"],
@@ -69,7 +77,14 @@ def test_a_model_and_a_data_set_on_the_hub_are_named_with_their_revisions() -> N
     assert f"by bshada, at revision `{HUB['commit']}`, under the licence cc-by-4.0 (100 rows" in flat
     assert "20 generated sheets were mixed into training" in flat
     assert "Published in spite" not in flat
-    assert "sample" not in yaml.safe_load(re.findall(r"```yaml\n(.*?)```", card, re.DOTALL)[0])
+    assert "sample" not in settings(card)
+
+
+def test_absolute_paths_of_this_machine_are_not_shown() -> None:
+    for path, shown in (("/home/me/own", "own"), ("../own", "../own"), (("/home/me/a", "b"), ["a", "b"])):
+        card = card_of(HUB, data={"path": path})
+        assert settings(card)["open-schematics"]["data"]["path"] == shown
+        assert "/home/me" not in card
 
 
 @pytest.mark.parametrize("merged", [False, True])

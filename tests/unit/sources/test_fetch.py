@@ -21,7 +21,8 @@ from tqdm import tqdm
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import Data, load_params
-from schematic_reader.io.manifest import changed_source, folder_state, raw_shards
+from schematic_reader.io.data_paths import paths_state
+from schematic_reader.io.manifest import changed_source, raw_shards
 from schematic_reader.io.tables import RAW, iterate_rows, write_rows
 from schematic_reader.sources.fetch import fetch, first_rows, preview
 from schematic_reader.sources.plan import SHEET_SIZE
@@ -55,7 +56,7 @@ def test_the_manifest_describes_the_shards(local: Data, tmp_path: Path) -> None:
         "licence": None,
         "columns": {name: name for name in RAW.names},
         "path": local.path,
-        "state": folder_state(Path(str(local.path))),
+        "state": paths_state(local.paths),
         "rows": 90,
         "synthetic": 0,
         "shards": [

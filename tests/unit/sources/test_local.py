@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from schematic_reader.cli import UserError
-from schematic_reader.io.manifest import folder_state
+from schematic_reader.io.data_paths import paths_state
 from schematic_reader.io.tables import RAW
 from schematic_reader.sources.local import open_local
 from tests.support.raw_rows import raw_row
@@ -23,7 +23,7 @@ TODAY = {"image": "schematic_image", "json": "schematic_json", "yaml": "schemati
 
 def read(folder: Path) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    for shard in open_local(folder).shards:
+    for shard in open_local([str(folder)]).shards:
         for batch in shard.batches():
             assert batch.schema.equals(RAW)
             rows += batch.to_pylist()
@@ -40,10 +40,40 @@ def test_rows_come_as_they_are_file_by_file_by_name(tmp_path: Path) -> None:
     pq.write_table(TABLE.slice(0, 2), tmp_path / "data" / "a.parquet")
     (tmp_path / "README.md").write_text("no parquet")
     assert read(tmp_path) == ROWS
-    source = open_local(tmp_path)
+    source = open_local([str(tmp_path)])
     assert [shard.origin for shard in source.shards] == ["data/a.parquet", "data/b.parquet"]
     assert ([shard.rows for shard in source.shards], source.files) == ([2, 3], 2)
-    assert [shard.rows for shard in open_local(tmp_path, 1).shards] == [2]
+    assert [shard.rows for shard in open_local([str(tmp_path)], 1).shards] == [2]
+
+
+def numbers(*paths: str) -> list[int]:
+    """The numbers of the rows that several paths give, in order."""
+    batches = [batch for shard in open_local(paths).shards for batch in shard.batches()]
+    return [ROWS.index(row) for batch in batches for row in batch.to_pylist()]
+
+
+def test_files_patterns_and_several_paths_are_read_in_their_order_each_file_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number, name in enumerate(["x/train-00", "x/train-01", "x/test-00", "x/in/own", "[odd]"]):
+        path = tmp_path / f"{name}.parquet"
+        path.parent.mkdir(exist_ok=True, parents=True)
+        pq.write_table(TABLE.slice(number, 1), path)
+    (tmp_path / "x" / "train-README.md").write_text("no parquet")
+    assert numbers("x/train-*") == [0, 1]
+    assert numbers(str(tmp_path / "x" / "t*.parquet")) == [2, 0, 1]
+    assert numbers("x/test-00.parquet", "x") == [2, 3, 0, 1]
+    assert numbers("x/**/*n.parquet", "x/in", "x/train-01.parquet") == [3, 1]
+    assert numbers("[odd].parquet") == [4]
+    assert [shard.origin for shard in open_local(["x/t*.parquet"], 2).shards] == [
+        "test-00.parquet",
+        "train-00.parquet",
+    ]
+    assert [shard.origin for shard in open_local(["x/in", "x/test-00.parquet"]).shards] == [
+        "x/in/own.parquet",
+        "x/test-00.parquet",
+    ]
 
 
 def test_todays_names_are_mapped_and_other_columns_left_unread(tmp_path: Path) -> None:
@@ -51,7 +81,7 @@ def test_todays_names_are_mapped_and_other_columns_left_unread(tmp_path: Path) -
     table = table.append_column("pcb_files", pa.array([["x"]] * 5))
     pq.write_table(table.select(sorted(table.column_names)), tmp_path / "a.parquet")
     assert read(tmp_path) == ROWS
-    assert open_local(tmp_path).columns == {name: TODAY.get(name, name) for name in RAW.names}
+    assert open_local([str(tmp_path)]).columns == {name: TODAY.get(name, name) for name in RAW.names}
 
 
 PICTURES = [row["image"]["bytes"] for row in ROWS]
@@ -108,14 +138,14 @@ def test_a_type_that_does_not_fit_names_file_column_and_fix(
 ) -> None:
     pq.write_table(with_column(column, values), tmp_path / "a.parquet")
     with pytest.raises(UserError, match=message):
-        open_local(tmp_path)
+        open_local([str(tmp_path)])
 
 
 @pytest.mark.parametrize("name", ["image", "name"])
 def test_a_column_that_is_there_twice_is_one_line(tmp_path: Path, name: str) -> None:
     pq.write_table(TABLE.append_column(name, TABLE.column("yaml")), tmp_path / "a.parquet")
     with pytest.raises(UserError, match=rf"a\.parquet has several columns {name}: keep one"):
-        open_local(tmp_path)
+        open_local([str(tmp_path)])
     other = TABLE.append_column("x", TABLE.column("yaml")).append_column("x", TABLE.column("yaml"))
     pq.write_table(other, tmp_path / "a.parquet")
     assert read(tmp_path) == ROWS
@@ -165,15 +195,28 @@ def test_a_folder_that_changed_has_another_state(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     file = tmp_path / "in" / "a.png"
     file.write_bytes(b"x")
-    states = [folder_state(tmp_path)]
-    assert folder_state(tmp_path) == states[0]
+    states = [paths_state([str(tmp_path)])]
+    assert paths_state([str(tmp_path)]) == states[0]
     file.write_bytes(b"xy")
-    states.append(folder_state(tmp_path))
+    states.append(paths_state([str(tmp_path)]))
     os.utime(file, (1, 1))
-    states.append(folder_state(tmp_path))
+    states.append(paths_state([str(tmp_path)]))
     file.rename(tmp_path / "in" / "b.png")
-    states.append(folder_state(tmp_path))
+    states.append(paths_state([str(tmp_path)]))
     assert len(set(states)) == 4
+
+
+def test_a_file_or_pattern_that_changed_has_another_state_and_its_neighbours_do_not_count(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "a.parquet"
+    file.write_bytes(b"x")
+    named = [[str(file)], [str(tmp_path / "*.parquet")], [str(tmp_path / "b"), str(file)]]
+    before = [paths_state(one) for one in named]
+    (tmp_path / "a.txt").write_bytes(b"x")
+    assert [paths_state(one) for one in named] == before
+    file.write_bytes(b"xy")
+    assert not set(before) & {paths_state(one) for one in named}
 
 
 @pytest.mark.parametrize("column", ["components_used", "image", "description"])
@@ -182,14 +225,15 @@ def test_a_missing_column_names_file_and_column(tmp_path: Path, column: str) -> 
     pq.write_table(TABLE.drop_columns([column]), tmp_path / "b.parquet")
     names = "image or schematic_image" if column == "image" else column
     with pytest.raises(UserError, match=rf"b\.parquet has no column {names}, only schematic.*must have"):
-        open_local(tmp_path)
+        open_local([str(tmp_path)])
 
 
 def test_a_missing_or_empty_folder_names_the_key(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"profiles\.\*\.data\.path is .*none, which is no folder"):
-        open_local(tmp_path / "none")
+    for name in ("none", "none-*.parquet"):
+        with pytest.raises(UserError, match=r"profiles\.\*\.data\.path is .*none.*, which is no folder"):
+            open_local([str(tmp_path / name)])
     with pytest.raises(UserError, match=r"holds no \*\.parquet: .*profiles\.\*\.data\.path"):
-        open_local(tmp_path)
+        open_local([str(tmp_path)])
 
 
 @pytest.mark.parametrize(
@@ -201,7 +245,7 @@ def test_a_file_that_is_no_parquet_names_the_file(tmp_path: Path, content: bytes
     with pytest.raises(
         UserError, match=r"b\.parquet is no readable parquet file .*copy or download it again"
     ):
-        open_local(tmp_path)
+        open_local([str(tmp_path)])
 
 
 def test_damage_behind_a_sound_footer_names_the_file(tmp_path: Path) -> None:
