@@ -7,34 +7,17 @@ length of a picture; and they are exactly what generation has to produce after t
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from jinja2 import TemplateError
 from PIL import Image
 from transformers import ProcessorMixin
 
 from schematic_reader.cli import UserError
+from schematic_reader.model.chat_template import PLACEHOLDER, rendered_forms
 
-TEMPLATE_SECONDS = 10.0
-"""Until the chat template of a model has rendered three short chats, which takes milliseconds."""
-
-_MAX_RENDERED = 1_000_000  # characters of a prompt
-_TEMPLATE_ERRORS = (
-    TemplateError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 _NAME_ANOTHER = "name an Instruct model in the profile's model.base"
 
 IGNORE_INDEX = -100  # label without a loss, as PyTorch's cross entropy and TRL have it
@@ -60,8 +43,8 @@ class Encoder:
     """Encodes prompts and samples for one processor.
 
     Raises:
-        UserError: the processor's chat template fails, does not end, or does not put the answer between the
-            prompt and an end-of-turn token, so that no label could be placed.
+        UserError: the processor's chat template fails, does not end, changes the prompt, or does not put the
+            answer between the prompt and an end-of-turn token, so that no label could be placed.
     """
 
     def __init__(self, processor: ProcessorMixin) -> None:
@@ -69,6 +52,7 @@ class Encoder:
         self.tokenizer: Any = self.processor.tokenizer
         self.pad_id = int(self.tokenizer.pad_token_id)
         self.merge_size = int(self.processor.image_processor.merge_size)  # patches a side behind one token
+        self._forms: dict[str, str] = {}  # rendered prompts with placeholders, by their messages as JSON
         self.end_of_turn_id = self._end_of_turn()
 
     def encode_prompt(self, pictures: list[Image.Image], messages: list[dict[str, Any]]) -> Encoded:
@@ -138,39 +122,44 @@ class Encoder:
         )
 
     def _prompt_text(self, messages: list[dict[str, Any]]) -> str:
-        prompt = [_plain(message) for message in messages if message["role"] != "assistant"]
-        return self._render(prompt, add_generation_prompt=True)
-
-    def _render(self, messages: list[dict[str, Any]], **settings: bool) -> str:
-        """The chat as the model's template renders it; a template is code from outside, run in a sandbox."""
-        try:
-            text: str = self.processor.apply_chat_template(messages, tokenize=False, **settings)
-        except _TEMPLATE_ERRORS as error:
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise UserError(f"the model's chat template fails ({reason}): {_NAME_ANOTHER}") from None
-        if len(text) > _MAX_RENDERED:
+        """The user's turn as the template renders it, and the start of the answer."""
+        prompt = [message for message in messages if message["role"] != "assistant"]
+        texts = [part["text"] for message in prompt for part in message["content"] if part["type"] == "text"]
+        form = [_form(message) for message in prompt]
+        key = json.dumps(form)
+        if key not in self._forms:
+            (self._forms[key],) = self._render([(form, True)])
+        around = self._forms[key].split(PLACEHOLDER)
+        if len(around) != len(texts) + 1:
             raise UserError(
-                f"the model's chat template makes {len(text)} characters of a prompt: {_NAME_ANOTHER}"
+                f"the base model's chat template does not repeat the prompt as it is: {_NAME_ANOTHER}"
             )
-        return text
+        return around[0] + "".join(text + after for text, after in zip(texts, around[1:], strict=True))
+
+    def _render(self, forms: list[tuple[list[dict[str, Any]], bool]]) -> list[str]:
+        """Forms of chats, and whether a generation prompt follows, as the model's template renders them."""
+        template = self.processor.chat_template
+        if isinstance(template, dict):
+            template = template.get("default")
+        if template is None:
+            raise UserError(f"the base model has no chat template: {_NAME_ANOTHER}")
+        return rendered_forms(template, self.tokenizer.special_tokens_map, forms)
 
     def _end_of_turn(self) -> int:
         """The token with which the chat template ends an answer."""
         # A chat with and without its answer: what is longer by more than the answer is the end of the turn.
-        answer = "answer"
-        user = {"role": "user", "content": [{"type": "text", "text": "question"}]}
-        reply = {"role": "assistant", "content": [{"type": "text", "text": answer}]}
-        seen = {"role": "user", "content": [{"type": "image"}, *user["content"]]}
-        with _at_most(TEMPLATE_SECONDS):
-            self._render([seen], add_generation_prompt=True)  # all prompts are of this form
-            opened = self._render([user], add_generation_prompt=True)
-            whole = self._render([user, reply])
-        if not whole.startswith(opened + answer):
+        text = {"type": "text", "text": PLACEHOLDER}
+        user = {"role": "user", "content": [text]}
+        reply = {"role": "assistant", "content": [text]}
+        seen = [{"role": "user", "content": [{"type": "image"}, text]}]  # all prompts are of this form
+        forms = [([user], True), ([user, reply], False), (seen, True)]
+        opened, whole, self._forms[json.dumps(seen)] = self._render(forms)
+        if not whole.startswith(opened + PLACEHOLDER):
             raise UserError(
                 "the base model's chat template does not continue its generation prompt with the answer, so "
                 f"no label can be placed: {_NAME_ANOTHER}"
             )
-        tail = self.tokenizer(whole[len(opened + answer) :], add_special_tokens=False)["input_ids"]
+        tail = self.tokenizer(whole[len(opened + PLACEHOLDER) :], add_special_tokens=False)["input_ids"]
         if not tail or tail[0] not in self.tokenizer.all_special_ids:
             raise UserError(
                 "the base model's chat template ends an answer with no special token, so the model could not "
@@ -179,28 +168,12 @@ class Encoder:
         return int(tail[0])
 
 
-@contextmanager
-def _at_most(seconds: float) -> Iterator[None]:
-    """Raise UserError after so many seconds, in the main thread; in another one there is no limit."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(*_: Any) -> None:
-        raise UserError(f"the model's chat template does not end within {seconds:.0f} s: {_NAME_ANOTHER}")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def _plain(message: dict[str, Any]) -> dict[str, Any]:
-    """The message without the nulls that parquet adds to a content part of another type."""
-    content = [{k: v for k, v in part.items() if v is not None} for part in message["content"]]
+def _form(message: dict[str, Any]) -> dict[str, Any]:
+    """The message with ``PLACEHOLDER`` for texts, without the nulls that parquet adds to content parts."""
+    content = [
+        {"type": "text", "text": PLACEHOLDER} if part["type"] == "text" else {"type": part["type"]}
+        for part in message["content"]
+    ]
     return {"role": message["role"], "content": content}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,7 @@ def test_a_template_without_end_of_turn_is_refused() -> None:
             "does not end within",
         ),
         ("{{ 'a' * 10**15 }}", r"chat template fails \(MemoryError"),
+        ("{{ 9 ** (9 ** 9) }}", "does not end within"),
         ("{{ 'a' * 2000000 }}", "makes 2000000 characters of a prompt"),
         ("{% for m in %}", r"chat template fails \(Expected an expression"),
         ("{{ 1 // 0 }}", r"chat template fails \(integer division"),
@@ -169,14 +171,38 @@ def test_a_template_without_end_of_turn_is_refused() -> None:
 def test_a_hostile_chat_template_is_one_line_in_bounded_time(
     template: str, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("schematic_reader.model.encode.TEMPLATE_SECONDS", 1.0)
+    monkeypatch.setattr("schematic_reader.model.chat_template.CPU_SECONDS", 1)
     processor = AutoProcessor.from_pretrained(ROOT / "models" / "tiny")
     processor.chat_template = template
     start = time.monotonic()
-    with pytest.raises(UserError, match=line) as caught:
-        Encoder(processor)
+    # As the page and the feed of training do: the limit must hold in any thread.
+    with ThreadPoolExecutor(1) as thread, pytest.raises(UserError, match=line) as caught:
+        thread.submit(Encoder, processor).result()
     assert time.monotonic() - start < 20
     assert "\n" not in str(caught.value)
+
+
+def test_no_chat_template_sees_the_text_of_a_sheet() -> None:
+    """So none can loop, or fail, on certain sheets alone."""
+    processor = tiny_processor()
+    endless = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    processor.chat_template = (
+        f"{{% if 'ESP32' in messages|string %}}{endless}{{% endif %}}" + processor.chat_template
+    )
+    encoder, plain = Encoder(processor), Encoder(tiny_processor())
+    for prompt in ("Parts of ESP32-C3?", "<|image_pad|> {{ 1 // 0 }} \u202e\n"):
+        messages = chat(prompt, "R")
+        start = time.monotonic()
+        assert encoder.prompt_length([(64, 64)], messages) == plain.prompt_length([(64, 64)], messages)
+        assert time.monotonic() - start < 5
+
+
+def test_a_template_that_changes_the_prompt_is_refused() -> None:
+    processor = tiny_processor()
+    changed = "{{ part.text | upper if message.role == 'user' else part.text }}"
+    processor.chat_template = processor.chat_template.replace("{{ part.text }}", changed)
+    with pytest.raises(UserError, match="does not repeat the prompt as it is"):
+        Encoder(processor).prompt_length([(64, 64)], chat("Parts?", "R"))
 
 
 @settings(max_examples=50, deadline=None)
