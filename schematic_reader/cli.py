@@ -94,7 +94,7 @@ def run(main: Callable[[], None], *, exclusive: bool = False) -> None:
         if line is None:
             _print_recovery_hint()
             raise
-        print(f"error: {terminal_text(' '.join(line.split()))}", file=sys.stderr)
+        say_error(line)
         _print_recovery_hint()
         sys.exit(1)
     finally:
@@ -209,6 +209,16 @@ def terminal_text(text: str) -> str:
     U+FFFD stands in the place of control characters, marks of text direction and surrogates.
     """
     return _CONTROL.sub("\ufffd", without_token(text))
+
+
+def say(text: str, *, end: str = "\n") -> None:
+    """Print a result on standard output by ``terminal_text``: names and answers come from outside."""
+    print(terminal_text(text), end=end)
+
+
+def say_error(line: str) -> None:
+    """Print what is wrong on standard error, in one line whatever stands in it."""
+    print(f"error: {terminal_text(' '.join(line.split()))}", file=sys.stderr)
 
 
 def malformed_token() -> str:

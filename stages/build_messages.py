@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from schematic_reader.cli import parse_no_arguments, run
+from schematic_reader.cli import parse_no_arguments, run, say
 from schematic_reader.config import load_params
 from schematic_reader.io.display import printable
 from schematic_reader.io.files import write_json
@@ -32,13 +32,13 @@ def main() -> None:
     metrics, example = build_messages(CLEAN_FOLDER, FOLDER, params.task, params.messages, workers=cores())
     write_json(METRICS, metrics)
     if later := [path.name for path in LATER_METRICS if path.is_file()]:
-        print(f"metrics of a run on other rows until `dvc repro` has run: {', '.join(later)}")
+        say(f"metrics of a run on other rows until `dvc repro` has run: {', '.join(later)}")
     for split in SPLITS:
-        print(f"{split}: {', '.join(f'{name} {count}' for name, count in metrics[split].items())}")
-    print(f"\nfor example {printable(example['name'])}, {example['part']} row {example['row']}:")
+        say(f"{split}: {', '.join(f'{name} {count}' for name, count in metrics[split].items())}")
+    say(f"\nfor example {printable(example['name'])}, {example['part']} row {example['row']}:")
     for text in (f"user: <picture>\n{example['prompt']}", f"assistant: {example['target']}"):
         shown = printable(text[:EXAMPLE_CHARS], keep="\t\n")
-        print(shown if len(text) <= EXAMPLE_CHARS else f"{shown}... ({len(text)} characters)")
+        say(shown if len(text) <= EXAMPLE_CHARS else f"{shown}... ({len(text)} characters)")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import logging
 from pathlib import Path
 
 from schematic_reader.cleaning.clean_to_parquet import clean_to_parquet
-from schematic_reader.cli import parse_no_arguments, run
+from schematic_reader.cli import parse_no_arguments, run, say
 from schematic_reader.config import load_params
 from schematic_reader.io.files import write_json
 from schematic_reader.io.parallel import cores
@@ -29,8 +29,8 @@ def main() -> None:
     write_json(METRICS, metrics)
     splits = ", ".join(f"{name} {count}" for name, count in metrics["splits"].items())
     dropped = ", ".join(f"{reason} {count}" for reason, count in metrics["dropped"].items() if count)
-    print(f"{FOLDER}: kept {metrics['rows_kept']} of {metrics['rows_read']} rows ({splits})")
-    print(f"dropped: {dropped or 'none'}")
+    say(f"{FOLDER}: kept {metrics['rows_kept']} of {metrics['rows_read']} rows ({splits})")
+    say(f"dropped: {dropped or 'none'}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from schematic_reader.cli import UserError, run
+from schematic_reader.cli import UserError, run, say
 from schematic_reader.config import load_params
 from schematic_reader.io.files import read_json, write_text
 from schematic_reader.io.tables import Pictures, read_messages
@@ -31,7 +31,7 @@ def main() -> None:
     args = command_line().parse_args()
     if args.before is None:
         before = read_json(Path("metrics/baseline.json"), "baseline", REQUIRED)
-        print(result_table(before, read_json(Path("metrics/evaluate.json"), "evaluate", REQUIRED)))
+        say(result_table(before, read_json(Path("metrics/evaluate.json"), "evaluate", REQUIRED)))
         return
     params = load_params()
     found = compare(
@@ -40,9 +40,9 @@ def main() -> None:
         bootstrap_samples=params.evaluate.bootstrap_samples,
         seed=params.seed,
     )
-    print(comparison_text(found))
+    say(comparison_text(found))
     write_text(PAGE, comparison_page(found, pictures_here()))
-    print(f"with pictures: {PAGE}")
+    say(f"with pictures: {PAGE}")
 
 
 def command_line() -> argparse.ArgumentParser:

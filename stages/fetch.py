@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from schematic_reader.cli import argument_parser, run
+from schematic_reader.cli import argument_parser, run, say
 from schematic_reader.config import load_params
 from schematic_reader.io.manifest import MANIFEST, changed_source, raw_shards
 from schematic_reader.sources.fetch import fetch, preview
@@ -33,15 +33,15 @@ def main() -> None:
     params = load_params()
     data = params.active.data
     if plan_only:
-        print(describe_plan(open_source(data, params.seed, None), data.rows))
+        say(describe_plan(open_source(data, params.seed, None), data.rows))
         if (FOLDER / MANIFEST).is_file() and (changed := changed_source(FOLDER)):
-            print(changed)
+            say(changed)
         return
     manifest = fetch(data, params.seed, FOLDER)
     drawn = f", {manifest['synthetic']} of them synthetic" if manifest["synthetic"] else ""
-    print(f"{FOLDER}: {manifest['rows']} rows in {len(manifest['shards'])} shards{drawn}")
+    say(f"{FOLDER}: {manifest['rows']} rows in {len(manifest['shards'])} shards{drawn}")
     for shard in raw_shards(FOLDER)[:1]:
-        print(preview(shard))
+        say(preview(shard))
 
 
 if __name__ == "__main__":

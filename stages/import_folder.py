@@ -15,7 +15,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from schematic_reader.cli import run
+from schematic_reader.cli import run, say
 from schematic_reader.importing.folder import import_folder
 
 
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.parquet", help="made or replaced")
     arguments = parser.parse_args()
     summary = import_folder(arguments.folder, arguments.out)
-    print(
+    say(
         f"{arguments.out}: {summary.projects.total()} rows of {len(summary.projects)} projects; "
         f"{summary.left_out} files left out"
     )

@@ -16,13 +16,13 @@ import sys
 from functools import partial
 from typing import get_args
 
-from schematic_reader.cli import UserError, run
+from schematic_reader.cli import UserError, run, say
 from schematic_reader.config import Params, TaskName, load_params
 from schematic_reader.predict.batches import read_files
 from schematic_reader.predict.kicad_file import read_kicad
 from schematic_reader.predict.model_source import OWN, ModelSource, find_model
 from schematic_reader.predict.opened_sheet import SheetLimits, render_scale
-from schematic_reader.predict.output import BYTE_ORDER_MARK, formatted
+from schematic_reader.predict.output import formatted
 from schematic_reader.predict.sheet_reader import SheetReader
 from schematic_reader.tasks import task as task_named
 
@@ -56,10 +56,8 @@ def main() -> None:
     readings, failed, reader = read_files(args.sheets, limits, load, kicad=kicad)
     if readings:
         calibrated = reader is None or reader.calibrated
-        text = formatted(readings, args.format, task, calibrated=calibrated)
-        if (sys.stdout.encoding or "utf-8").lower().replace("-", "") != "utf8":
-            text = text.removeprefix(BYTE_ORDER_MARK)
-        sys.stdout.write(text)
+        utf8 = (sys.stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
+        say(formatted(readings, args.format, task, calibrated=calibrated, utf8=utf8), end="")
     sys.exit(min(failed, MAX_EXIT_STATUS))
 
 

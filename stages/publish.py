@@ -12,7 +12,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from schematic_reader.cli import run
+from schematic_reader.cli import run, say
 from schematic_reader.config import Params, load_params
 from schematic_reader.io.files import atomic_folder
 from schematic_reader.publish.card import PublishedWeights
@@ -48,14 +48,14 @@ def main() -> None:
         write_card(folder, weights, params, provenance)
     files = sorted(FOLDER.iterdir())
     for path in files:
-        print(f"{path.stat().st_size:>14,}  {path.name}")
+        say(f"{path.stat().st_size:>14,}  {path.name}")
     total = f"{sum(path.stat().st_size for path in files):,} bytes in {len(files)} files"
     if token is None:
-        print(f"{total} in {FOLDER} would go to {args.repo}; nothing was sent")
+        say(f"{total} in {FOLDER} would go to {args.repo}; nothing was sent")
         return
     message = f"Publish {'merged weights' if args.merged else 'adapter'} of commit {provenance.commit[:12]}"
     commit = upload_folder(FOLDER, args.repo, private=args.private, message=message, token=token)
-    print(f"{total} sent: {commit}")
+    say(f"{total} sent: {commit}")
 
 
 def command_line() -> argparse.ArgumentParser:

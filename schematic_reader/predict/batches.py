@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -12,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
-from schematic_reader.cli import UserError, terminal_text
+from schematic_reader.cli import UserError, say_error
 from schematic_reader.kicad.nodes import KicadError
 from schematic_reader.kicad.project_file import project_beside
 from schematic_reader.kicad.project_folder import PROJECT_SUFFIX, SHEET_SUFFIX, root_sheets
@@ -46,7 +45,7 @@ def read_files(
     failed, reader = 0, None
     for found in chain(opened(arguments, limits, kicad), [None]):
         if isinstance(found, UserError):
-            print(f"error: {terminal_text(str(found))}", file=sys.stderr)
+            say_error(str(found))
             failed += 1
         for sheet in found if isinstance(found, list) else []:
             readings.append(sheet if isinstance(sheet, Reading) else None)

@@ -9,6 +9,7 @@ from PIL import Image
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import ImageLimits, Params
+from schematic_reader.io.display import printable
 from schematic_reader.io.picture import (
     PictureError,
     check_shape,
@@ -53,9 +54,11 @@ class SheetOrigin:
     sheet: str = ""
 
     def __str__(self) -> str:
+        """In one line for people: names come from outside."""
+        file = printable(self.file)
         if self.sheet.strip("/"):
-            return f"{self.file} {self.sheet}"
-        return self.file if self.page is None else f"{self.file} page {self.page}"
+            return f"{file} {printable(self.sheet)}"
+        return file if self.page is None else f"{file} page {self.page}"
 
 
 @dataclass(frozen=True)

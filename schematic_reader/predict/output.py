@@ -19,20 +19,28 @@ BYTE_ORDER_MARK = "\ufeff"
 """By which Excel detects UTF-8."""
 
 _FORMULA_START = re.compile(r"(^|[,;|]\s*)(?=[=+@＝＋－＠-])")
-_QUOTED = re.compile("[,;|\"'=+@]")  # separators and what a formula starts with
 _QUOTED = re.compile("[,;|\"'=+@]")
 """Separators, and what a formula starts with; control characters are replaced before."""
 
+_OUTSIDE_ASCII = re.compile("[^\n -~]")
 _MAX_CELL_WIDTH = 60  # of a column of the table
 
 
-def formatted(readings: Sequence[Reading], format: str | None, task: str, *, calibrated: bool) -> str:
-    """The output in that format; None is CSV, or plain text for the structured tasks."""
+def formatted(
+    readings: Sequence[Reading], format: str | None, task: str, *, calibrated: bool, utf8: bool
+) -> str:
+    """The output in that format; None is CSV, or plain text for the structured tasks.
+
+    Args:
+        utf8: whether it will be encoded in UTF-8; if not, CSV has no byte order mark, and JSON is ASCII.
+    """
     if format == "json":
-        return as_json(readings, task=task, calibrated=calibrated)
+        return as_json(readings, task=task, calibrated=calibrated, ascii=not utf8)
     if task != "components":
         return as_text(readings)
-    return as_table(readings) if format == "table" else as_csv(readings)
+    if format == "table":
+        return as_table(readings)
+    return as_csv(readings) if utf8 else as_csv(readings).removeprefix(BYTE_ORDER_MARK)
 
 
 def as_csv(readings: Sequence[Reading]) -> str:
@@ -55,18 +63,20 @@ def as_table(readings: Sequence[Reading]) -> str:
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
-def as_json(readings: Sequence[Reading], *, task: str, calibrated: bool) -> str:
+def as_json(readings: Sequence[Reading], *, task: str, calibrated: bool, ascii: bool = False) -> str:
     """``task``, ``calibrated`` and ``sheets``.
 
-    ``calibrated`` is false where confidences are uncalibrated token probabilities.
+    ``calibrated`` is false where confidences are uncalibrated token probabilities. What a terminal would obey
+    is escaped, so that nothing is lost.
     """
     found = {"task": task, "calibrated": calibrated, "sheets": sheets(readings)}
-    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(found, indent=2, ensure_ascii=ascii)
+    return _OUTSIDE_ASCII.sub(lambda found: _escaped(found[0]), text) + "\n"
 
 
 def as_text(readings: Sequence[Reading]) -> str:
-    """The answers; where there are several, each under a line with its sheet's name."""
-    answers = [f"({NOTHING})" if reading.empty else reading.answer for reading in readings]
+    """The answers, printable; where there are several, each under a line with its sheet's name."""
+    answers = [f"({NOTHING})" if reading.empty else _lines(reading.answer) for reading in readings]
     if len(answers) == 1:
         return f"{answers[0]}\n"
     named = zip(readings, answers, strict=True)
@@ -137,6 +147,15 @@ def _rows(readings: Sequence[Reading]) -> list[tuple[str, ...]]:
 
 def _rounded(confidence: float | None) -> float | None:
     return None if confidence is None else round(confidence, 4)
+
+
+def _escaped(char: str) -> str:
+    """A character as JSON has it in ASCII, where it is not printable."""
+    return char if printable(char) == char else json.dumps(char)[1:-1]
+
+
+def _lines(answer: str) -> str:
+    return printable(answer.replace("\r\n", "\n"), keep="\t\n")
 
 
 def _csv_cell(cell: str) -> str:

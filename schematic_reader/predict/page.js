@@ -22,7 +22,7 @@ async function read(chosen) {
   document.body.classList.add("busy");
   files.disabled = true;
   show({ sheets: [], errors: [] });
-  element("state").textContent = `Reading ${chosen.length === 1 ? chosen[0].name : `${chosen.length} files`}…`;
+  element("state").textContent = `Reading ${chosen.length === 1 ? printable(chosen[0].name) : `${chosen.length} files`}…`;
   const form = new FormData();
   for (const file of chosen) form.append("file", file, file.name);
   let found;
@@ -37,6 +37,11 @@ async function read(chosen) {
   show(found);
   files.disabled = false;
   document.body.classList.remove("busy");
+}
+
+// As schematic_reader.io.display: names and answers come from outside, and marks of text direction disguise them.
+function printable(text, keep = "") {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, (char) => keep.includes(char) ? char : "\ufffd");
 }
 
 function show(found) {
@@ -61,7 +66,7 @@ function article(one, task) {
   query("tbody").append(...parts.map((part) => row(part, one["read from"] === "file")));
   if (!parts.length && task !== "components") {
     query("pre").hidden = false;
-    query("pre").textContent = one.answer;
+    query("pre").textContent = printable(one.answer, "\t\n");
   } else if (!parts.length || one.cut) {
     query(".none").hidden = false;
     query(".none").textContent = parts.length ? "The answer was cut: parts may be missing." : "No part was read.";
@@ -86,7 +91,7 @@ function row(part, fromFile) {
 
 function item(name, text) {
   const node = document.createElement(name);
-  node.textContent = text;
+  node.textContent = printable(text);
   return node;
 }
 

@@ -127,7 +127,7 @@ def _differences(one: Changed, task: Task) -> Iterator[tuple[str, str]]:
         ("no longer invented", (before - actual) - (after - actual)),
     ):
         if items:
-            texts = sorted(clipped(item_text(item), _NAME_CHARS) for item in items)
+            texts = sorted(clipped(" ".join(item_text(item).split()), _NAME_CHARS) for item in items)
             more = f" and {len(texts) - _ITEMS} more" if len(texts) > _ITEMS else ""
             yield words, ", ".join(texts[:_ITEMS]) + more
 

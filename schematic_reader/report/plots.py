@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from schematic_reader.io.display import printable
 from schematic_reader.io.files import write_text
 from schematic_reader.scoring.confidence import Calibration, JudgedItem, calibrated, judged_items, reliability
 from schematic_reader.scoring.precision_recall import count, share, total
@@ -193,6 +194,10 @@ def _bin(size: int) -> str:
     return next((f"{low:02}-{high:02}" for low, high in _BINS if size <= high), f"{_BINS[-1][1] + 1}+")
 
 
+def _one_line(cell: object) -> str:
+    return printable(" ".join(str(cell).split()))
+
+
 def _tsv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Tab-separated text; white space within a cell becomes a space, so that a line is a row.
 
@@ -203,10 +208,7 @@ def _tsv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     writer = csv.writer(text, delimiter="\t", lineterminator="\n")
     writer.writerow(header)
     writer.writerows(
-        [
-            re.sub(r"<(?=[/!?s])", "\u2039", " ".join(str(cell).split()), flags=re.IGNORECASE)[:MAX_CELL]
-            for cell in row
-        ]
+        [re.sub(r"<(?=[/!?s])", "\u2039", _one_line(cell), flags=re.IGNORECASE)[:MAX_CELL] for cell in row]
         for row in rows
     )
     return text.getvalue()

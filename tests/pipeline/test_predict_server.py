@@ -339,6 +339,12 @@ def test_a_hostile_answer_is_shown_as_text(tmp_path: Path, sheets: list[str]) ->
                 == "<img src=x onerror=alert(1)>"
             )
             assert await tab.value("document.images.length") == 1
+            name, answer, part = await tab.value(
+                "show({calibrated: true, errors: ['\\u202ea'], sheets: [], task: 'yaml'}) ||"
+                "[document.querySelector('#errors li').textContent, printable('a\\n\\u202e\\x9b', '\\n'),"
+                " item('td', '\\u2066\\u03a9\\n').textContent]"
+            )
+            assert (name, answer, part) == ("\ufffda", "a\n\ufffd\ufffd", "\ufffd\u03a9\ufffd")
 
     with_client(waiting_reader(OPEN), test)
 

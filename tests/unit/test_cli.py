@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import importlib
 import os
@@ -18,7 +19,7 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from schematic_reader.cli import UserError, run
+from schematic_reader.cli import UserError, run, say, say_error
 from tests.support.paths import ROOT
 
 
@@ -30,6 +31,18 @@ def test_an_error_of_the_user_is_one_line_and_exit_status_1(capsys: pytest.Captu
         run(main)
     assert caught.value.code == 1
     assert capsys.readouterr().err == "error: data/raw has no manifest.json: run `dvc repro fetch`\n"
+
+
+def test_results_and_errors_steer_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    say("a\x1b[2J\n\tb\u202e", end="")
+    say_error("c\x9b\nd.png: damaged")
+    assert capsys.readouterr() == ("a\ufffd[2J\n\tb\ufffd", "error: c\ufffd d.png: damaged\n")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "stages").glob("*.py")), ids=lambda path: path.name)
+def test_stages_print_by_say_alone(path: Path) -> None:
+    calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    assert not {"print", "sys.stdout.write", "sys.stdout.buffer.write"} & set(map(ast.unparse, calls))
 
 
 @pytest.mark.parametrize("module", ["stages.config", "stages.vlm.load", "schematic_reader.model.reader"])

@@ -13,7 +13,7 @@ import pytest
 from schematic_reader.kicad.nodes import KicadError
 from schematic_reader.kicad.reader import read_sheet
 from schematic_reader.predict.opened_sheet import SheetOrigin
-from schematic_reader.predict.output import as_csv, as_json, as_table, as_text
+from schematic_reader.predict.output import as_csv, as_json, as_table, as_text, formatted
 from schematic_reader.predict.part_kinds import part_kind
 from schematic_reader.predict.parts import Part, Reading, bill_of_materials, is_none
 from tests.support.paths import shared_folder
@@ -95,6 +95,33 @@ def test_json_has_each_sheet_with_its_answer() -> None:
 def test_one_answer_stands_alone_and_several_under_their_names() -> None:
     assert as_text(TWO[:1]) == "R_Small, GND, +3V3\n"
     assert as_text(TWO) == "==> a.png <==\nR_Small, GND, +3V3\n\n==> b.pdf page 2 <==\nR_Small, LM358\n"
+
+
+HOSTILE = "\x1b]0;owned\x07\x9b2J\r\x7f\u202eevil\u2066\u200b\ufeff\U000e0041 \u03a9\t\u00e9"
+
+
+def test_no_answer_or_name_steers_a_terminal_in_any_format() -> None:
+    file = f"{HOSTILE}\nb.png"
+    shown = Reading(SheetOrigin(file), HOSTILE, (Part(HOSTILE, 0.5),), cut=False)
+    for task, format in (("components", "csv"), ("components", "table"), ("yaml", None), ("yaml", "json")):
+        for utf8 in (True, False):
+            text = formatted([shown, shown], format, task, calibrated=True, utf8=utf8)
+            assert text.removeprefix("\ufeff").translate({9: None, 10: None}).isprintable(), (format, text)
+            assert "\u03a9" in text or (format == "json" and not utf8)
+
+
+def test_json_loses_no_character_of_an_answer_in_any_encoding() -> None:
+    answer = HOSTILE + "\ud800"
+    shown = Reading(SheetOrigin("a.png"), answer, (), cut=False)
+    for utf8 in (True, False):
+        text = formatted([shown], "json", "yaml", calibrated=True, utf8=utf8)
+        assert json.loads(text)["sheets"][0]["answer"] == answer
+        text.encode("utf-8" if utf8 else "ascii")
+
+
+def test_an_answer_keeps_its_lines_and_tabs() -> None:
+    shown = Reading(SheetOrigin("a.png"), "a:\r\n\t- b\n", (), cut=False)
+    assert as_text([shown]) == "a:\n\t- b\n\n"
 
 
 def test_nothing_read_is_a_row_in_every_format() -> None:

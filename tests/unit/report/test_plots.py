@@ -111,6 +111,12 @@ def test_no_cell_ends_the_script_that_dvc_writes_it_into(name: str) -> None:
     assert name.replace("<", "\u2039") in text
 
 
+def test_no_cell_has_what_a_terminal_obeys() -> None:
+    text = names([row("1", "\x1b[2Jname\u202e\x9b", "R")], task("components"))
+    assert "\ufffd[2Jname\ufffd\ufffd" in text
+    assert text.translate({9: None, 10: None}).isprintable()
+
+
 def test_only_the_top_names_are_listed(tmp_path: Path) -> None:
     write_plots(
         tmp_path,
