@@ -168,9 +168,16 @@ class Data:
     corrupt_share: float | None
     shards: int | None = None
     synthetic: int = 0
+    test_path: str | tuple[str, ...] | None = None
 
     def check(self, where: str) -> None:
-        _require(all(self.paths), f"{where}.path is {self.paths}: one of them is empty")
+        for name, paths in (("path", self.paths), ("test_path", self.test_paths)):
+            _require(all(paths), f"{where}.{name} is {paths}: one of them is empty")
+        _require(
+            self.test_path is None or bool(self.test_paths),
+            f"{where}.test_path is {self.test_path!r}: it must name parquet files, or be null for a test "
+            "split of the source's own rows",
+        )
         for name in ("rows", "shards"):
             if getattr(self, name) is not None:
                 _positive(self, name, where)
@@ -203,6 +210,11 @@ class Data:
     def paths(self) -> tuple[str, ...]:
         """``path`` as one or several; empty where there is none."""
         return _several(self.path)
+
+    @property
+    def test_paths(self) -> tuple[str, ...]:
+        """``test_path`` as one or several; empty where there is none."""
+        return _several(self.test_path)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 Settings are ``clean`` of params.yaml. Writes ``data/clean/{train,validation,test}/part-NN.parquet``, rows in
 the order of data/raw, and ``metrics/clean.json``: rows kept, rows dropped by reason, what is missing in the
 source, what connects the rows of a group, and the size of each split. Synthetic rows go into training only,
-and are dropped if they are near-duplicates of the source's rows, which do not depend on them.
+and are dropped if they are near-duplicates of the source's rows, which do not depend on them. Where fetch has
+written a fixed test set (``data.test_path``), its usable rows are the test split, and rows of the source in a
+group with one of them are dropped.
 """
 
 from __future__ import annotations

@@ -1,14 +1,16 @@
 """``python -m stages.fetch``: fetch or generate the raw rows into data/raw, as parquet shards in one schema.
 
-The source is ``profiles.PROFILE.data`` of params.yaml: ``source: sample`` generates rows, ``local`` reads a
-folder of parquet files (``path``), ``hub`` a data set on the Hugging Face Hub (``id``, ``revision``).
+The source is ``profiles.PROFILE.data`` of params.yaml: ``source: sample`` generates rows, ``local`` reads
+parquet files or folders of them (``path``), ``hub`` a data set on the Hugging Face Hub (``id``,
+``revision``).
 ``rows`` is the number of generated rows, or the most rows that are read, and ``shards`` the most files that
-are read. ``synthetic`` sheets are generated in addition, for training only. For private data sets set
-HF_TOKEN. The plan is printed first; ``--plan`` stops there.
+are read. ``synthetic`` sheets are generated in addition, for training only. ``test_path`` names local
+parquet files whose rows are the test split, all of them. For private data sets set HF_TOKEN. The plan is
+printed first; ``--plan`` stops there.
 
-Writes ``data/raw/shard-NNNNN.parquet``, ``data/raw/synthetic-NNNNN.parquet`` and, last,
-``data/raw/manifest.json``; prints a preview of the first row. An interrupted download resumes when the same
-command is run again.
+Writes ``data/raw/shard-NNNNN.parquet``, ``data/raw/test-NNNNN.parquet``, ``data/raw/synthetic-NNNNN.parquet``
+and, last, ``data/raw/manifest.json``; prints a preview of the first row. An interrupted download resumes when
+the same command is run again.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from schematic_reader.cli import argument_parser, run, say
 from schematic_reader.config import load_params
 from schematic_reader.io.manifest import MANIFEST, changed_source, raw_shards
 from schematic_reader.sources.fetch import fetch, preview
-from schematic_reader.sources.plan import describe_plan, open_source
+from schematic_reader.sources.plan import describe_plan, open_source, open_test_set
 
 FOLDER = Path("data/raw")
 
@@ -34,12 +36,15 @@ def main() -> None:
     data = params.active.data
     if plan_only:
         say(describe_plan(open_source(data, params.seed, None), data.rows))
+        if data.test_paths:
+            say(describe_plan(open_test_set(data), None, "test set"))
         if (FOLDER / MANIFEST).is_file() and (changed := changed_source(FOLDER)):
             say(changed)
         return
     manifest = fetch(data, params.seed, FOLDER)
+    fixed = f", {manifest['fixed_test']} of them the fixed test set" if "fixed_test" in manifest else ""
     drawn = f", {manifest['synthetic']} of them synthetic" if manifest["synthetic"] else ""
-    say(f"{FOLDER}: {manifest['rows']} rows in {len(manifest['shards'])} shards{drawn}")
+    say(f"{FOLDER}: {manifest['rows']} rows in {len(manifest['shards'])} shards{fixed}{drawn}")
     for shard in raw_shards(FOLDER)[:1]:
         say(preview(shard))
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from schematic_reader.cleaning.row_facts import REASONS, RowFacts
+from schematic_reader.cleaning.row_facts import IN_TEST_SET, REASONS, RowFacts
 from schematic_reader.cleaning.split_groups import SplitPlace
 from schematic_reader.io.tables import SPLITS
 
@@ -19,11 +19,13 @@ def summarize(
     ``missing`` is the tutorial's report on ``components_used``; ``names.test_unseen`` are the names of the
     test split that no training row has; ``groups.largest`` counts rows; ``synthetic`` are kept rows that were
     drawn for training; ``tied``: see ``count_tied``, of the source's rows alone; ``mismatch`` are rows,
-    dropped ones included, whose list is not that of their text.
+    dropped ones included, whose list is not that of their text. ``dropped.in_test_set`` is there only where
+    a fixed test set is.
     """
     kept = [(row, places[row.repository]) for row in rows if not row.reason]
     missing = [row for row in rows if row.listed != "given"]
     reasons = Counter(row.reason for row in rows)
+    counted = (*REASONS, IN_TEST_SET) if any(row.fixed_test for row in rows) else REASONS
     sizes = Counter(place.split for _, place in kept)
     groups = {split: {place.group for _, place in kept if place.split == split} for split in SPLITS}
     names: dict[str, set[str]] = {split: set() for split in SPLITS}
@@ -33,7 +35,7 @@ def summarize(
         "rows_read": len(rows),
         "rows_kept": len(kept),
         "synthetic": sum(row.synthetic for row, _ in kept),
-        "dropped": {reason: reasons[reason] for reason in REASONS},
+        "dropped": {reason: reasons[reason] for reason in counted},
         "repaired": {"components": sum(row.repaired for row, _ in kept)},
         "mismatch": sum(row.mismatched for row in rows),
         "missing": {

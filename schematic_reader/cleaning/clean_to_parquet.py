@@ -18,7 +18,12 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from schematic_reader.cleaning.clean_metrics import summarize
-from schematic_reader.cleaning.duplicates import content_keys, drop_synthetic_twins, mark_duplicates
+from schematic_reader.cleaning.duplicates import (
+    content_keys,
+    drop_synthetic_twins,
+    drop_test_groups,
+    mark_duplicates,
+)
 from schematic_reader.cleaning.row_facts import (
     REASONS,
     TEXTS,
@@ -46,7 +51,8 @@ def clean_to_parquet(raw: Path, folder: Path, params: Clean, *, workers: int) ->
     processes, the second writes the usable ones. Between them only ``RowFacts`` are in memory.
 
     Raises:
-        UserError: ``raw`` is incomplete, no row is usable or a split gets none; ``folder`` is as it was.
+        UserError: ``raw`` is incomplete, no row is usable, a split gets none, or all rows are connected with
+            the fixed test set; ``folder`` is as it was.
     """
     if params.max_text_chars > MAX_TEXT_CHARS:
         raise UserError(
@@ -65,17 +71,18 @@ def clean_to_parquet(raw: Path, folder: Path, params: Clean, *, workers: int) ->
         rows += facts
     if several := sum(row.frames > 1 for row in rows):
         log.warning("%d pictures have several frames or pages: the first of each is used", several)
-    rows = list(mark_duplicates(drop_synthetic_twins(rows)))
+    rows = mark_duplicates(drop_synthetic_twins(rows))
     usable = sorted((row for row in rows if row.reason in ("", "duplicate")), key=lambda row: row.synthetic)
     keyed = list(zip((row.repository for row in usable), content_keys(usable), strict=True))
     first = sum(not row.synthetic for row in usable)
     keyed, synthetic = keyed[:first], keyed[first:]
-    source = [row for row in rows if not row.synthetic]
+    source = [row for row in rows if not (row.synthetic or row.fixed_test)]
     dropped = count_reasons(source)
-    if not keyed:
+    if all(row.synthetic or row.fixed_test for row in usable):
         raise UserError(
             f"none of {len(source)} rows is usable ({dropped or 'no rows'}): check profiles.*.data"
         )
+    fixed_test = usable_test_set(rows)
     try:
         places = assign_splits(
             keyed,
@@ -83,12 +90,40 @@ def clean_to_parquet(raw: Path, folder: Path, params: Clean, *, workers: int) ->
             test=params.test,
             training=synthetic,
             kept={row.repository for row in usable if not row.reason},
+            fixed_test=fixed_test,
         )
     except UserError as error:
         raise UserError(f"{error}; before, of {len(source)} rows were dropped: {dropped or 'none'}") from None
+    if fixed_test:
+        rows = drop_test_groups(rows, {name for name, place in places.items() if place.split == "test"})
     with atomic_folder(folder) as part:
         write_splits(part, list(zip(groups, batched(rows, sizes), strict=True)), places, params.rows_per_part)
     return summarize(rows, places, count_tied(keyed, places))
+
+
+def usable_test_set(rows: Sequence[RowFacts]) -> set[str]:
+    """The repositories of the usable rows of the fixed test set, duplicates included; empty without one.
+
+    Tells in a line how many of its rows are dropped, since results on other rows do not compare.
+
+    Raises:
+        UserError: there is a fixed test set and none of its rows is usable.
+    """
+    fixed = [row for row in rows if row.fixed_test]
+    dropped = [row for row in fixed if row.reason]
+    if fixed and len(dropped) == len(fixed):
+        raise UserError(
+            f"none of the {len(fixed)} rows of the test set is usable ({count_reasons(fixed)}): check "
+            "profiles.*.data.test_path"
+        )
+    if dropped:
+        log.warning(
+            "%d of the %d rows of the test set are dropped: %s",
+            len(dropped),
+            len(fixed),
+            count_reasons(fixed),
+        )
+    return {row.repository for row in fixed if row.reason in ("", "duplicate")}
 
 
 def count_reasons(rows: Iterable[RowFacts]) -> str:

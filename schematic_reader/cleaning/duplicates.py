@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from schematic_reader.cleaning.perceptual_hash import GRID, cluster_near_duplicates, has_ink, near_any
-from schematic_reader.cleaning.row_facts import RowFacts
+from schematic_reader.cleaning.row_facts import IN_TEST_SET, RowFacts
 from schematic_reader.cleaning.split_groups import ContentKey
 
 
-def mark_duplicates(rows: Iterable[RowFacts]) -> Iterator[RowFacts]:
-    """Yield the rows in order, ``duplicate`` where an earlier usable row has the same content.
+def mark_duplicates(rows: Sequence[RowFacts]) -> list[RowFacts]:
+    """The rows in order, ``duplicate`` where an earlier usable row has the same content.
 
-    Content is the schematic text without whitespace, uuids, timestamps and dates, or the pixels.
+    Content is the schematic text without whitespace, uuids, timestamps and dates, or the pixels. Rows of the
+    fixed test set count as earlier than all others, so that which of them are kept depends on them alone.
     """
     seen: set[tuple[str, bytes]] = set()
-    for row in rows:
+    marked = list(rows)
+    for index in sorted(range(len(rows)), key=lambda index: not rows[index].fixed_test):
+        row = rows[index]
         contents = [("text", row.text_digest), ("pixels", row.pixel_digest)]
-        if row.reason or seen.isdisjoint(content for content in contents if content[1]):
-            if not row.reason:
-                seen.update(contents)
-            yield row
-        else:
-            yield replace(row, reason="duplicate")
+        if not row.reason and seen.isdisjoint(content for content in contents if content[1]):
+            seen.update(contents)
+        elif not row.reason:
+            marked[index] = replace(row, reason="duplicate")
+    return marked
+
+
+def drop_test_groups(rows: Iterable[RowFacts], test_repositories: Collection[str]) -> list[RowFacts]:
+    """The rows in order, ``IN_TEST_SET`` on rows of the source that are connected with the fixed test set.
+
+    Args:
+        test_repositories: all repositories of the groups that hold a row of the fixed test set.
+    """
+    return [
+        replace(row, reason=IN_TEST_SET)
+        if not (row.reason or row.fixed_test or row.synthetic) and row.repository in test_repositories
+        else row
+        for row in rows
+    ]
 
 
 def drop_synthetic_twins(rows: Sequence[RowFacts]) -> list[RowFacts]:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from schematic_reader.cleaning.picture_scan import scan_picture
 from schematic_reader.cleaning.sheet_text import SheetSymbols, is_kicad_sheet, signature, text_digest
-from schematic_reader.io.manifest import is_synthetic
+from schematic_reader.io.manifest import is_fixed_test, is_synthetic
 from schematic_reader.io.picture import PictureError, check_shape
 from schematic_reader.io.sheet_texts import without_blobs, without_bom
 from schematic_reader.io.tables import RAW, RowGroup, readable
@@ -31,9 +31,12 @@ REASONS = (
     "blank",  # a page without contrast
     "mismatch",  # the components are not those of the schematic text, where clean.mismatch says drop
     "synthetic_twin",  # drawn for training, and a near-duplicate of a row of the source
-    "duplicate",  # an earlier kept row has the same schematic text, normalized, or the same pixels
+    "duplicate",  # a row kept before it has the same schematic text, normalized, or the same pixels
 )
 """Why a row is dropped, in the order of the checks; the first that applies is counted."""
+
+IN_TEST_SET = "in_test_set"
+"""Why a row of the source is dropped behind these checks: its group has a row of the fixed test set."""
 
 TEXTS = ("schematic", "json", "yaml", "name", "description", "type")
 _LONG_TEXTS = ("schematic", "json", "yaml")
@@ -59,6 +62,7 @@ class RowFacts:
         width, height: in pixels.
         frames: the frames or pages that the picture's file holds, of which the first is used.
         synthetic: whether the row was drawn for training alone.
+        fixed_test: whether the row is one of the fixed test set, ``data.test_path``.
     """
 
     listed: str
@@ -78,6 +82,7 @@ class RowFacts:
     height: int = 0
     frames: int = 1
     synthetic: bool = False
+    fixed_test: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,7 @@ def inspect_row_group(row_group: RowGroup, limits: RowLimits) -> list[RowFacts]:
             "null" if names is None else "given" if names else "empty",
             has_schematic,
             synthetic=is_synthetic(path),
+            fixed_test=is_fixed_test(path),
         )
         for names, has_schematic in zip(listed, texts.to_pylist(), strict=True)
     ]

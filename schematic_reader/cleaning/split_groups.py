@@ -2,7 +2,8 @@
 
 Rows are connected when they share a repository or a content key (text, pixels, structure, perceptual hash). A
 group is named by its alphabetically first repository, and the hash of that name alone chooses its split: rows
-of another repository that are added later never move it.
+of another repository that are added later never move it. With a fixed test set, the groups with a row of it
+are the test split, and groups that would be test otherwise are trained on.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ def assign_splits(
     test: float,
     training: Sequence[RowKeys] = (),
     kept: Collection[str] | None = None,
+    fixed_test: Collection[str] = (),
 ) -> dict[str, SplitPlace]:
     """Map each repository to its group and its split.
 
@@ -46,16 +48,26 @@ def assign_splits(
         training: rows that go into training whatever the hash of their group; they must share nothing with
             ``rows``, whose splits do not depend on them.
         kept: the repositories that have a row which is no duplicate; None for all.
+        fixed_test: repositories of the fixed test set; empty where there is none. Then ``test`` is the share
+            of groups that come to those of training.
 
     Raises:
         UserError: a split gets no row.
         RuntimeError: rows in different splits share something, which is a bug of ours.
     """
     groups = group_rows(rows)
-    places = {
-        repository: SplitPlace(group, choose_split(group, validation=validation, test=test))
-        for repository, group in groups.items()
-    }
+    held_out = {groups[repository] for repository in fixed_test}
+    if held_out and held_out == set(groups.values()):
+        raise UserError(
+            "every row of the source is connected with the test set, by its repository or as a "
+            "near-duplicate, and nothing is left to train on: check profiles.*.data.test_path"
+        )
+    places = {}
+    for repository, group in groups.items():
+        split = choose_split(group, validation=validation, test=test)
+        if held_out:
+            split = "test" if group in held_out else "train" if split == "test" else split
+        places[repository] = SplitPlace(group, split)
     trained = {repository: SplitPlace(group, "train") for repository, group in group_rows(training).items()}
     placed = [(places[repository].split, (repository, keys)) for repository, keys in rows]
     check_leaks([*placed, *(("train", links) for links in training)])
@@ -64,8 +76,8 @@ def assign_splits(
     for split in SPLITS:
         if split not in filled:
             raise UserError(
-                f"the {split} split is empty: {len(set(groups.values()))} groups of repositories at "
-                f"clean.validation {validation} and clean.test {test}; change these shares or fetch more "
+                f"the {split} split is empty: {len(set(groups.values()) - held_out)} groups of repositories "
+                f"at clean.validation {validation} and clean.test {test}; change these shares or fetch more "
                 "repositories"
             )
     return places

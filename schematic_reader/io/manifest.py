@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from schematic_reader.io.fingerprint import file_digest
 
 MANIFEST = "manifest.json"
 _SYNTHETIC = "synthetic-"
+_FIXED_TEST = "test-"
 
 
 def shard_name(number: int) -> str:
@@ -32,17 +33,34 @@ def is_synthetic(shard: Path) -> bool:
     return shard.name.startswith(_SYNTHETIC)
 
 
+def fixed_test_name(number: int) -> str:
+    """The file name of shard ``number``, from 0, of the fixed test set (``data.test_path``)."""
+    return f"{_FIXED_TEST}{number:05d}.parquet"
+
+
+def is_fixed_test(shard: Path) -> bool:
+    """Whether a shard holds rows of the fixed test set."""
+    return shard.name.startswith(_FIXED_TEST)
+
+
 def write_manifest(
-    folder: Path, origins: Iterable[str], about: Mapping[str, Any], *, synthetic: int = 0
+    folder: Path,
+    origins: Iterable[str],
+    about: Mapping[str, Any],
+    *,
+    fixed_test: Sequence[str] = (),
+    synthetic: int = 0,
 ) -> dict[str, Any]:
     """Write and return the manifest of the shards in ``folder``.
 
     Args:
         origins: of each shard of the source in order, where its rows came from.
         about: the first keys of the manifest: source, id, revision, columns.
+        fixed_test: the origins of the shards of the fixed test set, which come behind those of the source.
         synthetic: how many shards of synthetic sheets there are; they come last.
     """
     named = [(shard_name(number), origin) for number, origin in enumerate(origins)]
+    named += [(fixed_test_name(number), origin) for number, origin in enumerate(fixed_test)]
     named += [(synthetic_name(number), "synthetic") for number in range(synthetic)]
     shards = []
     for name, origin in named:
@@ -60,9 +78,11 @@ def write_manifest(
     manifest = {
         **about,
         "rows": sum(shard["rows"] for shard in shards),
-        "synthetic": sum(shard["rows"] for shard in shards[len(named) - synthetic :]),
+        "synthetic": sum(shard["rows"] for shard in shards if is_synthetic(Path(shard["file"]))),
         "shards": shards,
     }
+    if fixed_test:
+        manifest["fixed_test"] = sum(shard["rows"] for shard in shards if is_fixed_test(Path(shard["file"])))
     write_json(folder / MANIFEST, manifest)
     return manifest
 
@@ -70,19 +90,20 @@ def write_manifest(
 def changed_source(folder: Path) -> str | None:
     """A line that says so where local files that the shards of ``folder`` came from have changed."""
     manifest = read_json(folder / MANIFEST, "fetch")
-    path = manifest.get("path") or []
-    paths = [path] if isinstance(path, str) else path
-    # Where none is there, the rows were pulled by somebody who does not have the files.
-    if "state" not in manifest or not any(map(is_there, paths)) or paths_state(paths) == manifest["state"]:
-        return None
-    return (
-        f"{', '.join(paths)} has changed since its rows were fetched: run `dvc repro --force fetch` to read "
-        "it anew"
-    )
+    for key, state in (("path", "state"), ("test_path", "test_state")):
+        named = manifest.get(key) or []
+        paths = [named] if isinstance(named, str) else named
+        # Where none is there, the rows were pulled by somebody who does not have the files.
+        if state in manifest and any(map(is_there, paths)) and paths_state(paths) != manifest[state]:
+            return (
+                f"{', '.join(paths)} has changed since its rows were fetched: run `dvc repro --force fetch` "
+                "to read it anew"
+            )
+    return None
 
 
 def raw_shards(folder: Path) -> list[Path]:
-    """The shards that the manifest of ``folder`` lists, in order, synthetic ones last.
+    """The shards that the manifest of ``folder`` lists: of the source, the fixed test set, synthetic ones.
 
     Raises:
         UserError: the manifest is missing, or a shard is missing or not of the manifest's size.

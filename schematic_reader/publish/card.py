@@ -146,15 +146,18 @@ def _head(
     on_hub = manifest["source"] == "hub"
     base = params.active.model.base
     dataset = str(manifest["id" if on_hub else "source"])
+    # Data that are not on the Hub are what this commit draws or reads.
+    evaluated, revision = dataset, manifest["commit"] if on_hub else provenance.commit
+    if "fixed_test" in manifest:
+        evaluated, revision = "local", provenance.commit
     results = [
         EvalResult(
             task_type="image-text-to-text",
             task_name=f"Reading schematics: {params.task}",
-            dataset_type=dataset,
-            dataset_name=dataset,
+            dataset_type=evaluated,
+            dataset_name=evaluated,
             dataset_split="test",
-            # Data that are not on the Hub are what this commit draws or reads.
-            dataset_revision=manifest["commit"] if on_hub else provenance.commit,
+            dataset_revision=revision,
             metric_type=name.rpartition(".")[2],
             metric_name=name,
             metric_value=value,
@@ -207,7 +210,7 @@ def _settings(params: Params) -> dict[str, Any]:
     """The params that were in force; of absolute paths on this machine only the name."""
     settings = asdict(params)
     active = settings.pop("profiles")[params.profile]
-    for group, key in (("data", "path"), ("model", "base")):
+    for group, key in (("data", "path"), ("data", "test_path"), ("model", "base")):
         value = active[group][key]
         if isinstance(value, tuple):
             active[group][key] = [_shown_path(path) for path in value]

@@ -22,6 +22,8 @@ from schematic_reader.io.checked import matches_sidecar, remove_sidecars, write_
 from schematic_reader.io.data_paths import paths_state
 from schematic_reader.io.files import atomic_folder
 from schematic_reader.io.manifest import (
+    fixed_test_name,
+    is_fixed_test,
     is_synthetic,
     shard_name,
     synthetic_name,
@@ -29,7 +31,13 @@ from schematic_reader.io.manifest import (
 )
 from schematic_reader.io.picture import PictureError, decode_picture
 from schematic_reader.io.tables import RAW, readable, write_batches
-from schematic_reader.sources.plan import describe_plan, open_source, open_synthetic, rows_by_shard
+from schematic_reader.sources.plan import (
+    describe_plan,
+    open_source,
+    open_synthetic,
+    open_test_set,
+    rows_by_shard,
+)
 from schematic_reader.sources.shards import PLAN, Shard, Source
 
 SPACE = 1.1  # of the bytes that are read: texts get shorter, pictures keep their length
@@ -48,13 +56,17 @@ def fetch(data: Data, seed: int, folder: Path) -> dict[str, Any]:
     resume = json.dumps(asdict(data)) if data.source == "hub" else None
     with atomic_folder(folder, resume=resume) as part:
         # Before it is read: what changes meanwhile is noticed later.
-        state = paths_state(data.paths) if data.source == "local" else None
+        state, test_state = paths_state(data.paths), paths_state(data.test_paths)
+        test_set = open_test_set(data) if data.test_paths else None  # opened before a download may start
         source = open_source(data, seed, part)
         log.info(describe_plan(source, data.rows))
+        if test_set:
+            log.info(describe_plan(test_set, None, "test set"))
         origins = write_shards(source, part, data.rows)
         for path in part.iterdir():  # of an interrupted run, perhaps with another seed or generator
-            if is_synthetic(path):
+            if is_synthetic(path) or is_fixed_test(path):
                 path.unlink()
+        fixed_test = write_shards(test_set, part, None, fixed_test_name) if test_set else []
         synthetic = (
             write_shards(open_synthetic(data, seed), part, None, synthetic_name) if data.synthetic else []
         )
@@ -69,7 +81,9 @@ def fetch(data: Data, seed: int, folder: Path) -> dict[str, Any]:
         }
         if data.source == "local":
             about |= {"path": data.path, "state": state}
-        manifest = write_manifest(part, origins, about, synthetic=len(synthetic))
+        if test_set:
+            about |= {"test_path": data.test_path, "test_state": test_state}
+        manifest = write_manifest(part, origins, about, fixed_test=fixed_test, synthetic=len(synthetic))
         remove_sidecars(part)
         return manifest
 

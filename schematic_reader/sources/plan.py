@@ -8,6 +8,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from schematic_reader.cli import UserError
 from schematic_reader.config import Data
 from schematic_reader.io.parallel import cores
 from schematic_reader.io.tables import RAW, row_batches
@@ -40,6 +41,23 @@ def open_source(data: Data, seed: int, resume_folder: Path | None) -> Source:
     return _drawn("sample", count, seed, (width, height), corrupt_share)
 
 
+def open_test_set(data: Data) -> Source:
+    """The fixed test set that ``data.test_path`` names.
+
+    Raises:
+        UserError: a path is missing, or its files are damaged, of another layout or without a row.
+    """
+    from schematic_reader.sources.local import open_local
+
+    source = open_local(data.test_paths, key="test_path")
+    if not any(shard.rows for shard in source.shards):
+        raise UserError(
+            f"profiles.*.data.test_path is {', '.join(data.test_paths)}, which has no row: name the parquet "
+            "files of the test set, or null"
+        )
+    return source
+
+
 def open_synthetic(data: Data, seed: int) -> Source:
     """The synthetic sheets added to the rows of the source; none is one of source ``sample``."""
     stream = int.from_bytes(hashlib.sha256(f"synthetic:{seed}".encode()).digest()[:8], "big")
@@ -65,14 +83,14 @@ def _drawn(origin: str, count: int, seed: int, size: tuple[int, int], corrupt_sh
     return Source(shards, {name: name for name in RAW.names}, files=len(shards))
 
 
-def describe_plan(source: Source, limit: int | None) -> str:
+def describe_plan(source: Source, limit: int | None, name: str = "plan") -> str:
     """The plan in one line: files, rows, bytes that are read, bytes in all."""
     rows = sum(rows_by_shard(source.shards, limit))
     files = sum(count > 0 for count in rows_by_shard(source.shards, limit))
     needed = sum(shard.needed for shard in source.shards[:files])
     share = f" ({needed / source.total_bytes:.1%})" if source.total_bytes else ""
     return (
-        f"plan: {files} of {source.files} files, {rows} rows, {needed} bytes of the needed columns of "
+        f"{name}: {files} of {source.files} files, {rows} rows, {needed} bytes of the needed columns of "
         f"{source.total_bytes} bytes in all{share}"
     )
 

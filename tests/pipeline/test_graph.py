@@ -93,6 +93,7 @@ def test_nothing_to_run_at_first(reproduced: Path) -> None:
         ("ocr: false", "ocr: true", {"baseline", "evaluate"}),
         ("max_side: 1024", "max_side: 512", {"baseline", "train", "evaluate"}),
         ("validation: 0.1", "validation: 0.2", set(STAGES) - {"fetch"}),
+        ("test_path: null", "test_path: own/test.parquet", set(STAGES)),
         ("profile: sample", "profile: open-schematics", set(STAGES)),
         ("seed: 42", "seed: 43", set(STAGES)),
         ("profile: sample", "# a comment\nprofile: sample", set()),

@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from schematic_reader.io.manifest import shard_name, synthetic_name, write_manifest
+from schematic_reader.io.manifest import fixed_test_name, shard_name, synthetic_name, write_manifest
 from schematic_reader.io.tables import RAW, write_rows
 
 
@@ -62,10 +62,12 @@ def write_raw(
     shards: Iterable[Iterable[Mapping[str, Any]]],
     row_group: int = 32,
     synthetic: Iterable[Mapping[str, Any]] = (),
+    fixed_test: Iterable[Mapping[str, Any]] = (),
 ) -> Path:
     """Write a raw folder with its manifest, as the fetch stage does, and return it.
 
-    ``synthetic`` rows, if any, are a shard of their own, as if drawn for training.
+    ``synthetic`` rows, if any, are a shard of their own, as if drawn for training, and so are those of
+    ``fixed_test``, as if read from ``data.test_path``.
     """
     origins = []
     for number, rows in enumerate(shards):
@@ -74,6 +76,9 @@ def write_raw(
     drawn = [dict(row) for row in synthetic]
     if drawn:
         write_rows(folder / synthetic_name(0), RAW, drawn, row_group=row_group)
+    fixed = [dict(row) for row in fixed_test]
+    if fixed:
+        write_rows(folder / fixed_test_name(0), RAW, fixed, row_group=row_group)
     about: dict[str, Any] = {"source": "local", "id": None, "revision": None, "columns": {}}
-    write_manifest(folder, origins, about, synthetic=bool(drawn))
+    write_manifest(folder, origins, about, fixed_test=["t.parquet"] * bool(fixed), synthetic=bool(drawn))
     return folder

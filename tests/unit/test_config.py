@@ -65,6 +65,13 @@ def test_one_path_or_several_are_named(tmp_path: Path, value: Any, paths: tuple[
             load_params(path)
 
 
+@pytest.mark.parametrize("profile", ["sample", "open-schematics"])
+def test_any_source_may_have_a_fixed_test_set(tmp_path: Path, profile: str) -> None:
+    for value, paths in (("a", ("a",)), (["a", "b*"], ("a", "b*")), (None, ())):
+        path = set_key(tmp_path, f"profiles.{profile}.data.test_path", value)
+        assert load_params(path).profiles[profile].data.test_paths == paths
+
+
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
@@ -122,6 +129,10 @@ def test_one_path_or_several_are_named(tmp_path: Path, value: Any, paths: tuple[
         ("profiles.open-schematics.data.revision", None, "source hub needs the full 40-hex commit"),
         ("profiles.sample.data.synthetic", -1, "sample.data.synthetic is -1: it must be 0 (none) or more"),
         ("profiles.sample.data.synthetic", None, "sample.data.synthetic is None: it must be a whole number"),
+        ("profiles.sample.data.test_path", "", "sample.data.test_path is '': it must name parquet files, or"),
+        ("profiles.sample.data.test_path", [], "sample.data.test_path is (): it must name parquet files, or"),
+        ("profiles.sample.data.test_path", [""], "sample.data.test_path is ('',): one of them is empty"),
+        ("profiles.sample.data.test_path", True, "sample.data.test_path is True: it must be a text"),
         ("profiles.open-schematics.data.shards", 0, "data.shards is 0: it must be greater than 0"),
         ("profiles.sample.data.shards", 3, "profiles.sample.data.shards is 3: source sample has none"),
         ("profiles.sample.train.step_tokens", 0, "step_tokens is 0: it must be greater than 0"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from schematic_reader.cleaning.row_facts import REASONS
+from schematic_reader.cleaning.row_facts import IN_TEST_SET, REASONS
 from schematic_reader.scoring.confidence import Calibration, confidence_metrics
 from schematic_reader.scoring.connectivity import connectivity
 from tests.support.paths import ROOT
@@ -32,5 +32,5 @@ def test_every_committed_number_is_named(path: Any) -> None:
 def test_groups_that_only_some_runs_have_are_named() -> None:
     sure = keys(confidence_metrics([(0.5, True)], Calibration(items=1)))
     nets = {re.sub(r"^pair_", "", key) for key in keys(connectivity("json", []))}
-    assert sure | nets | set(REASONS) <= NAMED
+    assert sure | nets | {*REASONS, IN_TEST_SET} <= NAMED
     assert {"symbols", "labels", "subsheets", "nets", "ocr", "confidence", "no_image"} <= NAMED

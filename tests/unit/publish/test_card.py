@@ -82,9 +82,21 @@ def test_a_model_and_a_data_set_on_the_hub_are_named_with_their_revisions() -> N
 
 def test_absolute_paths_of_this_machine_are_not_shown() -> None:
     for path, shown in (("/home/me/own", "own"), ("../own", "../own"), (("/home/me/a", "b"), ["a", "b"])):
-        card = card_of(HUB, data={"path": path})
-        assert settings(card)["open-schematics"]["data"]["path"] == shown
+        card = card_of(HUB, data={"path": path, "test_path": path})
+        data = settings(card)["open-schematics"]["data"]
+        assert (data["path"], data["test_path"]) == (shown, shown)
         assert "/home/me" not in card
+
+
+def test_results_of_a_fixed_test_set_are_not_said_to_be_the_data_sets() -> None:
+    card = card_of(HUB | {"rows": 150, "fixed_test": 30})
+    (result,) = head(card)["model-index"][0]["results"]
+    assert result["dataset"] == {"type": "local", "name": "local", "split": "test", "revision": "c" * 40}
+    assert head(card)["datasets"] == [HUB["id"]] and card_errors(head(card)) == []
+    flat = " ".join(card.split())
+    assert "(100 rows before cleaning)" in flat
+    assert "a fixed test set, local files of 30 rows before cleaning" in flat
+    assert "fixed test set" not in card_of(HUB)
 
 
 @pytest.mark.parametrize("merged", [False, True])

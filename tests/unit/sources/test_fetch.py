@@ -88,6 +88,78 @@ def test_a_changed_folder_is_noticed(local: Data, tmp_path: Path) -> None:
     assert changed_source(tmp_path / "raw") is None
 
 
+TEST_ROWS = [raw_row(number) for number in range(100, 140)]
+
+
+@pytest.fixture
+def fixed(local: Data, tmp_path: Path) -> Data:
+    """The local source with a fixed test set of 40 rows in two files."""
+    table = pa.Table.from_pylist(TEST_ROWS, schema=RAW)
+    pq.write_table(table.slice(0, 10), tmp_path / "evaluation-0.parquet")
+    pq.write_table(table.slice(10), tmp_path / "evaluation-1.parquet")
+    return replace(local, test_path=str(tmp_path / "evaluation-*.parquet"))
+
+
+def test_a_fixed_test_set_is_shards_of_its_own_behind_those_of_the_source(
+    fixed: Data, tmp_path: Path
+) -> None:
+    without = fetch(replace(fixed, rows=60, test_path=None), 42, tmp_path / "without")
+    manifest = fetch(replace(fixed, rows=60), 42, tmp_path / "raw")
+    assert [shard["file"] for shard in manifest["shards"]] == [
+        "shard-00000.parquet",
+        "shard-00001.parquet",
+        "test-00000.parquet",
+        "test-00001.parquet",
+    ]
+    assert manifest["shards"][:2] == without["shards"]
+    assert [shard["origin"] for shard in manifest["shards"][2:]] == [
+        "evaluation-0.parquet",
+        "evaluation-1.parquet",
+    ]
+    assert manifest["test_state"] == paths_state(fixed.test_paths)
+    told = {"test_path": fixed.test_path, "fixed_test": 40, "rows": 100}
+    assert {name: manifest[name] for name in told} == told
+    assert set(manifest) - set(without) == {"test_path", "test_state", "fixed_test"}
+    assert list(iterate_rows(raw_shards(tmp_path / "raw")[2:])) == TEST_ROWS
+
+
+def test_a_generated_source_may_have_a_fixed_test_set(fixed: Data, tmp_path: Path) -> None:
+    sample = replace(load_params(ROOT / "params.yaml").profiles["sample"].data, rows=6, synthetic=2)
+    without = fetch(sample, 42, tmp_path / "without")
+    manifest = fetch(replace(sample, test_path=fixed.test_path), 42, tmp_path / "raw")
+    assert (manifest["rows"], manifest["fixed_test"], manifest["synthetic"]) == (48, 40, 2)
+    names = [path.name[:5] for path in raw_shards(tmp_path / "raw")]
+    assert names == ["shard", "test-", "test-", "synth"]
+    assert [manifest["shards"][0], manifest["shards"][-1]] == without["shards"]
+
+
+def test_a_changed_test_set_is_noticed(fixed: Data, tmp_path: Path) -> None:
+    fetch(fixed, 42, tmp_path / "raw")
+    assert changed_source(tmp_path / "raw") is None
+    (tmp_path / "evaluation-2.parquet").write_bytes(b"x")
+    assert str(changed_source(tmp_path / "raw")).startswith(f"{fixed.test_path} has changed since its rows")
+
+
+def test_a_test_set_that_cannot_be_read_is_one_line_before_anything_is_written(
+    fixed: Data, tmp_path: Path
+) -> None:
+    table = pa.Table.from_pylist(TEST_ROWS, schema=RAW)
+    for name, bad in (("empty", table.slice(0, 0)), ("columns", table.drop_columns(["json"]))):
+        (tmp_path / name).mkdir()
+        pq.write_table(bad, tmp_path / name / "a.parquet")
+    (tmp_path / "nothing").mkdir()
+    for name, line in {
+        "gone": r"^profiles\.\*\.data\.test_path is .*gone, which is no folder, no file and no pattern",
+        "nothing": r"nothing holds no \*\.parquet: .*profiles\.\*\.data\.test_path$",
+        "empty": r"^profiles\.\*\.data\.test_path is .*empty, which has no row: name",
+        "columns": r"a\.parquet has no column json or schematic_json, only ",
+    }.items():
+        with pytest.raises(UserError, match=line) as caught:
+            fetch(replace(fixed, test_path=str(tmp_path / name)), 42, tmp_path / "raw")
+        assert "\n" not in str(caught.value)
+        assert not (tmp_path / "raw").exists()
+
+
 def test_the_same_rows_give_the_same_bytes_whatever_the_row_groups(local: Data, tmp_path: Path) -> None:
     fetch(local, 42, tmp_path / "one")
     fetch(local, 43, tmp_path / "two")
@@ -165,7 +237,7 @@ def test_synthetic_sheets_are_not_those_of_the_sample(tmp_path: Path) -> None:
 def run_stage(folder: Path, data: Data, code: str = "") -> subprocess.CompletedProcess[str]:
     """Run the stage in ``folder`` as a user does, or ``code`` in its place, on the source ``data``."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["profiles"]["sample"]["data"].update(source=data.source, path=data.path)
+    params["profiles"]["sample"]["data"].update(source=data.source, path=data.path, test_path=data.test_path)
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     command = ["-c", code] if code else ["-m", "stages.fetch"]
     return subprocess.run(
@@ -215,6 +287,14 @@ def test_the_plan_is_printed_and_nothing_is_written(local: Data, tmp_path: Path)
     assert done.stdout.startswith("plan: 2 of 2 files, 90 rows, ")
     assert f"columns of {needed} bytes in all" in done.stdout
     assert not (tmp_path / "data").exists()
+
+
+def test_the_command_and_its_plan_tell_of_a_fixed_test_set(fixed: Data, tmp_path: Path) -> None:
+    code = "import sys, stages.fetch as stage\nsys.argv.append('--plan')\nstage.main()\n"
+    _, line = run_stage(tmp_path, fixed, code).stdout.splitlines()
+    assert line.startswith("test set: 2 of 2 files, 40 rows, ")
+    first = run_stage(tmp_path, fixed).stdout.splitlines()[0]
+    assert first == "data/raw: 130 rows in 4 shards, 40 of them the fixed test set"
 
 
 @pytest.mark.slow
