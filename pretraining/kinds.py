@@ -8,7 +8,16 @@ from __future__ import annotations
 
 import re
 
+from schematic_reader.kicad.drawing.palette import Ink
 from schematic_reader.kicad.model import LibSymbol
+
+# Names of nets, by the shape that is drawn around them.
+LABEL_KINDS = {
+    Ink.LABEL: "net name",
+    Ink.GLOBAL_LABEL: "boxed net name",
+    Ink.HIERARCHICAL_LABEL: "net port",
+    Ink.SHEET_LABEL: "sheet port",
+}
 
 # Name in KiCad's libraries -> what is drawn.
 _BY_NAME = {
@@ -161,4 +170,4 @@ def all_kinds() -> tuple[str, ...]:
     many = [*range(1, _MOST_COUNTED + 1), "many"]
     counted = [f"{double}{what} of {n}" for double in ("", "double ") for what in rows for n in many]
     named = [*_BY_NAME.values(), *_BY_PREFIX.values(), *(kind for _, kind in _PATTERNS), _BOX, _TRIANGLE]
-    return tuple(sorted({*named, *counted}))
+    return tuple(sorted({*named, *counted, *LABEL_KINDS.values()}))

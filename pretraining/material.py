@@ -13,8 +13,9 @@ import pickle
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pretraining.libraries import load
 from pretraining.plain import Group
@@ -91,6 +92,27 @@ def gather(sheets: list[tuple[str, Sheet]], library: tuple[Group, ...]) -> Mater
     )
 
 
+def without_colors(item: Any) -> Any:
+    """The sheet or symbol in the theme's colours alone, without those that single items have of their own.
+
+    A picture in training is one of palette indices, which get their colours later.
+    """
+    if isinstance(item, tuple):
+        return tuple(map(without_colors, item)) if item and not isinstance(item[0], float | str) else item
+    if isinstance(item, dict):
+        return {key: without_colors(value) for key, value in item.items()}
+    if not is_dataclass(item) or isinstance(item, type):
+        return item
+    changed = {}
+    for field in fields(item):
+        old = getattr(item, field.name)
+        colored = field.name == "color" or field.name.endswith("_color")
+        new = None if colored else () if field.name == "junction_colors" else without_colors(old)
+        if new is not old and new != old:
+            changed[field.name] = new
+    return replace(item, **changed) if changed else item
+
+
 def _short(texts: Iterable[str]) -> tuple[str, ...]:
     """The texts that are no longer than what is printed beside a symbol."""
     return tuple(text for text in texts if text and len(text) < _LONGEST)
@@ -113,7 +135,7 @@ def read_rows(folder: Path) -> Iterator[tuple[str, Sheet]]:
                 failed += 1
                 continue
             if 0 < len(sheet.symbols) <= _MOST_SYMBOLS:
-                yield row["name"], replace(sheet, pictures=())
+                yield row["name"], without_colors(replace(sheet, pictures=()))
     if failed:
         LOG.warning("%d sheets of %s cannot be read", failed, folder)
 

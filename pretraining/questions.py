@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pretraining import formats
+from pretraining.kinds import LABEL_KINDS
 from pretraining.scene import Symbol, Text, View
 from pretraining.tokens import position
 from schematic_reader.kicad.drawing.palette import Ink
@@ -25,7 +26,15 @@ _SCRIPTS = (
 # Heights in mm of the bands in which a picture is read, from its upper edge on: lines of text, and rows of
 # symbols (an inch, ten steps of KiCad's usual grid).
 _LINE, _BAND = 3.81, 25.4
-_LABELS = {Ink.LABEL, Ink.GLOBAL_LABEL, Ink.HIERARCHICAL_LABEL, Ink.SHEET_LABEL}
+# What a text is for, by its ink.
+_ROLES = {
+    **LABEL_KINDS,
+    Ink.NOTE: "note",
+    Ink.FRAME: "title block",
+    Ink.FIELD: "other field",
+    Ink.SHEET_TEXT: "sheet name",
+    Ink.SHEET_FILE: "sheet file",
+}
 # Kinds whose printed value says what the part is; that of the others is a quantity or a free name.
 _PLAIN = (
     *("resistor", "capacitor", "inductor", "potentiometer", "trimmer", "crystal", "fuse", "bead", "varistor"),
@@ -131,9 +140,15 @@ def _counts(view: View, rng: random.Random) -> tuple[str, str]:
 
 
 def _labels(view: View, rng: random.Random) -> tuple[str, str]:
+    """All labels, or those of one kind."""
     ordered = rng.random() < 0.5
-    texts = _once([t.text for t in _texts(view) if t.ink in _LABELS], ordered=ordered)
+    found = [t for t in _texts(view) if t.ink in LABEL_KINDS]
     asked = rng.choice(["Which net labels are there", "List the labels of the nets, each once"])
+    if found and rng.random() < 0.6:
+        kind = rng.choice(sorted({LABEL_KINDS[t.ink] for t in found}))
+        found = [t for t in found if LABEL_KINDS[t.ink] == kind]
+        asked = rng.choice([f"Which texts are a {kind}", f"List each {kind} once"])
+    texts = _once([t.text for t in found], ordered=ordered)
     return f"{asked}, {'sorted' if ordered else 'in reading order'}?", _joined(texts)
 
 
@@ -212,6 +227,23 @@ def _drawn(view: View, rng: random.Random) -> tuple[str, str]:
     return f"What is drawn at {_at(view, symbol.x, symbol.y)}?", parts
 
 
+def _role(view: View, rng: random.Random) -> tuple[str, str]:
+    """What a text is for; each role that occurs is asked for as often."""
+    references, values = ({getattr(s, field) for s in view.symbols} for field in ("reference", "value"))
+    roles: dict[str, list[Text]] = {}
+    for text in view.texts:
+        role = _ROLES.get(text.ink, "")
+        if text.ink == Ink.TEXT:
+            role = "reference" if text.text in references else "value" if text.text in values else "pin name"
+        if role:
+            roles.setdefault(role, []).append(text)
+    if not roles:
+        return "What kind of text is there?", "none"
+    role = rng.choice(sorted(roles))
+    text = rng.choice(roles[role])
+    return f"What kind of text stands at {_at(view, text.x, text.y)}?", f"{role} {text.text}"
+
+
 def _count(view: View, rng: random.Random) -> tuple[str, str]:
     kinds = [s.kind for s in view.symbols] or ["resistor"]
     kind = rng.choice(kinds) if rng.random() < 0.8 else "toggle"
@@ -248,12 +280,13 @@ _LISTS: dict[str, tuple[_Maker, float]] = {
     "pins": (_pins, 0.1),
 }
 _SHORT: dict[str, tuple[_Maker, float]] = {
-    "read": (_read, 0.38),
-    "where": (_where, 0.12),
-    "named": (_named, 0.12),
-    "value": (_value, 0.15),
-    "drawn": (_drawn, 0.15),
-    "count": (_count, 0.08),
+    "read": (_read, 0.33),
+    "where": (_where, 0.14),
+    "named": (_named, 0.09),
+    "value": (_value, 0.14),
+    "drawn": (_drawn, 0.14),
+    "count": (_count, 0.07),
+    "role": (_role, 0.09),
 }
 _REPEAT = "repeat"
 _REPEATED = 0.04  # share of short questions

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pretraining.kinds import all_kinds, kind_of
+from pretraining.kinds import LABEL_KINDS, all_kinds, kind_of
 from pretraining.tokens import CELL
 from schematic_reader.kicad.drawing.draw import draw_sheet
 from schematic_reader.kicad.drawing.layout import Box, character_centers, layout_of
@@ -160,7 +160,8 @@ class Scene:
 def kinds(view: View) -> np.ndarray:
     """Classes of the symbol whose middle, and of one whose body, lies in each cell.
 
-    uint8 (2, height / CELL, width / CELL).
+    A label counts as a symbol where its middle lies in a cell without one. uint8 (2, height / CELL, width /
+    CELL).
     """
     rows, columns = view.height // CELL, view.width // CELL
     found = np.zeros((2, rows, columns), np.uint8)
@@ -169,4 +170,8 @@ def kinds(view: View) -> np.ndarray:
         found[0, int(symbol.y) // CELL, int(symbol.x) // CELL] = kind
         x0, y0, x1, y1 = (max(0, int(v) // CELL) for v in symbol.body)
         found[1, y0 : y1 + 1, x0 : x1 + 1] = kind
+    for text in view.texts:
+        row, column = int(text.y) // CELL, int(text.x) // CELL
+        if text.ink in LABEL_KINDS and row < rows and column < columns and not found[0, row, column]:
+            found[0, row, column] = _KINDS[LABEL_KINDS[text.ink]]
     return found

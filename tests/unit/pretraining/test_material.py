@@ -15,7 +15,7 @@ from PIL import Image
 from pretraining import material
 from pretraining.scene import Scene
 from schematic_reader.cli import UserError
-from schematic_reader.kicad.drawing.draw import encode_png
+from schematic_reader.kicad.drawing.draw import draw_sheet, encode_png
 from schematic_reader.kicad.reader import read_sheet
 from schematic_reader.kicad.writer import write_sheet
 from tests.support.pretraining import annotated, generated, library
@@ -48,6 +48,22 @@ def test_texts_and_symbols_are_kept_by_what_they_are():
         assert set(values) == {s.value for s in own if not sheet.lib_symbols[s.lib_id].power}
         assert set(found.symbols[prefix]) <= {sheet.lib_symbols[s.lib_id] for s in own}
     assert {"place", "close", "datasheet"} <= set(found.words) and "VOUT" in found.labels
+
+
+def test_a_sheet_loses_the_colours_of_its_items_and_nothing_else():
+    """Pictures in training are palette indices, so a drawn sheet must be one."""
+    sheet = annotated(2)
+    red = (255, 0, 0, 1.0)
+    label = sheet.labels[0]
+    colored = replace(
+        sheet,
+        lines=tuple(replace(line, color=red) for line in sheet.lines),
+        labels=(replace(label, style=replace(label.style, color=red)), *sheet.labels[1:]),
+        junction_colors=(red,) * len(sheet.junctions),
+    )
+    assert draw_sheet(colored).mode == "RGB"
+    assert material.without_colors(colored) == sheet
+    assert draw_sheet(material.without_colors(colored)).mode == "P"
 
 
 def test_material_comes_back_from_its_file(tmp_path):

@@ -144,10 +144,42 @@ def test_what_is_drawn_somewhere_is_the_symbol_there(asked, view):
 
 
 def test_labels_are_the_sheets_labels_and_pins_of_boxes(asked, sheet):
-    expected = {label.text for label in sheet.labels} | {p.name for box in sheet.sheets for p in box.pins}
-    assert "VOUT" in expected
-    for _, answer in asked["labels"]:
-        assert set(answer.split(", ")) == expected
+    kinds = {"net name": "local", "boxed net name": "global", "net port": "hierarchical"}
+    expected = {
+        kind: {label.text for label in sheet.labels if label.kind == kinds[kind]} for kind in kinds
+    } | {"sheet port": {pin.name for box in sheet.sheets for pin in box.pins}}
+    everything = set().union(*expected.values())
+    assert "VOUT" in everything and sum(map(bool, expected.values())) > 1
+    named = set()
+    for prompt, answer in asked["labels"]:
+        kind = re.search("(?:are a|List each) (.+?)(?:, in| once|, sorted)", prompt)
+        assert set(answer.split(", ")) == (expected[kind[1]] if kind else everything)
+        named.add(kind[1] if kind else "")
+    assert named == {"", *(kind for kind, texts in expected.items() if texts)}
+
+
+def test_what_a_text_is_for_follows_from_what_it_belongs_to(asked, sheet):
+    layout = layout_of(sheet, WIDTH, HEIGHT)
+    middles = {}
+    for text in layout.texts:
+        x0, y0, x1, y1 = text.box
+        middles.setdefault(text.text, []).append((text.ink, (x0 + x1) / 2, (y0 + y1) / 2))
+    printed = list(printed_symbols(sheet))
+    inks = {"net name": Ink.LABEL, "boxed net name": Ink.GLOBAL_LABEL, "note": Ink.NOTE}
+    roles = set()
+    for prompt, answer in asked["role"]:
+        role = next(
+            role
+            for role in ("pin name", "reference", "value", *inks, "net port", "sheet port", "sheet name")
+            if answer.startswith(f"{role} ")
+        )
+        text = answer.removeprefix(f"{role} ")
+        at = [ink for ink, x, y in middles[text] if near(place_of(prompt), x, y)]
+        assert at and (role not in inks or inks[role] in at)
+        assert role != "reference" or text in {reference for reference, _ in printed}
+        assert role != "value" or text in {value for _, value in printed}
+        roles.add(role)
+    assert {"reference", "value", "boxed net name", "sheet port"} <= roles
 
 
 def test_a_table_has_a_line_for_each_symbol_in_reading_order(asked, view):

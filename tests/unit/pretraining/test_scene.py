@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pretraining.kinds import all_kinds
+from pretraining.kinds import LABEL_KINDS, all_kinds
 from pretraining.scene import CHARACTER_CLASSES, KIND_CLASSES, SPOT, Scene, kinds
 from pretraining.tokens import CELL
 from schematic_reader.kicad.drawing.layout import layout_of
@@ -95,12 +95,18 @@ def test_cells_name_the_symbol_whose_middle_and_body_lie_in_them(scene):
     middles = {}
     for symbol in view.symbols:
         middles.setdefault((int(symbol.y) // CELL, int(symbol.x) // CELL), []).append(classes[symbol.kind])
-    assert len(middles) > 5
+    symbols = set(middles)
+    assert len(symbols) > 5
+    for text in view.texts:
+        cell = (int(text.y) // CELL, int(text.x) // CELL)
+        if text.ink in LABEL_KINDS and cell not in symbols:
+            middles.setdefault(cell, []).append(classes[LABEL_KINDS[text.ink]])
+    assert len(middles) > len(symbols)
     for (row, column), found in middles.items():
         assert grid[0, row, column] in found
-        assert grid[1, row, column] > 0
+        assert grid[1, row, column] > 0 or (row, column) not in symbols
     assert (grid[0] > 0).sum() == len(middles)
-    assert (grid[1] > 0).sum() > len(middles)
+    assert (grid[1] > 0).sum() > len(symbols)
 
 
 def test_the_window_of_pixels_is_cut_where_the_view_is(maker):
