@@ -127,8 +127,9 @@ def write_shards(
     Raises:
         UserError: a shard cannot be read, or the disk is too full. Shards under way are finished before.
     """
-    counts = [count for count in rows_by_shard(source.shards, limit) if count]
-    chosen = list(zip(source.shards, counts, strict=False))
+    pairs = zip(source.shards, rows_by_shard(source.shards, limit), strict=True)
+    chosen = [(shard, count) for shard, count in pairs if count]
+    counts = [count for _, count in chosen]
     paths = [folder / name(number) for number in range(len(chosen))]
     todo = [number for number, path in enumerate(paths) if not matches_sidecar(path)]
     if damaged := [paths[number].name for number in todo if paths[number].exists()]:

@@ -85,9 +85,9 @@ def _drawn(origin: str, count: int, seed: int, size: tuple[int, int], corrupt_sh
 
 def describe_plan(source: Source, limit: int | None, name: str = "plan") -> str:
     """The plan in one line: files, rows, bytes that are read, bytes in all."""
-    rows = sum(rows_by_shard(source.shards, limit))
-    files = sum(count > 0 for count in rows_by_shard(source.shards, limit))
-    needed = sum(shard.needed for shard in source.shards[:files])
+    counts = rows_by_shard(source.shards, limit)
+    rows, files = sum(counts), sum(count > 0 for count in counts)
+    needed = sum(shard.needed for shard, count in zip(source.shards, counts, strict=True) if count)
     share = f" ({needed / source.total_bytes:.1%})" if source.total_bytes else ""
     return (
         f"{name}: {files} of {source.files} files, {rows} rows, {needed} bytes of the needed columns of "

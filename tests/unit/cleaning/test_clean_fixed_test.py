@@ -92,8 +92,8 @@ def test_a_group_goes_whole_through_rows_that_are_connected_with_no_test_row(tmp
     chain = [
         raw_row(200, image=drawing(100, moved=1)),
         raw_row(201, image=drawing(201), name="owner/board-200"),
-        raw_row(202, image=drawing(201, moved=1), name="owner/far"),
-        raw_row(203, name="owner/far"),
+        raw_row(202, image=drawing(201, moved=1), name="a/first"),  # whose name is the group's
+        raw_row(203, name="a/first"),
     ]
     metrics, names = both(tmp_path, [*chain, *SOURCE])
     assert metrics["dropped"] == {**NONE, "in_test_set": 4}

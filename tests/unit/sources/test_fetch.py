@@ -25,8 +25,8 @@ from schematic_reader.io.data_paths import paths_state
 from schematic_reader.io.manifest import changed_source, raw_shards
 from schematic_reader.io.tables import RAW, iterate_rows, write_rows
 from schematic_reader.sources.fetch import fetch, first_rows, preview
-from schematic_reader.sources.plan import SHEET_SIZE
-from schematic_reader.sources.shards import Shard
+from schematic_reader.sources.plan import SHEET_SIZE, describe_plan, open_source
+from schematic_reader.sources.shards import Shard, Source
 from tests.support.paths import ROOT
 from tests.support.raw_rows import raw_row
 
@@ -172,6 +172,17 @@ def test_at_most_the_rows_asked_for_are_read(local: Data, tmp_path: Path, rows: 
     manifest = fetch(replace(local, rows=rows), 42, tmp_path / "raw")
     assert (manifest["rows"], len(manifest["shards"])) == (min(rows, 90), shards)
     assert list(iterate_rows(raw_shards(tmp_path / "raw"))) == ROWS[:rows]
+
+
+def test_a_file_without_rows_between_others_is_passed_over(local: Data, tmp_path: Path) -> None:
+    pq.write_table(pa.Table.from_pylist([], schema=RAW), tmp_path / "source" / "a-empty.parquet")
+    manifest = fetch(local, 42, tmp_path / "raw")
+    assert [shard["origin"] for shard in manifest["shards"]] == ["a.parquet", "b.parquet"]
+    assert list(iterate_rows(raw_shards(tmp_path / "raw"))) == ROWS
+    empty, *others = open_source(local, 42, None).shards
+    source = Source([others[0], empty, others[1]], {}, files=3)
+    needed = sum(shard.needed for shard in others)
+    assert describe_plan(source, None).startswith(f"plan: 2 of 3 files, 90 rows, {needed} bytes")
 
 
 def test_a_bad_file_leaves_what_was_there(local: Data, tmp_path: Path) -> None:
