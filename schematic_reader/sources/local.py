@@ -33,7 +33,7 @@ def open_local(paths: Sequence[str], shards: int | None = None, *, key: str = "p
     Raises:
         UserError: a path is missing or holds no parquet, or a file is damaged or of another layout.
     """
-    folders: dict[Path, Path] = {}
+    files: dict[Path, tuple[Path, Path]] = {}  # by what a path resolves to, so that no spelling is read twice
     for named in paths:
         if not is_there(named):
             raise UserError(
@@ -46,16 +46,16 @@ def open_local(paths: Sequence[str], shards: int | None = None, *, key: str = "p
                 f"{named} holds no *.parquet: name the folder with the parquet files in profiles.*.data.{key}"
             )
         for folder, path in pairs:
-            folders.setdefault(path, folder)
+            files.setdefault(path.resolve(), (folder, path))
     columns, found = {}, []
-    for path, folder in list(folders.items())[:shards]:
+    for folder, path in list(files.values())[:shards]:
         with _open(path) as file:
             columns = map_columns(file.schema_arrow, str(path), paths=True)
             needed = needed_bytes(file.metadata, columns.values())
             origin = (path.relative_to(folder) if len(paths) == 1 else path).as_posix()
             found.append(Shard(origin, partial(_read, path, folder), file.metadata.num_rows, needed))
-    total_bytes = sum(path.stat().st_size for path in folders)
-    return Source(found, columns, files=len(folders), total_bytes=total_bytes)
+    total_bytes = sum(path.stat().st_size for path in files)
+    return Source(found, columns, files=len(files), total_bytes=total_bytes)
 
 
 def _read(path: Path, folder: Path) -> Iterator[pa.RecordBatch]:

@@ -65,6 +65,7 @@ def test_files_patterns_and_several_paths_are_read_in_their_order_each_file_once
     assert numbers(str(tmp_path / "x" / "t*.parquet")) == [2, 0, 1]
     assert numbers("x/test-00.parquet", "x") == [2, 3, 0, 1]
     assert numbers("x/**/*n.parquet", "x/in", "x/train-01.parquet") == [3, 1]
+    assert numbers("x/in/own.parquet", str(tmp_path / "x" / "in"), "x/../x/in/*") == [3]
     assert numbers("[odd].parquet") == [4]
     assert [shard.origin for shard in open_local(["x/t*.parquet"], 2).shards] == [
         "test-00.parquet",
