@@ -3,9 +3,10 @@
 A sheet is a PNG, JPEG, WebP, GIF, BMP, TIFF, SVG or PDF (every page of a TIFF or PDF is one), a folder of
 them, or - for standard input. A .kicad_sch is read as it is, with its sub-sheets, and so is the root sheet of
 a .kicad_pro; with --ask it is drawn and the model is asked. Prompt and picture size follow params.yaml, as in
-training. Prints a bill of materials as CSV (or JSON, or a table); for the tasks yaml, json and schematic, the
-answer itself. A file that cannot be read is one line on stderr, and the exit status is their number (at most
-125). With --serve, a local page does the same for sheets that are dropped on it.
+training. Prints the list of parts as CSV (or JSON, or a table); for the tasks yaml, json and schematic, the
+answer itself. --format bom prints the bill of materials as CSV, grouped as KiCad does, and --format kicad
+every symbol, for a script to place. A file that cannot be read is one line on stderr, and the exit status is
+their number (at most 125). With --serve, a local page does the same for sheets that are dropped on it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import get_args
 from schematic_reader.cli import UserError, run, say
 from schematic_reader.config import Params, TaskName, load_params
 from schematic_reader.predict.batches import read_files
+from schematic_reader.predict.bom import bom_notes
 from schematic_reader.predict.kicad_file import read_kicad
 from schematic_reader.predict.model_source import OWN, ModelSource, find_model
 from schematic_reader.predict.opened_sheet import SheetLimits, render_scale
@@ -27,6 +29,7 @@ from schematic_reader.predict.sheet_reader import SheetReader
 from schematic_reader.tasks import task as task_named
 
 MAX_EXIT_STATUS = 125  # shells reserve greater ones
+FORMATS = ("csv", "json", "table", "bom", "kicad")
 log = logging.getLogger(__name__)
 
 
@@ -39,7 +42,7 @@ def main() -> None:
     params = load_params()
     task = args.task or params.task
     if task != "components" and args.format in ("csv", "table"):
-        raise UserError(f"an answer to the task {task} has no columns: leave --format out, or --format json")
+        raise UserError(f"an answer to the task {task} has no columns: leave --format out, or --format bom")
     if task != params.task:
         log.warning("params.yaml has task: %s, so a model trained with it may not know %s", params.task, task)
 
@@ -54,6 +57,8 @@ def main() -> None:
         serve(load, limits, host=args.host, port=args.port, kicad=kicad)
         return
     readings, failed, reader = read_files(args.sheets, limits, load, kicad=kicad)
+    for note in bom_notes(readings) if args.format == "bom" else ():
+        log.warning("%s", note)
     if readings:
         calibrated = reader is None or reader.calibrated
         utf8 = (sys.stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
@@ -69,7 +74,7 @@ def command_line() -> argparse.ArgumentParser:
     )
     parser.add_argument("sheets", nargs="*", metavar="SHEET", help="a file, a folder, or -")
     parser.add_argument("--task", choices=get_args(TaskName), help="params.yaml's task if not given")
-    parser.add_argument("--format", choices=("csv", "json", "table"), help="csv if not given")
+    parser.add_argument("--format", choices=FORMATS, help="csv if not given")
     parser.add_argument("--ask", action="store_true", help="draw KiCad files and ask the model")
     parser.add_argument("--adapter", default=OWN, metavar="PATH_OR_ID", help=f"{OWN} if not given")
     parser.add_argument("--serve", action="store_true", help="a page to drop sheets on, until Ctrl-C")

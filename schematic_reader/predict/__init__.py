@@ -1,1 +1,1 @@
-"""Read sheets from outside: files of any kind in; a bill of materials for a spreadsheet or a browser out."""
+"""Read sheets from outside: files of any kind in; lists of parts for spreadsheets, programs, browsers out."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from schematic_reader.cli import UserError
+from schematic_reader.kicad.bom import listed_symbols, natural
 from schematic_reader.kicad.hierarchy import Hierarchy, UsedSheet, follow_sheets
 from schematic_reader.kicad.kiutils import to_json, to_mapping, to_yaml
 from schematic_reader.kicad.model import PlacedSymbol, Sheet
@@ -128,10 +129,13 @@ def _project(file: str | None, read: ReadBytes, notes: list[str]) -> ProjectFile
 
 def _reading(used: UsedSheet, text: str, task: Task, form: Form) -> Reading:
     parts = sheet_parts(used.sheet)
-    origin = SheetOrigin(used.file, sheet=used.name)
+    answer = ", ".join(part.name for part in parts)
     if isinstance(task, DescriptionTask):
-        return Reading(origin, _answer(used.sheet, text, task, form), (), cut=False, from_file=True)
-    return Reading(origin, ", ".join(part.name for part in parts), parts, cut=False, from_file=True)
+        parts, answer = (), _answer(used.sheet, text, task, form)
+    symbols = listed_symbols(used.sheet)
+    return Reading(
+        SheetOrigin(used.file, sheet=used.name), answer, parts, cut=False, from_file=True, symbols=symbols
+    )
 
 
 def sheet_parts(sheet: Sheet) -> tuple[Part, ...]:
@@ -145,7 +149,7 @@ def sheet_parts(sheet: Sheet) -> tuple[Part, ...]:
         if not symbol.reference.startswith("#"):  # KiCad's hidden references of power symbols
             placed[symbol.reference, symbol.value] = None  # once for all units
     return tuple(
-        Part(name, 1.0, tuple(sorted(placed, key=lambda one: _natural(one[0]))))
+        Part(name, 1.0, tuple(sorted(placed, key=lambda one: natural(one[0]))))
         for name, placed in named.items()
     )
 
@@ -153,13 +157,6 @@ def sheet_parts(sheet: Sheet) -> tuple[Part, ...]:
 def _component(sheet: Sheet, symbol: PlacedSymbol) -> str:
     library = sheet.lib_symbols.get(symbol.library_key)
     return library.name if library else symbol.lib_id.split(":", 1)[-1]
-
-
-def _natural(reference: str) -> tuple[str, int, str]:
-    """R2 before R10."""
-    letters = reference.rstrip("0123456789")
-    digits = reference[len(letters) :]
-    return letters, int(digits[:9] or 0), reference
 
 
 def _answer(sheet: Sheet, text: str, task: DescriptionTask, form: Form) -> str:
@@ -170,16 +167,17 @@ def _answer(sheet: Sheet, text: str, task: DescriptionTask, form: Form) -> str:
 
 
 def _assembly_notes(used: UsedSheet) -> Iterable[str]:
-    """Symbols that are not populated or not to be listed, and variants, which the parts do not follow."""
+    """What the list of parts does not follow: who is not populated, who is not to be listed, variants."""
     parts = [symbol for symbol in used.sheet.symbols if not symbol.reference.startswith("#")]
     for said, left_out in (
         ("do not populate", {symbol.reference for symbol in parts if symbol.dnp}),
         ("not in the bill of materials:", {symbol.reference for symbol in parts if not symbol.in_bom}),
     ):
         if left_out:
-            references = sorted(left_out, key=_natural)
+            references = sorted(left_out, key=natural)
             more = f" and {len(references) - _MAX_NAMED} more" if len(references) > _MAX_NAMED else ""
-            yield f"{used.name}: {said} {', '.join(references[:_MAX_NAMED])}{more}: listed all the same"
+            named = f"{', '.join(references[:_MAX_NAMED])}{more}"
+            yield f"{used.name}: {said} {named}: only --format bom follows that"
     variants = {variant.name for symbol in used.sheet.symbols for variant in symbol.variants}
     if variants:
         yield f"{used.name}: variants {', '.join(sorted(variants))} are not read: the parts are those of none"

@@ -1,18 +1,24 @@
-"""Readings as CSV for a spreadsheet, JSON for a program, or a table for the terminal."""
+"""Readings as CSV for a spreadsheet, JSON for programs, KiCad text for scripts, a table for the terminal."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from schematic_reader.io.display import ellipsized, printable
-from schematic_reader.predict.parts import Reading, bill_of_materials
+from schematic_reader.kicad.bom import ListedSymbol
+from schematic_reader.kicad.sexpr import Node, Symbol, dump
+from schematic_reader.predict.bom import BomLine, bill_of_materials, listed
+from schematic_reader.predict.parts import Reading, part_list
 
 COLUMNS = ("part", "kind", "seen in", "confidence")
 FILE_COLUMNS = ("references", "values", "read from")
 """Further columns where a sheet was read from its KiCad file; values in the order of the references."""
+
+BOM_COLUMNS = ("Reference", "Value", "Qty", "Symbol", "Kind", "Sheet", "Confidence", "DNP")
+"""The first three and the last as in KiCad's own export."""
 
 NOTHING = "nothing read"
 BYTE_ORDER_MARK = "\ufeff"
@@ -36,6 +42,10 @@ def formatted(
     """
     if format == "json":
         return as_json(readings, task=task, calibrated=calibrated, ascii=not utf8)
+    if format == "kicad":
+        return as_kicad(readings)
+    if format == "bom":
+        return as_bom(readings) if utf8 else as_bom(readings).removeprefix(BYTE_ORDER_MARK)
     if task != "components":
         return as_text(readings)
     if format == "table":
@@ -44,15 +54,24 @@ def formatted(
 
 
 def as_csv(readings: Sequence[Reading]) -> str:
-    """A bill of materials that a spreadsheet opens by a double click.
+    """The list of parts as CSV, which a spreadsheet opens by a double click.
 
     A spreadsheet evaluates a cell that starts with ``=``, ``+``, ``-`` or ``@`` as a formula, which a sheet's
     author could have written (OWASP, CSV Injection). Such a cell gets a leading apostrophe, names like
     ``+3V3`` included, and so does what follows a semicolon or another separator within a cell, at which a
     program may split; cells with separators are quoted.
     """
-    rows = [_columns(readings), *_rows(readings)]
-    return BYTE_ORDER_MARK + "".join(",".join(map(_csv_cell, row)) + "\n" for row in rows)
+    return _csv([_columns(readings), *_rows(readings)])
+
+
+def as_bom(readings: Sequence[Reading]) -> str:
+    """The bill of materials as CSV, its cells as those of ``as_csv``."""
+    return _csv([BOM_COLUMNS, *map(_bom_row, bill_of_materials(readings))])
+
+
+def as_kicad(readings: Sequence[Reading]) -> str:
+    """Every placed symbol, power symbols included, in the words of a ``.kicad_sch`` but without a place."""
+    return dump([Symbol("symbols"), *(_symbol_node(symbol) for symbol in listed(readings))])
 
 
 def as_table(readings: Sequence[Reading]) -> str:
@@ -64,12 +83,13 @@ def as_table(readings: Sequence[Reading]) -> str:
 
 
 def as_json(readings: Sequence[Reading], *, task: str, calibrated: bool, ascii: bool = False) -> str:
-    """``task``, ``calibrated`` and ``sheets``.
+    """``task``, ``calibrated``, ``sheets`` and ``bom``, the bill of materials of all of them.
 
     ``calibrated`` is false where confidences are uncalibrated token probabilities. What a terminal would obey
     is escaped, so that nothing is lost.
     """
-    found = {"task": task, "calibrated": calibrated, "sheets": sheets(readings)}
+    bom = [_bom_entry(line) for line in bill_of_materials(readings)]
+    found = {"task": task, "calibrated": calibrated, "sheets": sheets(readings), "bom": bom}
     text = json.dumps(found, indent=2, ensure_ascii=ascii)
     return _OUTSIDE_ASCII.sub(lambda found: _escaped(found[0]), text) + "\n"
 
@@ -135,7 +155,7 @@ def _rows(readings: Sequence[Reading]) -> list[tuple[str, ...]]:
             "; ".join(value for _, value in line.placed),
             " and ".join(line.read_from),
         )
-        for line in bill_of_materials(readings)
+        for line in part_list(readings)
     ]
     rows += [
         ("", NOTHING, str(reading.origin), "", "", "", "file" if reading.from_file else "picture")
@@ -143,6 +163,50 @@ def _rows(readings: Sequence[Reading]) -> list[tuple[str, ...]]:
         if not reading.parts
     ]
     return [row[: len(_columns(readings))] for row in rows]
+
+
+def _bom_row(line: BomLine) -> tuple[str, ...]:
+    return (
+        line.ranges,
+        line.value,
+        "" if line.quantity is None else str(line.quantity),
+        line.symbol,
+        line.kind,
+        "; ".join(line.sheets),
+        "" if line.confidence is None else f"{line.confidence:.3f}",
+        "DNP" if line.dnp else "",
+    )
+
+
+def _bom_entry(line: BomLine) -> dict[str, Any]:
+    return {
+        "references": list(line.references),
+        "value": line.value,
+        "quantity": line.quantity,
+        "symbol": line.symbol,
+        "kind": line.kind,
+        "sheets": list(line.sheets),
+        "confidence": _rounded(line.confidence),
+        "dnp": line.dnp,
+    }
+
+
+def _symbol_node(symbol: ListedSymbol) -> Node:
+    return [
+        Symbol("symbol"),
+        [Symbol("lib_id"), printable(symbol.lib_id)],
+        [Symbol("unit"), Symbol(str(symbol.unit))],
+        [Symbol("in_bom"), Symbol("yes" if symbol.in_bom else "no")],
+        [Symbol("dnp"), Symbol("yes" if symbol.dnp else "no")],
+        *(
+            [Symbol("property"), key, printable(value)]
+            for key, value in (
+                ("Reference", symbol.reference),
+                ("Value", symbol.value),
+                ("Sheet", symbol.sheet),
+            )
+        ),
+    ]
 
 
 def _rounded(confidence: float | None) -> float | None:
@@ -156,6 +220,10 @@ def _escaped(char: str) -> str:
 
 def _lines(answer: str) -> str:
     return printable(answer.replace("\r\n", "\n"), keep="\t\n")
+
+
+def _csv(rows: Iterable[Sequence[str]]) -> str:
+    return BYTE_ORDER_MARK + "".join(",".join(map(_csv_cell, row)) + "\n" for row in rows)
 
 
 def _csv_cell(cell: str) -> str:

@@ -1,10 +1,11 @@
-"""The reading of a sheet, and the parts of several sheets as one bill of materials."""
+"""The reading of a sheet, and the parts of several sheets as one list."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from schematic_reader.kicad.bom import ListedSymbol
 from schematic_reader.kicad.nets.netlist import Net
 from schematic_reader.predict.opened_sheet import SheetOrigin
 from schematic_reader.predict.part_kinds import part_kind
@@ -39,7 +40,8 @@ class Reading:
 
     ``cut`` is true where the answer was truncated at ``evaluate.max_new_tokens``, ``from_file`` where no
     model was asked: the parts are those of the KiCad file. The root sheet of a project has the ``nets`` of
-    all its sheets.
+    all its sheets. ``symbols`` are the placed ones, power symbols included, of a KiCad file or of the answer
+    to a structured task.
     """
 
     origin: SheetOrigin
@@ -48,6 +50,7 @@ class Reading:
     cut: bool
     from_file: bool = False
     nets: tuple[Net, ...] = ()
+    symbols: tuple[ListedSymbol, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -56,8 +59,8 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class BomLine:
-    """A line of a bill of materials; ``confidence`` is the highest of its sheets.
+class PartLine:
+    """A line of the list of parts; ``confidence`` is the highest of its sheets.
 
     ``placed`` are the references and values of sheets read from their files, each once, and ``read_from`` has
     ``file``, ``picture`` or both.
@@ -71,7 +74,7 @@ class BomLine:
     read_from: tuple[str, ...] = ("picture",)
 
 
-def bill_of_materials(readings: Iterable[Reading]) -> list[BomLine]:
+def part_list(readings: Iterable[Reading]) -> list[PartLine]:
     """Every part once, by kind and name, with the sheets that show it in their order."""
     seen: dict[str, list[tuple[Reading, Part]]] = {}
     for reading in readings:
@@ -84,6 +87,6 @@ def bill_of_materials(readings: Iterable[Reading]) -> list[BomLine]:
         placed = tuple(dict.fromkeys(one for _, part in found for one in part.placed))
         read_from = tuple(sorted({"file" if reading.from_file else "picture" for reading, _ in found}))
         lines.append(
-            BomLine(name, part_kind(name), sheets, max(confidences, default=None), placed, read_from)
+            PartLine(name, part_kind(name), sheets, max(confidences, default=None), placed, read_from)
         )
     return sorted(lines, key=lambda line: (line.kind, line.part.casefold(), line.part))

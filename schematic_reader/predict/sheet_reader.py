@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from PIL import Image as PILImage
 
 from schematic_reader.config import Messages
+from schematic_reader.kicad.bom import ListedSymbol
 from schematic_reader.predict.opened_sheet import OpenedSheet
 from schematic_reader.predict.parts import Part, Reading, is_none
-from schematic_reader.scoring.confidence import Calibration, item_confidences
+from schematic_reader.scoring.confidence import Calibration, item_confidences, span_confidence
 from schematic_reader.tasks.contract import ModelAnswer, Task
+from schematic_reader.tasks.description import DescriptionTask
 from schematic_reader.tasks.messages import chat
 
 FILE_TYPE = ".kicad_sch"  # as in the data set
+_MAX_GAP = 24  # characters between two texts of an answer
 _ROW = {"name": None, "type": FILE_TYPE}
 
 
@@ -55,7 +59,7 @@ class SheetReader:
         self._answer = answer
         self._task = task
         self._prompt = task.prompt(_ROW, form=messages.form, with_name=messages.with_name)
-        self._calibration = calibration
+        self._calibration = calibration if task.name == "components" else None  # it was fitted to names
 
     @property
     def task(self) -> str:
@@ -85,7 +89,35 @@ class SheetReader:
                 for item in items
                 if not is_none(name := self._task.name_of(item))
             )
-        return Reading(sheet.origin, answer.text, parts, answer.finish == "length")
+        symbols = self._task.symbols(answer.text) if isinstance(self._task, DescriptionTask) else ()
+        symbols = tuple(_with_confidences(symbols, answer))
+        return Reading(sheet.origin, answer.text, parts, answer.finish == "length", symbols=symbols)
 
     def _confidence(self, raw: float | None) -> float | None:
         return raw if raw is None or self._calibration is None else self._calibration.confidence(raw)
+
+
+def _with_confidences(symbols: Sequence[ListedSymbol], answer: ModelAnswer) -> Iterator[ListedSymbol]:
+    """The symbols, in the order of the answer, with the raw confidence of what it says of each.
+
+    All layouts but the verbatim ones say reference, library symbol and value one after the other.
+    """
+    start = 0
+    for symbol in symbols:
+        span = _span(symbol, answer.text, start)
+        if span is None or not answer.probabilities:
+            yield symbol
+            continue
+        start = span[1]
+        yield replace(symbol, confidence=span_confidence(answer.ends, answer.probabilities, *span))
+
+
+def _span(symbol: ListedSymbol, text: str, start: int) -> tuple[int, int] | None:
+    """From where to where the text tells of the symbol after ``start``; None where it does so in escapes."""
+    said, *more = [said for said in (symbol.reference, symbol.lib_id, symbol.value) if said] or [""]
+    first = text.find(said, start)
+    last = first + len(said)
+    for said in more:
+        found = text.find(said, last, last + len(said) + _MAX_GAP)
+        last = found + len(said) if found >= 0 else len(text) + 1
+    return (first, last) if 0 <= first < last <= len(text) else None

@@ -61,13 +61,31 @@ def item_confidences(
     found: dict[Item, float] = {}
     if not probabilities or not parsed_answer(task, text).valid:
         return found
-    starts = [0, *ends[:-1]]
     for item, first, last in task.spans(text):
-        chosen = probabilities[bisect_right(ends, first) : bisect_right(starts, last)]
-        if item not in found and chosen:
-            logs = [math.log(max(probability, _EPS)) for probability in chosen]
-            found[item] = math.exp(sum(logs) / len(logs))
+        confidence = span_confidence(ends, probabilities, first, last)
+        if item not in found and confidence is not None:
+            found[item] = confidence
     return found
+
+
+def span_confidence(
+    ends: Sequence[int], probabilities: Sequence[float], first: int, last: int
+) -> float | None:
+    """The geometric mean of the probabilities of the tokens of a span of an answer, and of the one after it.
+
+    Args:
+        ends, probabilities: as ``item_confidences``.
+        first, last: index of the span's first character, and of the one after its last.
+
+    Returns:
+        None where there is no such token.
+    """
+    starts = [0, *ends[:-1]]
+    chosen = probabilities[bisect_right(ends, first) : bisect_right(starts, last)]
+    if not chosen:
+        return None
+    logs = [math.log(max(probability, _EPS)) for probability in chosen]
+    return math.exp(sum(logs) / len(logs))
 
 
 @dataclass(frozen=True)

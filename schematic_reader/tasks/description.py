@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from schematic_reader.kicad.bom import ListedSymbol
 from schematic_reader.kicad.kiutils import (
     LABEL_KINDS,
     MalformedEntryError,
@@ -223,6 +224,16 @@ class DescriptionTask:
 
     def spans(self, answer: str) -> list[ItemSpan]:  # noqa: ARG002
         return []
+
+    def symbols(self, answer: str) -> tuple[ListedSymbol, ...]:
+        """The placed symbols in the order of the answer; none where it is not valid."""
+        try:
+            entries = self._read(answer).symbols
+        except UnreadableError:
+            return ()
+        return tuple(
+            ListedSymbol(library_id, reference, value) for _, (reference, library_id, value) in entries
+        )
 
     def normalize(self, items: Counter[Item], *, loose: bool) -> Counter[Item]:
         """The items as a multiset; ``loose`` folds their texts."""

@@ -130,7 +130,7 @@ def test_what_is_not_populated_and_variants_are_named() -> None:
         ),
     )
     assert COMPONENTS("a", {"a": text.encode()}.get, project=None).notes == [
-        "a: /: do not populate R9, R10: listed all the same",
+        "a: /: do not populate R9, R10: only --format bom follows that",
         "a: /: variants Lite are not read: the parts are those of none",
     ]
 
@@ -216,8 +216,9 @@ def test_parts_that_a_sheet_box_leaves_out_are_named(tmp_path: Path) -> None:
         '(uuid "right")', '(in_bom no) (uuid "right")'
     )
     notes = COMPONENTS("a.kicad_sch", {**FILES, "a.kicad_sch": root.encode()}.get, project=None).notes
-    assert "a.kicad_sch: /Left/: do not populate R10, R11: listed all the same" in notes
-    assert "a.kicad_sch: /Right/: not in the bill of materials: R20, R21: listed all the same" in notes
+    follows = "only --format bom follows that"
+    assert f"a.kicad_sch: /Left/: do not populate R10, R11: {follows}" in notes
+    assert f"a.kicad_sch: /Right/: not in the bill of materials: R20, R21: {follows}" in notes
 
 
 def test_a_file_outside_kicad_s_own_kinds_is_never_read(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is printed: a bill of materials that a spreadsheet opens unharmed, JSON, a table; kinds of parts."""
+"""What is printed: a list that a spreadsheet opens unharmed, JSON, a table; kinds of parts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from schematic_reader.kicad.reader import read_sheet
 from schematic_reader.predict.opened_sheet import SheetOrigin
 from schematic_reader.predict.output import as_csv, as_json, as_table, as_text, formatted
 from schematic_reader.predict.part_kinds import part_kind
-from schematic_reader.predict.parts import Part, Reading, bill_of_materials, is_none
+from schematic_reader.predict.parts import Part, Reading, is_none, part_list
 from tests.support.paths import shared_folder
 
 
@@ -126,7 +126,7 @@ def test_an_answer_keeps_its_lines_and_tabs() -> None:
 
 def test_nothing_read_is_a_row_in_every_format() -> None:
     both = [*TWO, reading("=c.png")]
-    assert bill_of_materials(both[2:]) == []
+    assert part_list(both[2:]) == []
     assert list(csv.reader(io.StringIO(as_csv(both))))[-1] == ["", "nothing read", "'=c.png", ""]
     assert as_table(both).splitlines()[-1].split() == ["nothing", "read", "=c.png"]
     assert json.loads(as_json(both, task="components", calibrated=True))["sheets"][2]["parts"] == []
