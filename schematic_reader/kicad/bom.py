@@ -23,6 +23,9 @@ _DNP = "DNP"
 
 _POPULATED = frozenset(("", "0", "n", "no", "false"))  # values of that field
 
+# What designers write into such a part's value.
+_NOT_POPULATED = re.compile(r"(?<![a-z0-9])(?:DN[PIFMS]|NO[ _-]?POP|do not populate)(?![a-z0-9])", re.I)
+
 _CHUNK = re.compile(r"(\D*)(\d*)")
 _MAX_DIGITS = 9  # of a reference's number
 
@@ -103,6 +106,17 @@ def _part(units: Sequence[ListedSymbol]) -> ListedSymbol:
     names, values = {unit.name for unit in units}, {unit.value for unit in units}
     lib_id = units[0].lib_id if len(names) == 1 else ",".join(sorted(names))
     return replace(units[0], lib_id=lib_id, value=",".join(sorted(values)))
+
+
+def parts_of_answer(symbols: Iterable[ListedSymbol]) -> list[ListedSymbol]:
+    """The parts of an answer: what has another reference, symbol or value is another part."""
+    return parts_of(symbols, lambda one: (one.reference, one.name, one.value))
+
+
+def read_symbol(lib_id: str, reference: str, value: str) -> ListedSymbol:
+    """A symbol as an answer names it, which says only in the value that it is not to be populated."""
+    value = "" if value == "~" else value
+    return ListedSymbol(lib_id, reference, value, dnp=bool(_NOT_POPULATED.search(value)))
 
 
 def grouped(parts: Iterable[ListedSymbol]) -> list[list[ListedSymbol]]:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from schematic_reader.kicad.bom import ListedSymbol, grouped, parts_of, reference_ranges
+from schematic_reader.kicad.bom import ListedSymbol, grouped, parts_of, parts_of_answer, reference_ranges
 from schematic_reader.predict.part_kinds import part_kind
 from schematic_reader.predict.parts import Reading, part_list
 
 _POWER = "power"
-
-# What designers write into the value of a part that is not to be populated; a KiCad file has a flag for it.
-_NOT_POPULATED = re.compile(r"(?<![a-z0-9])(?:DN[PIFMS]|NO[ _-]?POP|do not populate)(?![a-z0-9])", re.I)
 
 
 @dataclass(frozen=True)
@@ -113,17 +109,14 @@ def _projects(readings: Sequence[Reading]) -> list[list[Reading]]:
 def _parts(project: Sequence[Reading]) -> list[ListedSymbol]:
     """The parts of a project, each once: in a file by reference, in answers by all that is read of one."""
     symbols = [symbol for reading in project for symbol in _symbols(reading)]
-    if project[0].from_file:
-        return parts_of(symbols)
-    return parts_of(symbols, lambda one: (one.reference, one.name, one.value))
+    return parts_of(symbols) if project[0].from_file else parts_of_answer(symbols)
 
 
 def _symbols(reading: Reading) -> Iterator[ListedSymbol]:
-    """The symbols of a reading with its sheet, and what their values say of populating them."""
+    """The symbols of a reading with its sheet."""
     for symbol in reading.symbols:
-        dnp = symbol.dnp or (not reading.from_file and bool(_NOT_POPULATED.search(symbol.value)))
         confidence = 1.0 if reading.from_file else symbol.confidence
-        yield replace(symbol, sheet=str(reading.origin), dnp=dnp, confidence=confidence)
+        yield replace(symbol, sheet=str(reading.origin), confidence=confidence)
 
 
 def _line(parts: Sequence[ListedSymbol]) -> BomLine:

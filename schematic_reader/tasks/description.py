@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from schematic_reader.kicad.bom import ListedSymbol
+from schematic_reader.kicad.bom import ListedSymbol, read_symbol
 from schematic_reader.kicad.kiutils import (
     LABEL_KINDS,
     MalformedEntryError,
@@ -231,9 +231,7 @@ class DescriptionTask:
             entries = self._read(answer).symbols
         except UnreadableError:
             return ()
-        return tuple(
-            ListedSymbol(library_id, reference, value) for _, (reference, library_id, value) in entries
-        )
+        return tuple(read_symbol(name, reference, value) for _, (reference, name, value) in entries)
 
     def normalize(self, items: Counter[Item], *, loose: bool) -> Counter[Item]:
         """The items as a multiset; ``loose`` folds their texts."""

@@ -14,7 +14,7 @@ from PIL import Image
 
 from schematic_reader.config import Messages
 from schematic_reader.importing.part_lists import read_part_list
-from schematic_reader.kicad.bom import ListedSymbol
+from schematic_reader.kicad.bom import read_symbol
 from schematic_reader.kicad.reader import read_sheet
 from schematic_reader.kicad.sexpr import parse
 from schematic_reader.predict.bom import bill_of_materials, bom_notes
@@ -45,7 +45,7 @@ def rows(readings: Sequence[Reading]) -> list[list[str]]:
 
 def answered(file: str, *symbols: tuple[str, str, str], page: int | None = None) -> Reading:
     """The reading of a picture with an answer to a structured task."""
-    listed = tuple(ListedSymbol(library, reference, value) for reference, library, value in symbols)
+    listed = tuple(read_symbol(library, reference, value) for reference, library, value in symbols)
     return Reading(SheetOrigin(file, page), "...", (), cut=False, symbols=listed)
 
 

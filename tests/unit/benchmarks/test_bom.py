@@ -1,0 +1,50 @@
+"""Stored answers are held against the KiCad texts of their sheets."""
+
+from __future__ import annotations
+
+import json
+from contextlib import chdir
+from pathlib import Path
+
+import pytest
+
+from benchmarks import bom
+from benchmarks.common import results
+from schematic_reader.cli import UserError
+from schematic_reader.io.tables import CLEAN, PREDICTIONS, write_rows
+from schematic_reader.synthetic.sample import make_row
+from schematic_reader.tasks import task as task_named
+from tests.support.paths import ROOT
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with one predicted sheet, whose answer is the target."""
+    monkeypatch.setattr(results, "RESULTS", tmp_path / "results.jsonl")
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    row = make_row(5, 42, width=640, height=448)
+    clean = dict.fromkeys(CLEAN.names, None) | {"id": "x", "schematic": row["schematic"], "image": b""}
+    clean |= {"width": 1, "height": 1}
+    write_rows(tmp_path / "data" / "clean" / "test" / "part-00.parquet", CLEAN, [clean])
+    target = task_named("json").target(row, form="compact")
+    predicted = dict.fromkeys(PREDICTIONS.names, 0.0) | {
+        "id": "x", "name": "a/b", "prompt": "?", "target": target, "prediction": target, "tokens": 1,
+        "finish": "stop", "ends": [], "probabilities": [],
+    }  # fmt: skip
+    write_rows(tmp_path / "data" / "predictions" / "tuned.parquet", PREDICTIONS, [predicted])
+    return tmp_path
+
+
+def test_a_line_of_results_has_the_measures(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["bom", "--task", "json"])
+    with chdir(folder):
+        bom.main()
+    found = json.loads((folder / "results.jsonl").read_text())
+    assert (found["benchmark"], found["sheets"]) == ("bom", 1)
+    assert found["lines"]["f1"] == 1.0 and found["lines"]["true"] > 3
+
+
+def test_the_task_components_has_none(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["bom"])
+    with chdir(folder), pytest.raises(UserError, match="gives no references"):
+        bom.main()
