@@ -47,7 +47,7 @@ def measured(module: str, *words: str, environment: dict[str, str] | None = None
     )
     peak = 0
     while process.poll() is None:
-        peak = max(peak, sum(map(_resident, _tree(process.pid))))
+        peak = max(peak, sum(map(resident, _tree(process.pid))))
         time.sleep(_SAMPLING)
     if process.returncode or process.stdout is None:
         raise SystemExit(f"{module} {' '.join(words)} ended with {process.returncode}")
@@ -65,7 +65,7 @@ def _tree(pid: int) -> list[int]:
     return [pid, *(grandchild for child in children for grandchild in _tree(child))]
 
 
-def _resident(pid: int) -> int:
+def resident(pid: int) -> int:
     """Resident bytes of a process, 0 if it has ended."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])

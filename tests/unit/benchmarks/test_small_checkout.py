@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.kills import STAGES, handful
+from benchmarks.common.small_checkout import STAGES, handful
 from schematic_reader.config import load_params
 from tests.support.paths import ROOT
 

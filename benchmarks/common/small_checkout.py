@@ -1,0 +1,97 @@
+"""A clone of this commit whose stages run on a handful of sheets, for benchmarks that disturb them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+STAGES = ("fetch", "clean-to-parquet", "build-messages", "baseline", "train", "evaluate")
+AGAIN = ("repro", "--single-item", "--force", "--no-run-cache")
+LEFT_OVER = (".answer_cache", "models/.train.part")
+"""What stages keep for their next run."""
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def small_checkout(folder: Path) -> Path:
+    """Clone this commit into ``folder``, with ``handful`` in params.yaml, and return it."""
+    subprocess.run(["git", "clone", "-q", str(_ROOT), str(folder)], check=True)
+    params = folder / "params.yaml"
+    params.write_text(yaml.safe_dump(handful(yaml.safe_load(params.read_text())), sort_keys=False))
+    return folder
+
+
+def handful(params: dict[str, Any]) -> dict[str, Any]:
+    """The params, cut down to a handful of sheets, with several checkpoints."""
+    params["clean"] |= {"validation": 0.25, "test": 0.25}
+    params["image"] |= {"max_side": 256}
+    params["evaluate"] |= {"max_sheets": 16, "calibration_sheets": 8, "no_image_sheets": 2}
+    params["evaluate"] |= {"max_new_tokens": 24, "bootstrap_samples": 50, "grammar": False}
+    params["train"] |= {"validation_sheets": 2, "warmup_steps": 1}
+    sample = params["profiles"]["sample"]
+    sample["data"] |= {"rows": 120}
+    sample["train"] |= {"max_sheets": 16, "step_tokens": 1024, "packed_length": 1024}
+    sample["train"] |= {"epochs": 10, "checkpoint_steps": 2}
+    sample["model"] |= {"batch_size": 4}
+    return params
+
+
+def clear(checkout: Path) -> None:
+    """Remove what earlier runs have left, so that the next one does all of its work."""
+    for name in LEFT_OVER:
+        shutil.rmtree(checkout / name, ignore_errors=True)
+
+
+def environment() -> dict[str, str]:
+    """With this environment's programs, without a network."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return os.environ | {"PATH": path, "HF_HUB_OFFLINE": "1", "DVC_NO_ANALYTICS": "1"}
+
+
+def run_dvc(checkout: Path, *words: str) -> subprocess.Popen[str]:
+    """DVC in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "dvc", *words],
+        cwd=checkout,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> None:
+    """Wait for an undisturbed run. Raises SystemExit with what it said where it fails."""
+    said, _ = process.communicate()
+    if process.returncode:
+        raise SystemExit(said)
+
+
+def outputs(checkout: Path, stage: str) -> dict[str, str]:
+    """The hash of each output of a stage, metrics and plots included, as DVC has it."""
+    lock = yaml.safe_load((checkout / "dvc.lock").read_text())
+    return {out["path"]: out["md5"] for out in lock["stages"][stage]["outs"]}
+
+
+def mended(checkout: Path, lock: bytes) -> bool:
+    """Whether DVC left a file of its own cut: its lock file, which is deleted, or dvc.lock, now ``lock``.
+
+    docs/trouble.md tells users to do the same.
+    """
+    rwlock, recorded = checkout / ".dvc" / "tmp" / "rwlock", checkout / "dvc.lock"
+    if empty := rwlock.is_file() and not rwlock.read_bytes():
+        rwlock.unlink()
+    try:
+        whole = isinstance(yaml.safe_load(recorded.read_text())["stages"], dict)
+    except (OSError, yaml.YAMLError, TypeError, KeyError):
+        whole = False
+    if not whole:
+        recorded.write_bytes(lock)
+    return empty or not whole
