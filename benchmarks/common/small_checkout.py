@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -80,13 +83,37 @@ def outputs(checkout: Path, stage: str) -> dict[str, str]:
     return {out["path"]: out["md5"] for out in lock["stages"][stage]["outs"]}
 
 
+def digests(checkout: Path, paths: Iterable[str]) -> dict[str, str]:
+    """MD5 of each file at or below the paths of a checkout that are there."""
+    found = (checkout / path for path in paths)
+    files = (file for path in found for file in ([path] if path.is_file() else path.rglob("*")))
+    return {
+        str(file.relative_to(checkout)): hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
+        for file in files
+        if file.is_file()
+    }
+
+
+def remove(checkout: Path, paths: Iterable[str]) -> None:
+    """Remove files and folders of a checkout, where they are there."""
+    for path in (checkout / path for path in paths):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
 def mended(checkout: Path, lock: bytes) -> bool:
-    """Whether DVC left a file of its own cut: its lock file, which is deleted, or dvc.lock, now ``lock``.
+    """Whether DVC left a file of its own cut: its lock file, then deleted, or dvc.lock, then ``lock`` again.
 
     docs/trouble.md tells users to do the same.
     """
     rwlock, recorded = checkout / ".dvc" / "tmp" / "rwlock", checkout / "dvc.lock"
-    if empty := rwlock.is_file() and not rwlock.read_bytes():
+    try:
+        cut = rwlock.is_file() and not isinstance(json.loads(rwlock.read_bytes()), dict)
+    except ValueError:
+        cut = True
+    if cut:
         rwlock.unlink()
     try:
         whole = isinstance(yaml.safe_load(recorded.read_text())["stages"], dict)
@@ -94,4 +121,4 @@ def mended(checkout: Path, lock: bytes) -> bool:
         whole = False
     if not whole:
         recorded.write_bytes(lock)
-    return empty or not whole
+    return cut or not whole

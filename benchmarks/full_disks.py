@@ -1,0 +1,157 @@
+"""``python -m benchmarks.full_disks [--places 10] [--stages train ...]``: fill the disk while stages write.
+
+A clone of this commit lies on a tmpfs, which root may mount, and each stage runs undisturbed once. Then, each
+time without the cache, the stage's outputs and what it keeps for its next run, the disk has room for a part
+of the bytes that the stage and DVC write: none, a tenth and so on. ``halted`` are the tries that the full disk
+ended; ``one_line`` those of them that said so without a traceback; ``nothing_half`` those that left no file
+under the name of an output but whole ones. Then there is room again, and the same command runs to its end: a
+try is survived if that succeeds with the hashes of the undisturbed run. ``dvc_files`` as in
+``benchmarks.kills``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tqdm import tqdm
+
+from benchmarks.common.results import record
+from benchmarks.common.small_checkout import (
+    AGAIN,
+    STAGES,
+    clear,
+    digests,
+    finish,
+    mended,
+    outputs,
+    remove,
+    run_dvc,
+    small_checkout,
+)
+
+ROOM = 2 << 30  # bytes of the disk where it is not full
+_SAMPLING = 0.01  # seconds between two looks at the disk
+_SAID = re.compile(r"no space is left at|No space left on device|disk is full")
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A stage's run: bytes in use before it and at most, hashes of its outputs and of their files."""
+
+    before: int
+    most: int
+    hashes: dict[str, str]
+    files: dict[str, str]
+
+
+def main() -> None:
+    """Record a line for each stage."""
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.full_disks", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument("--places", type=int, default=10, help="of each stage (default: 10)")
+    parser.add_argument("--stages", nargs="*", choices=STAGES, default=STAGES)
+    args = parser.parse_args()
+    with small_disk() as disk:
+        checkout = small_checkout(disk / "checkout")
+        finish(run_dvc(checkout, "repro"))
+        for stage in args.stages:
+            run = undisturbed(checkout, stage)
+            counts = Counter(tried=0, halted=0, one_line=0, nothing_half=0, survived=0, dvc_files=0)
+            for place in tqdm(range(args.places), desc=stage):
+                counts += fill(checkout, stage, run, place / args.places)
+            record("full disks", stage, **counts, written_mib=round((run.most - run.before) / 2**20, 1))
+
+
+@contextmanager
+def small_disk() -> Iterator[Path]:
+    """A tmpfs of ``ROOM`` bytes. Raises SystemExit where it cannot be mounted."""
+    with TemporaryDirectory() as folder:
+        command = ["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", folder]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"a tmpfs cannot be mounted here ({done.stderr.strip()}): run it as root")
+        try:
+            yield Path(folder)
+        finally:
+            subprocess.run(["umount", folder], check=True)
+
+
+def resize(checkout: Path, size: int) -> None:
+    """Give the disk of the checkout so many bytes."""
+    command = ["mount", "-o", f"remount,size={size}", str(checkout.parent)]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def used(checkout: Path) -> int:
+    """Bytes in use on the disk of the checkout."""
+    disk = os.statvfs(checkout)
+    return (disk.f_blocks - disk.f_bfree) * disk.f_frsize
+
+
+def strip(checkout: Path, stage: str) -> None:
+    """Remove what an earlier run of the stage has made, so that all of it is written anew."""
+    clear(checkout)
+    remove(checkout, [".dvc/cache", *outputs(checkout, stage)])
+
+
+def undisturbed(checkout: Path, stage: str) -> Undisturbed:
+    """Run the stage with room enough."""
+    strip(checkout, stage)
+    before, seen, ended = used(checkout), [0], threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(_SAMPLING):
+            seen.append(used(checkout))
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        finish(run_dvc(checkout, *AGAIN, stage))
+    finally:
+        ended.set()
+        watching.join()
+    hashes = outputs(checkout, stage)
+    return Undisturbed(before, max(seen), hashes, digests(checkout, hashes))
+
+
+def fill(checkout: Path, stage: str, run: Undisturbed, part: float) -> Counter[str]:
+    """Counts of one try, with room for that part of what the stage writes."""
+    counts = Counter(tried=1)
+    strip(checkout, stage)
+    lock = (checkout / "dvc.lock").read_bytes()
+    room = used(checkout) + int(part * (run.most - run.before))
+    resize(checkout, room)
+    process = run_dvc(checkout, *AGAIN, stage)
+    said, _ = process.communicate()
+    resize(checkout, ROOM)
+    if process.returncode:
+        counts["halted"] += 1
+        told = _SAID.search(said) is not None and "Traceback" not in said
+        left = digests(checkout, run.hashes).items()
+        counts["one_line"] += told
+        counts["nothing_half"] += left <= run.files.items()
+        if not told or not left <= run.files.items():
+            print(f"with room for {part:.0%}:\n{said}\n{left - run.files.items()}", file=sys.stderr)
+    counts["dvc_files"] += mended(checkout, lock)
+    process = run_dvc(checkout, *AGAIN, stage)
+    said, _ = process.communicate()
+    counts["survived"] += process.returncode == 0 and outputs(checkout, stage) == run.hashes
+    if process.returncode:
+        print(said, file=sys.stderr)
+    return counts
+
+
+if __name__ == "__main__":
+    main()
