@@ -2,11 +2,10 @@
 
 A clone of this commit lies on a tmpfs, which root may mount, and each stage runs undisturbed once. Then, each
 time without the cache, the stage's outputs and what it keeps for its next run, the disk has room for a part
-of the bytes that the stage and DVC write: none, a tenth and so on. ``halted`` are the tries that the full disk
-ended; ``one_line`` those of them that said so without a traceback; ``nothing_half`` those that left no file
-under the name of an output but whole ones. Then there is room again, and the same command runs to its end: a
-try is survived if that succeeds with the hashes of the undisturbed run. ``dvc_files`` as in
-``benchmarks.kills``.
+of the bytes that the stage and DVC write: none, a tenth and so on. ``halted`` are the tries that the full
+disk ended; ``one_line`` those of them that said so without a traceback; ``nothing_half`` those that left only
+whole files under the names of outputs. Then there is room again, and the same command runs to its end: a try
+is survived if that succeeds with the hashes of the undisturbed run. ``dvc_files`` as in ``benchmarks.kills``.
 """
 
 from __future__ import annotations
