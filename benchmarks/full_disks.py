@@ -64,8 +64,8 @@ def main() -> None:
     args = parser.parse_args()
     with small_disk() as disk:
         checkout = small_checkout(disk / "checkout")
-        finish(run_dvc(checkout, "repro"))
         for stage in args.stages:
+            finish(run_dvc(checkout, "repro", stage))
             run = undisturbed(checkout, stage)
             counts = Counter(tried=0, halted=0, one_line=0, nothing_half=0, survived=0, dvc_files=0)
             for place in tqdm(range(args.places), desc=stage):
