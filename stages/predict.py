@@ -1,4 +1,4 @@
-"""``python -m stages.predict SHEET...``: read schematic sheets and print their parts.
+"""``python -m stages.predict SHEET...`` or ``schematic-reader SHEET...``: read sheets and print their parts.
 
 A sheet is a PNG, JPEG, WebP, GIF, BMP, TIFF, SVG or PDF (every page of a TIFF or PDF is one), a folder of
 them, or - for standard input. A .kicad_sch is read as it is, with its sub-sheets, and so is the root sheet of
@@ -15,12 +15,14 @@ import argparse
 import logging
 import sys
 from functools import partial
+from pathlib import Path
 from typing import get_args
 
 from schematic_reader.cli import UserError, run, say
 from schematic_reader.config import Params, TaskName, load_params
 from schematic_reader.predict.batches import read_files
 from schematic_reader.predict.bom import bom_notes
+from schematic_reader.predict.home import PARAMS, find_home
 from schematic_reader.predict.kicad_file import read_kicad
 from schematic_reader.predict.model_source import OWN, ModelSource, find_model
 from schematic_reader.predict.opened_sheet import SheetLimits, render_scale
@@ -29,6 +31,7 @@ from schematic_reader.predict.sheet_reader import SheetReader
 from schematic_reader.tasks import task as task_named
 
 MAX_EXIT_STATUS = 125  # shells reserve greater ones
+COMMAND = "schematic-reader"
 FORMATS = ("csv", "json", "table", "bom", "kicad")
 log = logging.getLogger(__name__)
 
@@ -39,7 +42,8 @@ def main() -> None:
     args = parser.parse_args()
     if bool(args.sheets) == args.serve:
         parser.error("name a sheet, or --serve" if args.sheets == [] else "--serve takes no sheets")
-    params = load_params()
+    home = find_home(Path())
+    params = load_params(home / PARAMS)
     task = args.task or params.task
     if task != "components" and args.format in ("csv", "table"):
         raise UserError(f"an answer to the task {task} has no columns: leave --format out, or --format bom")
@@ -47,7 +51,7 @@ def main() -> None:
         log.warning("params.yaml has task: %s, so a model trained with it may not know %s", params.task, task)
 
     def load() -> SheetReader:
-        return load_reader(find_model(args.adapter, params), task, params)
+        return load_reader(find_model(args.adapter, params, home), task, params)
 
     limits = SheetLimits(params.image, params.clean.max_pixels, render_scale(params))
     kicad = None if args.ask else partial(read_kicad, task=task_named(task), form=params.messages.form)
@@ -69,9 +73,9 @@ def main() -> None:
 def command_line() -> argparse.ArgumentParser:
     """The options; ``--help`` needs neither a model nor torch."""
     formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
-        "python -m stages.predict", description=__doc__, formatter_class=formatter
-    )
+    name = Path(sys.argv[0]).stem
+    program = name if name == COMMAND else "python -m stages.predict"
+    parser = argparse.ArgumentParser(program, description=__doc__, formatter_class=formatter)
     parser.add_argument("sheets", nargs="*", metavar="SHEET", help="a file, a folder, or -")
     parser.add_argument("--task", choices=get_args(TaskName), help="params.yaml's task if not given")
     parser.add_argument("--format", choices=FORMATS, help="csv if not given")
@@ -97,6 +101,11 @@ def load_reader(source: ModelSource, task_name: TaskName, params: Params) -> She
     return SheetReader(answerer.answer, task, params.messages, source.calibration, size)
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """Run as the script that pip installs."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     run(main)
+
+
+if __name__ == "__main__":
+    command()

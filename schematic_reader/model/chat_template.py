@@ -55,7 +55,7 @@ def _rendered(request: str) -> tuple[str, ...]:
     endless = UserError(f"the model's chat template does not end within {CPU_SECONDS} s: {_NAME_ANOTHER}")
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "schematic_reader.model.chat_template"],
+            [sys.executable, "-P", "-m", "schematic_reader.model.chat_template"],
             input=request,
             capture_output=True,
             encoding="utf-8",

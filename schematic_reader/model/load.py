@@ -112,7 +112,8 @@ def load_tuned(model: Model, device: Device, adapter: Path) -> Any:
             f"({reason})"
         ) from None
     # PEFT only warns of weights that find no layer, and of layers that stay without.
-    expected = set(get_peft_model_state_dict(tuned))
+    # Without embeddings, since PEFT would look for the base's vocabulary where the adapter was trained.
+    expected = set(get_peft_model_state_dict(tuned, save_embedding_layers=False))
     with safe_open(adapter / SAFETENSORS_WEIGHTS_NAME, "pt") as weights:
         if differing := sorted(expected ^ set(weights.keys())):
             raise UserError(

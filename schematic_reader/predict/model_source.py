@@ -17,8 +17,9 @@ from schematic_reader.scoring.confidence import Calibration
 
 OWN = "models/adapter"
 CALIBRATION = "calibration.json"
-_OWN_CALIBRATION = Path("data/predictions") / CALIBRATION
+_OWN_CALIBRATION = Path("data/predictions") / CALIBRATION  # in the checkout or what was installed of it
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_FIX = "name a folder that stages.train or stages.publish wrote, or an id on the Hub"
 _WEIGHTS = ["*.json", "*.safetensors", "*.jinja", "*.txt"]  # nothing that is unpickled
 
 
@@ -32,40 +33,49 @@ class ModelSource:
     calibration: Calibration | None
 
 
-def find_model(name: str, params: Params) -> ModelSource:
+def find_model(name: str, params: Params, home: Path = Path()) -> ModelSource:
     """What ``--adapter`` names: a folder with an adapter or a whole model, or an id of either on the Hub.
 
     The base is the one that the adapter was trained on, in the precision and on the device of the profile
-    that has it, or of the active one.
+    that has it, or of the active one. ``OWN`` and a base that settings name by its folder are in ``home``.
 
     Raises:
         UserError: there is no such adapter, or it is damaged.
     """
-    folder = _folder(name)
-    calibration = _calibration(folder, own=name == OWN)
+    own = name == OWN
+    folder = home / OWN if own else _folder(name)
+    fix = _own_fix(home) if own else _FIX
+    if not folder.is_dir():
+        raise UserError(f"there is no folder {folder}: {fix}")
+    calibration = _calibration(folder, home if own else None)
     active = params.active.model
     if not (folder / "adapter_config.json").is_file():
         if not (folder / "config.json").is_file():
-            raise UserError(f"{name} holds no adapter_config.json: {_fix(name)}")
+            raise UserError(f"{folder} holds no adapter_config.json: {fix}")
         return ModelSource(folder, replace(active, base=str(folder), revision=None), True, calibration)
     if not (folder / "adapter_model.safetensors").is_file():
-        raise UserError(f"{name} holds no adapter_model.safetensors: {_fix(name)}")
+        raise UserError(f"{folder} holds no adapter_model.safetensors: {fix}")
     check_adapter(folder)
     config = read_json(folder / "adapter_config.json", "train")
     base = config.get("base_model_name_or_path")
     if not isinstance(base, str) or not base:
-        raise UserError(f"{name}: adapter_config.json names no base model: {_fix(name)}")
+        raise UserError(f"{folder}: adapter_config.json names no base model: {fix}")
     same = [
         profile.model for profile in (params.active, *params.profiles.values()) if profile.model.base == base
     ]
     model = same[0] if same else replace(active, base=base, revision=config.get("revision"))
+    if (home / model.base).is_dir():
+        model = replace(model, base=str(home / model.base))
     return ModelSource(folder, model, False, calibration)
 
 
-def _fix(name: str) -> str:
-    if name == OWN:
+def _own_fix(home: Path) -> str:
+    """How to get the adapter that is missing there."""
+    if home == Path():
         return "run `dvc repro` to train one, or `dvc pull` to get your team's"
-    return "name a folder that stages.train or stages.publish wrote, or an id on the Hub"
+    again = "" if (home / "dvc.yaml").is_file() else " and there `pip install .` again"
+    where = f"in {home}" if not again else "in a checkout"
+    return f"run `dvc repro` or `dvc pull` {where}{again}, or name another by --adapter"
 
 
 def _folder(name: str) -> Path:
@@ -74,7 +84,7 @@ def _folder(name: str) -> Path:
         return path
     # An id on the Hub looks like a path; where its first part is a folder here, a path is meant.
     if not _HUB_ID.fullmatch(name) or path.parent.is_dir():
-        raise UserError(f"there is no folder {name}: {_fix(name)}")
+        raise UserError(f"there is no folder {name}: {_FIX}")
     try:
         return Path(snapshot_download(name, allow_patterns=_WEIGHTS))
     except (OSError, ValueError, HTTPError) as error:
@@ -83,9 +93,9 @@ def _folder(name: str) -> Path:
         raise UserError(f"no adapter {name!r} here or on the Hub: {fix} ({reason})") from None
 
 
-def _calibration(folder: Path, *, own: bool) -> Calibration | None:
-    """The calibration beside the weights or, for this repository's own, that of ``stages.evaluate``."""
-    for path in (folder / CALIBRATION, *([_OWN_CALIBRATION] if own else [])):
+def _calibration(folder: Path, home: Path | None) -> Calibration | None:
+    """The calibration beside the weights or, for the adapter of ``home``, that of ``stages.evaluate``."""
+    for path in (folder / CALIBRATION, *([home / _OWN_CALIBRATION] if home is not None else [])):
         if path.is_file():
             calibration = Calibration.read(path)
             return calibration if calibration.items else None

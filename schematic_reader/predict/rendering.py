@@ -29,6 +29,7 @@ from schematic_reader.io.picture import fitted_size
 
 MAX_PAGES = 50
 SECONDS = 60
+_MODULE = "schematic_reader.predict.rendering"
 _MEMORY = 4 << 30  # bytes of address space
 _SUPERSAMPLING = 2  # times the limits: shrinking keeps thin strokes visible, as in training
 _MAX_ASPECT_RATIO = 20  # of the longer side to the shorter
@@ -97,7 +98,7 @@ def render(
     root = str(Path(__file__).resolve().parents[2])
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "schematic_reader.predict.rendering", kind, json.dumps(asdict(scale))],
+            [sys.executable, "-P", "-m", _MODULE, kind, json.dumps(asdict(scale))],
             input=json.dumps(list(variables)).encode() + b"\n" + data,
             capture_output=True,
             timeout=SECONDS,

@@ -1,17 +1,23 @@
-"""``pip install -e .`` makes the package importable from anywhere, and a wheel has all its files."""
+"""``pip install`` makes package and command usable from anywhere, and a wheel has all their files."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import venv
 import zipfile
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
+import yaml
 
+from schematic_reader.config import load_params
+from schematic_reader.synthetic.sample import make_row
+from tests.support.adapters import save_random_adapter
 from tests.support.checkout import copy_checkout
 from tests.support.paths import ROOT
 
@@ -37,8 +43,7 @@ def pip(*words: str, python: str = sys.executable) -> None:
 
 
 def test_an_editable_install_is_imported_from_any_folder(source: Path, tmp_path: Path) -> None:
-    venv.create(tmp_path / "env", with_pip=False)
-    python = tmp_path / "env" / "bin" / "python"
+    python = environment(tmp_path / "env")
     code = "import schematic_reader.kicad.drawing.draw as room, stages.fetch; print(room.__file__)"
 
     def run() -> subprocess.CompletedProcess[str]:
@@ -47,12 +52,18 @@ def test_an_editable_install_is_imported_from_any_folder(source: Path, tmp_path:
             [str(python), "-c", code], cwd=tmp_path, env=clean, capture_output=True, text=True, check=False
         )
 
-    # The libraries of this environment, setuptools among them.
-    (packages_of(python) / "libraries.pth").write_text(f"{packages_of(Path(sys.executable))}\n")
     assert "No module named 'schematic_reader'" in run().stderr
     pip("install", "--editable", str(source), python=str(python))
     done = run()
     assert done.stdout.strip() == str(source / "schematic_reader/kicad/drawing/draw.py"), done.stderr
+
+
+def environment(folder: Path) -> Path:
+    """The Python of a new environment with the libraries of this one, setuptools among them."""
+    venv.create(folder, with_pip=False)
+    python = folder / "bin" / "python"
+    (packages_of(python) / "libraries.pth").write_text(f"{packages_of(Path(sys.executable))}\n")
+    return python
 
 
 def packages_of(python: Path) -> Path:
@@ -62,15 +73,69 @@ def packages_of(python: Path) -> Path:
     return Path(done.stdout.strip())
 
 
-def test_a_wheel_has_every_file_of_the_package(source: Path, tmp_path: Path) -> None:
-    pip("wheel", str(source), "--wheel-dir", str(tmp_path))
-    (wheel,) = tmp_path.glob("*.whl")
+@pytest.fixture(scope="module")
+def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the checkout with small settings, the base model and an adapter of random weights."""
+    checkout = shutil.copytree(source, tmp_path_factory.mktemp("whole") / "checkout")
+    shutil.copytree(ROOT / "models" / "tiny", checkout / "models" / "tiny")
+    settings = yaml.safe_load((checkout / "params.yaml").read_text())
+    settings["image"]["max_side"] = 256
+    settings["evaluate"]["max_new_tokens"] = 8
+    (checkout / "params.yaml").write_text(yaml.safe_dump(settings))
+    with chdir(checkout):
+        save_random_adapter(load_params(), checkout / "models" / "adapter")
+    folder = tmp_path_factory.mktemp("wheel")
+    pip("wheel", str(checkout), "--wheel-dir", str(folder))
+    return next(folder.glob("*.whl"))
+
+
+def test_a_wheel_has_every_file_of_the_package_settings_and_models(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as file:
         built = {name for name in file.namelist() if ".dist-info/" not in name}
+    data = f"{'-'.join(wheel.stem.split('-')[:2])}.data/data/share/schematic-reader"
     expected = {
         path.relative_to(ROOT).as_posix()
         for package in ("schematic_reader", "stages")
         for path in (ROOT / package).rglob("*")
         if path.is_file() and path.suffix != ".pyc"
     }
-    assert built == expected
+    expected |= {f"{data}/models/tiny/{path.name}" for path in (ROOT / "models" / "tiny").iterdir()}
+    models = {name for name in built if name.startswith(f"{data}/models/adapter/")}
+    assert f"{data}/models/adapter/adapter_model.safetensors" in models
+    assert built - models == {*expected, f"{data}/params.yaml"}
+
+
+def test_the_command_reads_sheets_in_any_folder(wheel: Path, tmp_path: Path) -> None:
+    """Among files that have the names of modules, and the settings of another project."""
+    python = environment(tmp_path / "env")
+    pip("install", str(wheel), python=str(python))
+    folder = tmp_path / "sheets"
+    folder.mkdir()
+    row = make_row(5, 42, width=640, height=448)
+    (folder / "sheet.png").write_bytes(row["image"]["bytes"])
+    (folder / "sheet.kicad_sch").write_text(row["schematic"])
+    (folder / "params.yaml").write_text("train: {}\n")
+    for name in ("PIL", "json", "transformers"):
+        (folder / f"{name}.py").write_text("raise SystemExit('code of a stranger')\n")
+
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    variables["HF_HUB_OFFLINE"] = "1"
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [str(python.with_name("schematic-reader")), *words]
+        done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+        assert "stranger" not in done.stderr
+        return done
+
+    from_file = run("sheet.kicad_sch", "--format", "bom")
+    assert from_file.returncode == 0, from_file.stderr
+    assert from_file.stdout.startswith("\ufeffReference,Value,Qty")
+    asked = run("sheet.png", "sheet.kicad_sch", "--ask", "--format", "json")
+    assert asked.returncode == 0, asked.stderr
+    assert [sheet["file"] for sheet in json.loads(asked.stdout)["sheets"]] == ["sheet.png", "sheet.kicad_sch"]
+    assert "Could not find a config file" not in asked.stderr
+    assert run("--help").stdout.startswith("usage: schematic-reader [-h]")
+    shutil.rmtree(tmp_path / "env" / "share" / "schematic-reader" / "models")
+    missing = run("sheet.png")
+    assert missing.returncode == 1
+    assert missing.stderr.splitlines()[-1].startswith("error: there is no folder")

@@ -18,15 +18,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 import yaml
-from peft import LoraConfig, get_peft_model
 
-from schematic_reader.config import Params, load_params
+from schematic_reader.config import load_params
 from schematic_reader.generation.answerer import open_answerer
 from schematic_reader.io.tables import CLEAN, write_rows
-from schematic_reader.model.device import prepare_device
-from schematic_reader.model.load import load_base, load_processor
 from schematic_reader.model.sheet_images import SheetImages
 from schematic_reader.predict import rendering, server
 from schematic_reader.synthetic.sample import make_row
@@ -34,6 +30,7 @@ from schematic_reader.tasks import task as task_named
 from schematic_reader.tasks.contract import ModelAnswer
 from schematic_reader.tasks.messages import chat
 from stages import predict
+from tests.support.adapters import save_random_adapter
 from tests.support.foreign_files import BAD, pdf
 from tests.support.paths import ROOT
 
@@ -75,16 +72,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "in" / f"{number}.png").write_bytes(row["image"]["bytes"])
         (folder / f"{number}.kicad_sch").write_text(row["schematic"])
     with chdir(folder):
-        _save_adapter(load_params(), folder / "models" / "adapter")
+        save_random_adapter(load_params(), folder / "models" / "adapter")
     return folder
-
-
-def _save_adapter(params: Params, folder: Path) -> None:
-    base: Any = load_base(params.active.model, prepare_device(params.active.model, 1))
-    config = LoraConfig(r=4, target_modules=r".*\.language_model\..*\.q_proj", init_lora_weights=False)
-    torch.manual_seed(2)
-    get_peft_model(base, config).save_pretrained(folder)
-    load_processor(params.active.model.base, None).save_pretrained(folder)
 
 
 @pytest.fixture
