@@ -32,8 +32,9 @@ _RENAMED = {
     "train.tokens_per_step": "packed_length",
 }
 
-# Keys that have another meaning now, and what to do with them.
+# Keys that have another meaning or place now, and what to do with them. ".image" is a key of the file itself.
 _REPLACED = {
+    ".image": "give every profile its own, profiles.NAME.image, with the same keys and values",
     "train.gradient_accumulation": "set step_tokens, the tokens of an optimizer step over all GPUs, to "
     "packed_length times its value",
 }
@@ -258,6 +259,7 @@ class Profile:
     """What differs between a laptop and a GPU box."""
 
     data: Data
+    image: ImageLimits
     model: Model
     train: ProfileTrain
 
@@ -274,7 +276,6 @@ class Params:
     task: TaskName
     clean: Clean
     messages: Messages
-    image: ImageLimits
     lora: Lora
     train: Train
     evaluate: Evaluate

@@ -44,7 +44,7 @@ def main() -> None:
     rows = test_sheets(MESSAGES, judged.max_sheets)
     answerer = open_answerer(model, task, judged, seed=params.seed, cache=ANSWERS)
     predictions, metrics = evaluate_model(
-        partial(answerer.answer, SheetImages(CLEAN, "test", params.image)),
+        partial(answerer.answer, SheetImages(CLEAN, "test", params.active.image)),
         rows,
         task=task,
         form=params.messages.form,

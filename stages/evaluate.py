@@ -60,7 +60,7 @@ def main() -> None:
     rows = test_sheets(MESSAGES, judged.max_sheets)
     answerer = open_answerer(model, task, judged, seed=params.seed, adapter=ADAPTER, cache=ANSWERS)
     predictions, metrics = evaluate_model(
-        partial(answerer.answer, SheetImages(CLEAN, "test", params.image)),
+        partial(answerer.answer, SheetImages(CLEAN, "test", params.active.image)),
         rows,
         task=task,
         form=params.messages.form,
@@ -70,7 +70,7 @@ def main() -> None:
         seed=params.seed,
     )
     validation = validation_sheets(MESSAGES, judged.calibration_sheets)
-    answers = answerer.answer(SheetImages(CLEAN, "validation", params.image), validation)
+    answers = answerer.answer(SheetImages(CLEAN, "validation", params.active.image), validation)
     distributed.shutdown()
     if not distributed.is_main_process():
         return  # rank 0 has all answers and writes them

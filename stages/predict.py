@@ -53,7 +53,7 @@ def main() -> None:
     def load() -> SheetReader:
         return load_reader(find_model(args.adapter, params, home), task, params)
 
-    limits = SheetLimits(params.image, params.clean.max_pixels, render_scale(params))
+    limits = SheetLimits(params.active.image, params.clean.max_pixels, render_scale(params))
     kicad = None if args.ask else partial(read_kicad, task=task_named(task), form=params.messages.form)
     if args.serve:
         from schematic_reader.predict.server import serve

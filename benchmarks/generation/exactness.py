@@ -50,7 +50,7 @@ def main() -> None:
     encoder = Encoder(load_processor(str(ADAPTER), None))
     model = load_tuned(profile, device, ADAPTER)
     rows = test_sheets(MESSAGES, most_sheets)
-    sheets = SheetImages(CLEAN, "test", params.image)
+    sheets = SheetImages(CLEAN, "test", params.active.image)
     most = params.evaluate.max_new_tokens
     plain = [one_by_one(model, encoder, sheets, row, most) for row in rows]
     settings = GenerationSettings(profile.batch_size, most, continuous=True)

@@ -61,7 +61,7 @@ def answer(arguments: argparse.Namespace) -> None:
     encoder = Encoder(processor)
     with tempfile.TemporaryDirectory() as name, torch.inference_mode():
         rows = read_sheets(arguments.rows, Path(name), arguments.sheets)
-        sheets = SheetImages(Path(name), "train", params.image)
+        sheets = SheetImages(Path(name), "train", params.active.image)
         torch.manual_seed(params.seed)
         model = build_model(arguments.model, processor, device)
         batch_size = params.active.model.batch_size

@@ -53,7 +53,7 @@ def main() -> None:
     _check_settings(params)
     task = task_named(params.task)
     rows = validation_sheets(MESSAGES, arguments.sheets)
-    images = SheetImages(CLEAN, "validation", params.image)
+    images = SheetImages(CLEAN, "validation", params.active.image)
     bodies = [request_body(row, images, params, model=arguments.model) for row in rows]
     served = asyncio.run(ask(arguments.endpoint, bodies))
     answerer = open_answerer(

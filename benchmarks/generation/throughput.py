@@ -78,7 +78,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, torch.inference_mode():
         folder = Path(name)
         rows = read_sheets(arguments.rows, folder, arguments.sheets or size.sheets)
-        sheets = SheetImages(folder, "train", params.image)
+        sheets = SheetImages(folder, "train", params.active.image)
         lengths = [answer_length(encoder, row, params.evaluate.max_new_tokens) for row in rows]
         chosen = stratified(lengths, arguments.loop_sheets or size.loop_sheets)
         few = [rows[index] for index in chosen]

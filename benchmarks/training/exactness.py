@@ -46,7 +46,7 @@ def main() -> None:
     lora = replace(params.lora, dropout=0.0)
     with tempfile.TemporaryDirectory() as name:
         rows = read_sheets(arguments.rows, Path(name), arguments.sheets)
-        sheets = SheetImages(Path(name), "train", params.image)
+        sheets = SheetImages(Path(name), "train", params.active.image)
         max_length = params.active.train.packed_length
         examples = select_examples(rows, sheets, encoder, max_length=max_length, max_sheets=len(rows))
         model = add_adapter(build_model(arguments.model, processor, device), lora)

@@ -87,7 +87,7 @@ def train(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rows = read_sheets(arguments.rows, folder, arguments.sheets)
-        sheets = SheetImages(folder, "train", params.image)
+        sheets = SheetImages(folder, "train", params.active.image)
         examples = select_examples(
             rows, sheets, encoder, max_length=profile.packed_length, max_sheets=len(rows)
         )

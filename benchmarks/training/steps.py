@@ -53,7 +53,7 @@ def main() -> None:
     encoder = Encoder(load_processor(profile.model.base, profile.model.revision))
     examples = select_examples(
         read_messages(MESSAGES, "train"),
-        SheetImages(CLEAN, "train", params.image),
+        SheetImages(CLEAN, "train", params.active.image),
         encoder,
         max_length=profile.train.packed_length,
         max_sheets=profile.train.max_sheets,

@@ -78,7 +78,7 @@ def main() -> None:
         max_length = min(LONGEST, params.active.train.packed_length)
         examples = select_examples(
             rows,
-            SheetImages(folder, "train", params.image),
+            SheetImages(folder, "train", params.active.image),
             encoder,
             max_length=max_length,
             max_sheets=size.sheets,

@@ -243,7 +243,7 @@ def _oom_hint(batch_size: int) -> Iterator[None]:
     except torch.cuda.OutOfMemoryError:
         raise UserError(
             f"{batch_size} sheets at once do not fit into the GPU's memory: lower the profile's "
-            "model.batch_size, or image.max_pixels or evaluate.max_new_tokens"
+            "model.batch_size or image.max_pixels, or evaluate.max_new_tokens"
         ) from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ _OWN_CALIBRATION = Path("data/predictions") / CALIBRATION  # in the checkout or 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _FIX = "name a folder that stages.train or stages.publish wrote, or an id on the Hub"
 _WEIGHTS = ["*.json", "*.safetensors", "*.jinja", "*.txt"]  # nothing that is unpickled
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ def find_model(name: str, params: Params, home: Path = Path()) -> ModelSource:
     """What ``--adapter`` names: a folder with an adapter or a whole model, or an id of either on the Hub.
 
     The base is the one that the adapter was trained on, in the precision and on the device of the profile
-    that has it, or of the active one. ``OWN`` and a base that settings name by its folder are in ``home``.
+    that has it, or of the active one; a warning tells if these two differ in the size of pictures. ``OWN``
+    and a base that settings name by its folder are in ``home``.
 
     Raises:
         UserError: there is no such adapter, or it is damaged.
@@ -60,10 +63,17 @@ def find_model(name: str, params: Params, home: Path = Path()) -> ModelSource:
     base = config.get("base_model_name_or_path")
     if not isinstance(base, str) or not base:
         raise UserError(f"{folder}: adapter_config.json names no base model: {fix}")
-    same = [
-        profile.model for profile in (params.active, *params.profiles.values()) if profile.model.base == base
-    ]
-    model = same[0] if same else replace(active, base=base, revision=config.get("revision"))
+    names = (params.profile, *params.profiles)
+    same = next((profile for profile in names if params.profiles[profile].model.base == base), None)
+    model = replace(active, base=base, revision=config.get("revision"))
+    if same:
+        model = params.profiles[same].model
+        if params.profiles[same].image != params.active.image:
+            log.warning(
+                "%s has the base model of profile %s, and pictures have the size of profile %s: set "
+                "profile: %s in params.yaml",
+                *(name, same, params.profile, same),
+            )
     if (home / model.base).is_dir():
         model = replace(model, base=str(home / model.base))
     return ModelSource(folder, model, False, calibration)

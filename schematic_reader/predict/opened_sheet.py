@@ -179,8 +179,8 @@ def _checked(origin: SheetOrigin, page: _Page, limits: SheetLimits) -> OpenedShe
     if text and text < MIN_TEXT:
         notes.append(
             f"{origin}: text is some {text:.1f} pixels high at {fitted[0]} x {fitted[1]} pixels, too small "
-            f"to be read (under {MIN_TEXT:g}): cut the page into parts, or raise image.max_side for a model "
-            "trained with it"
+            f"to be read (under {MIN_TEXT:g}): cut the page into parts, or raise the profile's "
+            "image.max_side for a model trained with it"
         )
     return OpenedSheet(origin, resized(page.picture, fitted), tuple(notes))
 
@@ -190,6 +190,6 @@ def render_scale(params: Params) -> RenderScale:
 
     Open Schematics has kicad-cli's renderings, all of one scale; generated sheets are all of one size.
     """
-    data, image = params.active.data, params.image
+    data, image = params.active.data, params.active.image
     canvas = (data.width, data.height) if data.source == "sample" and data.width and data.height else None
     return RenderScale(PIXELS_PER_MM, image.max_side, image.max_pixels, canvas)

@@ -87,7 +87,7 @@ def model_card(
             inference=inference(params),
             manifest=manifest,
             settings=yaml.safe_dump(_settings(params), sort_keys=False).strip(),
-            side=params.image.max_side,
+            side=params.active.image.max_side,
             libraries=", ".join(f"{name} {version(name)}" for name in _LIBRARIES),
         )
         .lstrip()
@@ -117,7 +117,8 @@ def loading(weights: PublishedWeights, params: Params) -> str:
 def inference(params: Params) -> str:
     """Python that runs ``model`` on sheet.png with the prompt of its training and prints the answer."""
     prompt = _prompt(params)
-    side = min(params.image.max_side, int(params.image.max_pixels**0.5))
+    limits = params.active.image
+    side = min(limits.max_side, int(limits.max_pixels**0.5))
     return (
         "from PIL import Image\n\n"
         f"prompt = {prompt!r}\n"

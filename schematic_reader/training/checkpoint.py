@@ -183,7 +183,7 @@ def run_fingerprint(params: Params, splits: Mapping[str, Examples]) -> dict[str,
         UserError: there is no such base model.
     """
     profile = params.active
-    groups = (params.image, params.lora, params.train, profile.model, profile.train)
+    groups = (profile.image, params.lora, params.train, profile.model, profile.train)
     return {
         "code": _code_digest(),
         "params": value_digest([params.seed, *map(repr, groups)]),

@@ -75,7 +75,7 @@ def read_splits(messages: Path, clean: Path, params: Params, encoder: Encoder) -
     for split, max_sheets in (("train", profile.max_sheets), ("validation", params.train.validation_sheets)):
         examples = select_examples(
             read_messages(messages, split),
-            SheetImages(clean, split, params.image),
+            SheetImages(clean, split, params.active.image),
             encoder,
             max_length=profile.packed_length,
             max_sheets=max_sheets,
@@ -91,7 +91,7 @@ def read_splits(messages: Path, clean: Path, params: Params, encoder: Encoder) -
         if not examples.rows:
             raise UserError(
                 f"every {split} sheet is longer than the profile's train.packed_length "
-                f"({profile.packed_length} tokens): raise it, or lower image.max_pixels or "
+                f"({profile.packed_length} tokens): raise it, or lower its image.max_pixels or "
                 "messages.max_target_chars"
             )
         splits[split] = examples

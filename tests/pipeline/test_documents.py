@@ -111,7 +111,7 @@ def test_settings_in_docs_exist() -> None:
     for path in DOCUMENTS:
         text = path.read_text(encoding="utf-8")
         named = re.findall(r"-S ([\w.-]+)=", text) + re.findall(
-            r"`((?:clean|messages|image|lora|train|evaluate|profiles)\.[\w.-]+)[`:]", text
+            r"`((?:clean|messages|lora|train|evaluate|profiles)\.[\w.-]+)[`:]", text
         )
         for key in named:
             found = params

@@ -113,12 +113,16 @@ def test_a_new_key_in_a_tracked_group_counts(reproduced: Path, params: Path) -> 
     assert to_run(reproduced) == {"train", "evaluate"}
 
 
-def test_settings_of_the_other_profile_do_not_count(reproduced: Path, params: Path) -> None:
-    text = params.read_text()
-    head, other = text.split("  open-schematics:\n")
-    params.write_text(
-        head + "  open-schematics:\n" + other.replace("learning_rate: 1.0e-4", "learning_rate: 5.0e-5")
-    )
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("learning_rate: 1.0e-4", "learning_rate: 5.0e-5"), ("max_side: 1024", "max_side: 2048")],
+)
+def test_settings_of_the_other_profile_do_not_count(
+    reproduced: Path, params: Path, before: str, after: str
+) -> None:
+    head, other = params.read_text().split("  open-schematics:\n")
+    assert before in other
+    params.write_text(head + "  open-schematics:\n" + other.replace(before, after))
     assert to_run(reproduced) == set()
 
 

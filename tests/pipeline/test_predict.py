@@ -59,8 +59,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with params, the base model, an adapter of random weights and sheets in several forms."""
     folder = tmp_path_factory.mktemp("project")
     params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["image"]["max_side"] = 256
     params["evaluate"]["max_new_tokens"] = 24
+    params["profiles"]["sample"]["image"]["max_side"] = 256
     # Exact products: what is said of a sheet must not depend on those beside it.
     params["profiles"]["sample"]["model"] |= {"batch_size": 2, "matmul": "highest"}
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
@@ -130,7 +130,7 @@ def examined(project: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Mo
             seed=1,
             adapter=Path("models/adapter"),
         )
-        return answerer.answer(SheetImages(clean, "test", params.image), messages)
+        return answerer.answer(SheetImages(clean, "test", params.active.image), messages)
 
 
 def test_it_asks_and_shows_exactly_what_evaluate_does(run: Predict, examined: list[ModelAnswer]) -> None:
@@ -311,6 +311,16 @@ def test_answers_are_held_to_the_grammar_where_evaluate_does_so(run: Predict, pr
     assert task_named("json").parse(done.out).valid
     with edited(project, ("task: components", "task: json")):
         assert not task_named("json").parse(run("in/5.png").out).valid
+
+
+def test_pictures_of_another_profile_s_size_are_told(run: Predict, project: Path) -> None:
+    """The adapter's base is that of the profile sample."""
+    line = "models/adapter has the base model of profile sample, and pictures have the size of profile open-"
+    assert line not in run("in/5.png").log
+    with edited(project, ("\nprofile: sample", "\nprofile: open-schematics")):
+        assert line in run("in/5.png").log
+        with edited(project, ("max_side: 256", "max_side: 1024")):
+            assert line not in run("in/5.png").log
 
 
 def test_a_cut_answer_is_told(run: Predict, project: Path) -> None:

@@ -195,7 +195,8 @@ def own_answer(checkout: Path) -> str:
     with chdir(checkout):
         params = load_params()
         picture = open_picture(Path("sheet.png").read_bytes())
-        picture = fit_within(picture, max_side=params.image.max_side, max_pixels=params.image.max_pixels)
+        limits = params.active.image
+        picture = fit_within(picture, max_side=limits.max_side, max_pixels=limits.max_pixels)
         row = {"name": None, "type": ".kicad_sch"}
         prompt = task(params.task).prompt(row, form=params.messages.form, with_name=True)
         answerer = open_answerer(

@@ -29,9 +29,9 @@ def small_params(task: str) -> dict[str, Any]:
     params["evaluate"]["calibration_sheets"] = 4
     params["evaluate"]["grammar"] = task == "json" and find_spec("llguidance") is not None
     params["train"] |= {"validation_sheets": 2, "warmup_steps": 1}
-    params["image"] |= {"max_side": 256}
     sample = params["profiles"]["sample"]
     sample["data"] |= {"rows": 60}
+    sample["image"] |= {"max_side": 256}
     sample["train"] |= {"max_sheets": 8, "step_tokens": 1024, "packed_length": 1024, "epochs": 1}
     return params
 

@@ -80,6 +80,12 @@ def test_any_source_may_have_a_fixed_test_set(tmp_path: Path, profile: str) -> N
         ("profiles.sample.data.url", "x", "unknown key profiles.sample.data.url: allowed are source, path"),
         ("lora.r", ..., "lora.r is missing"),
         ("profiles.sample.model", ..., "profiles.sample.model is missing"),
+        ("profiles.sample.image", ..., "profiles.sample.image is missing"),
+        (
+            "profiles.sample.image.max_side",
+            0,
+            "profiles.sample.image.max_side is 0: it must be greater than 0",
+        ),
         ("task", "netlist", "task is 'netlist': it must be one of components, yaml, json, schematic"),
         ("task", 1, "task is 1: it must be one of components"),
         ("profile", "laptop", "profile is 'laptop': it must be one of open-schematics, sample"),
@@ -176,6 +182,20 @@ def test_an_old_key_of_another_meaning_tells_what_to_set(tmp_path: Path) -> None
     assert str(caught.value) == (
         f"params.yaml: {key} is an old key: in its place, set step_tokens, the tokens of an optimizer step "
         "over all GPUs, to packed_length times its value"
+    )
+
+
+def test_the_sizes_of_pictures_in_their_old_place_name_the_new_one(tmp_path: Path) -> None:
+    params = yaml.safe_load(TEXT)
+    params["image"] = params["profiles"]["sample"].pop("image")
+    del params["profiles"]["open-schematics"]["image"]
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(params), encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        load_params(path)
+    assert str(caught.value) == (
+        "params.yaml: image is an old key: in its place, give every profile its own, profiles.NAME.image, "
+        "with the same keys and values"
     )
 
 

@@ -119,6 +119,7 @@ def test_eight_ranks_take_the_steps_of_one_without_a_batch_more() -> None:
 @pytest.mark.slow
 def test_real_sheets_leave_little_padding(mini: Path, qwen3_tokenizer: Path) -> None:
     params = load_params(ROOT / "params.yaml")
+    profile = params.profiles["open-schematics"]
     encoder = Encoder(real_processor(qwen3_tokenizer))
     lengths = []
     for file in sorted(mini.glob("*.parquet")):
@@ -131,12 +132,12 @@ def test_real_sheets_leave_little_padding(mini: Path, qwen3_tokenizer: Path) -> 
             except PictureError:
                 continue
             size = fitted_size(
-                *picture.size, max_side=params.image.max_side, max_pixels=params.image.max_pixels
+                *picture.size, max_side=profile.image.max_side, max_pixels=profile.image.max_pixels
             )
             question = f"Project: {row['name']}\nWhich library symbols are placed on this schematic sheet?"
             lengths.append(encoder.sample_length([size], chat(question, ", ".join(sorted(set(names))))))
     assert len(lengths) > 200
-    max_length = params.profiles["open-schematics"].train.packed_length
+    max_length = profile.train.packed_length
     for longer in (0, 40, 80):  # tokens of a longer question
         asked = [length + longer for length in lengths]
         tokens = best_packed_length(asked, max_length)
