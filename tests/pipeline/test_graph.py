@@ -91,7 +91,7 @@ def test_nothing_to_run_at_first(reproduced: Path) -> None:
         ("num_beams: 1", "num_beams: 2", {"baseline", "evaluate"}),
         ("bootstrap_samples: 1000", "bootstrap_samples: 100", {"baseline", "evaluate"}),
         ("ocr: false", "ocr: true", {"baseline", "evaluate"}),
-        ("max_side: 1024", "max_side: 512", {"baseline", "train", "evaluate"}),
+        ("max_side: ", "max_side: 1", {"baseline", "train", "evaluate"}),
         ("validation: 0.1", "validation: 0.2", set(STAGES) - {"fetch"}),
         ("test_path: null", "test_path: own/test.parquet", set(STAGES)),
         ("profile: sample", "profile: open-schematics", set(STAGES)),
@@ -115,7 +115,7 @@ def test_a_new_key_in_a_tracked_group_counts(reproduced: Path, params: Path) -> 
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [("learning_rate: 1.0e-4", "learning_rate: 5.0e-5"), ("max_side: 1024", "max_side: 2048")],
+    [("learning_rate: 1.0e-4", "learning_rate: 5.0e-5"), ("max_side: ", "max_side: 1")],
 )
 def test_settings_of_the_other_profile_do_not_count(
     reproduced: Path, params: Path, before: str, after: str

@@ -315,11 +315,17 @@ def test_answers_are_held_to_the_grammar_where_evaluate_does_so(run: Predict, pr
 
 def test_pictures_of_another_profile_s_size_are_told(run: Predict, project: Path) -> None:
     """The adapter's base is that of the profile sample."""
+    own, other = (
+        load_params(project / "params.yaml").profiles[name].image for name in ("sample", "open-schematics")
+    )
     line = "models/adapter has the base model of profile sample, and pictures have the size of profile open-"
     assert line not in run("in/5.png").log
     with edited(project, ("\nprofile: sample", "\nprofile: open-schematics")):
         assert line in run("in/5.png").log
-        with edited(project, ("max_side: 256", "max_side: 1024")):
+        sizes = [
+            f"max_pixels: {image.max_pixels}\n      max_side: {image.max_side}\n" for image in (own, other)
+        ]
+        with edited(project, (sizes[0], sizes[1])):
             assert line not in run("in/5.png").log
 
 
