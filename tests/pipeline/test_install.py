@@ -79,7 +79,7 @@ def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     checkout = shutil.copytree(source, tmp_path_factory.mktemp("whole") / "checkout")
     shutil.copytree(ROOT / "models" / "tiny", checkout / "models" / "tiny")
     settings = yaml.safe_load((checkout / "params.yaml").read_text())
-    settings["image"]["max_side"] = 256
+    settings["profiles"]["sample"]["image"]["max_side"] = 256
     settings["evaluate"]["max_new_tokens"] = 8
     (checkout / "params.yaml").write_text(yaml.safe_dump(settings))
     with chdir(checkout):
