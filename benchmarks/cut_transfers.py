@@ -22,11 +22,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import yaml
 from tqdm import tqdm
 
 from benchmarks.common.results import record
-from benchmarks.common.small_checkout import digests, finish, mended, remove, run_dvc, small_checkout
+from benchmarks.common.small_checkout import (
+    cached_outputs,
+    digests,
+    finish,
+    mended,
+    remove,
+    run_dvc,
+    small_checkout,
+)
 
 _SAMPLING = 0.002  # seconds between two looks at the target
 
@@ -51,7 +58,7 @@ def main() -> None:
             expected = digests(target.folder, target.paths)
             counts = Counter(tried=0, halted=0, survived=0, cut_files=0, dvc_files=0)
             for _ in tqdm(range(args.tries), desc=way):
-                counts += cut(checkout, way, target, rng.uniform(0, last - first), expected)
+                counts.update(cut(checkout, way, target, rng.uniform(0, last - first), expected))
             record("cut transfers", way, **counts, files=len(expected), seconds=round(last - first, 2))
 
 
@@ -68,12 +75,6 @@ class Target:
             name for path in self.paths for _, _, names in os.walk(self.folder / path) for name in names
         ):
             time.sleep(_SAMPLING)
-
-
-def cached_outputs(checkout: Path) -> list[str]:
-    """The outputs of all stages that are in DVC's cache."""
-    stages = yaml.safe_load((checkout / "dvc.yaml").read_text())["stages"]
-    return [out for stage in stages.values() for out in stage.get("outs", ()) if isinstance(out, str)]
 
 
 def undisturbed(checkout: Path, way: str, target: Target) -> tuple[float, float]:

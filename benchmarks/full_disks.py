@@ -3,9 +3,11 @@
 A clone of this commit lies on a tmpfs, which root may mount, and each stage runs undisturbed once. Then, each
 time without the cache, the stage's outputs and what it keeps for its next run, the disk has room for a part
 of the bytes that the stage and DVC write: none, a tenth and so on. ``halted`` are the tries that the full
-disk ended; ``one_line`` those of them that said so without a traceback; ``nothing_half`` those that left only
-whole files under the names of outputs. Then there is room again, and the same command runs to its end: a try
-is survived if that succeeds with the hashes of the undisturbed run. ``dvc_files`` as in ``benchmarks.kills``.
+disk ended, ``uncached`` those in which DVC had no room for its copy of the outputs, which it says, and ends
+well. Of both, ``one_line`` are those that told of the disk without a traceback, ``nothing_half`` those that
+left only whole files under the names of outputs. Then there is room again, and the same command runs to its
+end: a try is survived if that succeeds, and outputs and cache have the hashes of the undisturbed run.
+``dvc_files`` as in ``benchmarks.kills``.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from benchmarks.common.results import record
 from benchmarks.common.small_checkout import (
     AGAIN,
     STAGES,
+    cached_outputs,
     clear,
     digests,
     finish,
@@ -67,9 +70,11 @@ def main() -> None:
         for stage in args.stages:
             finish(run_dvc(checkout, "repro", stage))
             run = undisturbed(checkout, stage)
-            counts = Counter(tried=0, halted=0, one_line=0, nothing_half=0, survived=0, dvc_files=0)
+            counts = Counter(
+                tried=0, halted=0, uncached=0, one_line=0, nothing_half=0, survived=0, dvc_files=0
+            )
             for place in tqdm(range(args.places), desc=stage):
-                counts += fill(checkout, stage, run, place / args.places)
+                counts.update(fill(checkout, stage, run, place / args.places))
             record("full disks", stage, **counts, written_mib=round((run.most - run.before) / 2**20, 1))
 
 
@@ -105,6 +110,13 @@ def strip(checkout: Path, stage: str) -> None:
     remove(checkout, [".dvc/cache", *outputs(checkout, stage)])
 
 
+def in_cache(checkout: Path, hashes: dict[str, str]) -> bool:
+    """Whether DVC's cache has the contents of the outputs that are cached, as it names them."""
+    cache = checkout / ".dvc" / "cache" / "files" / "md5"
+    kept = [hash for path, hash in hashes.items() if path in cached_outputs(checkout)]
+    return all((cache / hash[:2] / hash[2:]).is_file() for hash in kept)
+
+
 def undisturbed(checkout: Path, stage: str) -> Undisturbed:
     """Run the stage with room enough."""
     strip(checkout, stage)
@@ -135,8 +147,9 @@ def fill(checkout: Path, stage: str, run: Undisturbed, part: float) -> Counter[s
     process = run_dvc(checkout, *AGAIN, stage)
     said, _ = process.communicate()
     resize(checkout, ROOM)
-    if process.returncode:
-        counts["halted"] += 1
+    counts["halted"] += process.returncode != 0
+    counts["uncached"] += process.returncode == 0 and _SAID.search(said) is not None
+    if counts["halted"] or counts["uncached"]:
         told = _SAID.search(said) is not None and "Traceback" not in said
         left = digests(checkout, run.hashes).items()
         counts["one_line"] += told
@@ -146,7 +159,8 @@ def fill(checkout: Path, stage: str, run: Undisturbed, part: float) -> Counter[s
     counts["dvc_files"] += mended(checkout, lock)
     process = run_dvc(checkout, *AGAIN, stage)
     said, _ = process.communicate()
-    counts["survived"] += process.returncode == 0 and outputs(checkout, stage) == run.hashes
+    whole = outputs(checkout, stage) == run.hashes and digests(checkout, run.hashes) == run.files
+    counts["survived"] += process.returncode == 0 and whole and in_cache(checkout, run.hashes)
     if process.returncode:
         print(said, file=sys.stderr)
     return counts

@@ -83,6 +83,12 @@ def outputs(checkout: Path, stage: str) -> dict[str, str]:
     return {out["path"]: out["md5"] for out in lock["stages"][stage]["outs"]}
 
 
+def cached_outputs(checkout: Path) -> list[str]:
+    """The outputs of all stages that are in DVC's cache."""
+    stages = yaml.safe_load((checkout / "dvc.yaml").read_text())["stages"]
+    return [out for stage in stages.values() for out in stage.get("outs", ()) if isinstance(out, str)]
+
+
 def digests(checkout: Path, paths: Iterable[str]) -> dict[str, str]:
     """MD5 of each file at or below the paths of a checkout that are there."""
     found = (checkout / path for path in paths)

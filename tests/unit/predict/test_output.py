@@ -103,7 +103,8 @@ HOSTILE = "\x1b]0;owned\x07\x9b2J\r\x7f\u202eevil\u2066\u200b\ufeff\U000e0041 \u
 def test_no_answer_or_name_steers_a_terminal_in_any_format() -> None:
     file = f"{HOSTILE}\nb.png"
     shown = Reading(SheetOrigin(file), HOSTILE, (Part(HOSTILE, 0.5),), cut=False)
-    for task, format in (("components", "csv"), ("components", "table"), ("yaml", None), ("yaml", "json")):
+    of_parts = [("components", format) for format in ("csv", "table", "bom", "kicad")]
+    for task, format in (*of_parts, ("yaml", None), ("yaml", "json")):
         for utf8 in (True, False):
             text = formatted([shown, shown], format, task, calibrated=True, utf8=utf8)
             assert text.removeprefix("\ufeff").translate({9: None, 10: None}).isprintable(), (format, text)
