@@ -177,7 +177,7 @@ def _assembly_notes(used: UsedSheet) -> Iterable[str]:
             references = sorted(left_out, key=natural)
             more = f" and {len(references) - _MAX_NAMED} more" if len(references) > _MAX_NAMED else ""
             named = f"{', '.join(references[:_MAX_NAMED])}{more}"
-            yield f"{used.name}: {said} {named}: only --format bom follows that"
+            yield f"{used.name}: {said} {named}: only the bill of materials follows that"
     variants = {variant.name for symbol in used.sheet.symbols for variant in symbol.variants}
     if variants:
         yield f"{used.name}: variants {', '.join(sorted(variants))} are not read: the parts are those of none"

@@ -2,7 +2,7 @@
 
 const element = (id) => document.getElementById(id);
 const drop = element("drop"), files = element("files");
-let csv = null;
+const downloads = { csv: null, bom: null };
 
 drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
 drop.addEventListener("dragleave", () => drop.classList.remove("over"));
@@ -47,12 +47,16 @@ function printable(text, keep = "") {
 function show(found) {
   element("errors").replaceChildren(...found.errors.map((line) => item("li", line)));
   element("sheets").replaceChildren(...found.sheets.map((one) => article(one, found.task)));
-  if (csv) URL.revokeObjectURL(csv);
-  csv = found.csv ? URL.createObjectURL(new Blob([found.csv], { type: "text/csv;charset=utf-8" })) : null;
-  element("toolbar").hidden = !csv;
-  if (csv) element("csv").href = csv;
-  const parts = new Set(found.sheets.flatMap((one) => one.parts.map((part) => part.part)));
-  element("summary").textContent = `${count(parts.size, "part")} on ${count(found.sheets.length, "sheet")}. ` +
+  for (const name of Object.keys(downloads)) {
+    if (downloads[name]) URL.revokeObjectURL(downloads[name]);
+    const text = found[name];
+    downloads[name] = text ? URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" })) : null;
+    element(name).hidden = !text;
+    if (text) element(name).href = downloads[name];
+  }
+  element("toolbar").hidden = !found.csv && !found.bom;
+  const names = new Set(found.sheets.flatMap((one) => [...one.parts.map((part) => part.part), ...one.bom.map((line) => line.symbol)]));
+  element("summary").textContent = `${count(names.size, "library symbol")} on ${count(found.sheets.length, "sheet")}. ` +
     (found.calibrated ? "Confidence is the share of such answers that are right." : "Confidence is the model's own; it is not calibrated.");
 }
 
@@ -61,31 +65,38 @@ function article(one, task) {
   query("h2").textContent = one.name;
   query("img").src = one.picture;
   query("img").alt = `${one.name} as the model sees it`;
-  const parts = [...one.parts].sort((a, b) => (b.confidence ?? 0) - (a.confidence ?? 0));
-  query("table").hidden = !parts.length;
-  query("tbody").append(...parts.map((part) => row(part, one["read from"] === "file")));
-  if (!parts.length && task !== "components") {
-    query("pre").hidden = false;
+  const fromFile = one["read from"] === "file";
+  // What the lines of the bill of materials name is not named again; power symbols are in the list of parts alone.
+  const listed = new Set(one.bom.map((line) => line.symbol));
+  const parts = one.parts.filter((part) => !listed.has(part.part)).sort((a, b) => (b.confidence ?? 0) - (a.confidence ?? 0));
+  query(".bom").hidden = !one.bom.length;
+  query(".bom tbody").append(...one.bom.map((line) =>
+    row([line.references, line.dnp && !/dn[a-z]/i.test(line.value) ? `${line.value} (DNP)` : line.value, line.symbol], line.confidence, fromFile)));
+  query(".parts").hidden = !parts.length;
+  query(".parts tbody").append(...parts.map((part) => row([part.part, part.kind], part.confidence, fromFile)));
+  if (task !== "components") {
+    query("details").hidden = false;
+    query("details").open = !one.bom.length;
     query("pre").textContent = printable(one.answer, "\t\n");
-  } else if (!parts.length || one.cut) {
-    query(".none").hidden = false;
-    query(".none").textContent = parts.length ? "The answer was cut: parts may be missing." : "No part was read.";
   }
+  const nothing = !parts.length && !one.bom.length;
+  query(".none").hidden = !one.cut && !nothing;
+  query(".none").textContent = nothing ? "No part was read." : "The answer was cut: parts may be missing.";
   return node;
 }
 
-function row(part, fromFile) {
+function row(cells, confidence, fromFile) {
   const line = document.createElement("tr"), meter = document.createElement("meter"), last = item("td", "");
   if (fromFile) {
     last.textContent = "from the file";
-  } else if (part.confidence === null) {
+  } else if (confidence === null) {
     last.textContent = "–";
   } else {
-    meter.value = part.confidence;
+    meter.value = confidence;
     // Rounding must make no answer certain.
-    last.append(meter, `${Math.min(99, Math.round(100 * part.confidence))} %`);
+    last.append(meter, `${Math.min(99, Math.round(100 * confidence))} %`);
   }
-  line.append(item("td", part.part), item("td", part.kind), last);
+  line.append(...cells.map((text) => item("td", text)), last);
   return line;
 }
 

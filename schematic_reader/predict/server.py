@@ -26,9 +26,10 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from schematic_reader.cli import UserError
 from schematic_reader.kicad.project_folder import PROJECT_SUFFIX, sub_sheet_names
+from schematic_reader.predict.bom import bill_of_materials
 from schematic_reader.predict.kicad_file import ReadKicad
 from schematic_reader.predict.opened_sheet import OpenedSheet, SheetLimits, open_sheets
-from schematic_reader.predict.output import as_csv, sheets
+from schematic_reader.predict.output import as_bom, as_csv, sheets
 from schematic_reader.predict.parts import Reading
 from schematic_reader.predict.rendering import vector_format
 from schematic_reader.predict.sheet_reader import SheetReader
@@ -209,7 +210,8 @@ def read_upload(
     kicad: ReadKicad | None = None,
 ) -> dict[str, Any]:
     """``task``, ``calibrated`` and ``sheets`` as in the JSON output, the latter with the ``picture`` that the
-    model saw; ``errors``, a line for each file or page not read; ``csv``, null where no part was read.
+    model saw and the lines of its own ``bom``; ``errors``, a line for each file or page not read; ``csv`` and
+    ``bom``, the files to download, null where no part was read, or none with its reference.
     """
     too_many = UserError(f"over {MAX_SHEETS} sheets at once: drop fewer, or read it by stages.predict")
     opened: list[OpenedSheet] = []
@@ -249,8 +251,8 @@ def read_upload(
     answers = iter(reader.read(asked) if asked else [])
     readings = [known[place] if place in known else next(answers) for place in range(len(opened))]
     found_sheets = [
-        {**content, "name": str(sheet.origin), "picture": _data_uri(sheet)}
-        for content, sheet in zip(sheets(readings), opened, strict=True)
+        {**content, "name": str(sheet.origin), "picture": _data_uri(sheet), "bom": _own_bom(reading)}
+        for content, sheet, reading in zip(sheets(readings), opened, readings, strict=True)
     ]
     return {
         "task": reader.task,
@@ -258,7 +260,24 @@ def read_upload(
         "sheets": found_sheets,
         "errors": errors + notes,
         "csv": as_csv(readings) if any(reading.parts for reading in readings) else None,
+        "bom": as_bom(readings) if any(sheet["bom"] for sheet in found_sheets) else None,
     }
+
+
+def _own_bom(reading: Reading) -> list[dict[str, Any]]:
+    """The lines of one sheet that name references, as the table of the page has them."""
+    return [
+        {
+            "references": line.ranges,
+            "value": line.value,
+            "quantity": line.quantity,
+            "symbol": line.symbol,
+            "confidence": line.confidence,
+            "dnp": line.dnp,
+        }
+        for line in bill_of_materials([reading])
+        if line.references
+    ]
 
 
 def _data_uri(sheet: OpenedSheet) -> str:

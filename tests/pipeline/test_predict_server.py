@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import json
 import os
 import re
 import signal
@@ -24,6 +25,7 @@ from PIL import Image
 from schematic_reader.cli import UserError
 from schematic_reader.config import ImageLimits, Model, load_params
 from schematic_reader.predict import server
+from schematic_reader.predict.kicad_file import ReadKicad, read_kicad
 from schematic_reader.predict.model_source import ModelSource
 from schematic_reader.predict.opened_sheet import SheetLimits, render_scale
 from schematic_reader.predict.server import application, is_loopback
@@ -34,6 +36,7 @@ from schematic_reader.tasks.contract import ModelAnswer
 from stages.predict import load_reader
 from tests.support.browser import Tab, open_tab
 from tests.support.foreign_files import BAD, SVG, picture
+from tests.support.kicad_projects import placed, sheet
 from tests.support.paths import ROOT
 
 PARAMS = load_params(ROOT / "params.yaml")
@@ -62,13 +65,14 @@ def waiting_reader(gate: threading.Event) -> SheetReader:
     return SheetReader(ask, task_named("components"), PARAMS.messages, None)
 
 
-def with_client(reader: SheetReader, test: Callable[[Client], Awaitable[None]]) -> None:
+def with_client(
+    reader: SheetReader, test: Callable[[Client], Awaitable[None]], kicad: ReadKicad | None = None
+) -> None:
     """Run ``test`` against the page on a loopback port."""
 
     async def run() -> None:
-        async with TestClient(
-            TestServer(application(reader, LIMITS, "127.0.0.1"), host="127.0.0.1")
-        ) as client:
+        app = application(reader, LIMITS, "127.0.0.1", kicad)
+        async with TestClient(TestServer(app, host="127.0.0.1")) as client:
             await test(client)
 
     asyncio.run(run())
@@ -299,12 +303,7 @@ def test_in_a_browser(tmp_path: Path, reader: SheetReader, sheets: list[str]) ->
                 "Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path / "down")
             )
             await tab.value("document.getElementById('csv').click()")
-            file = tmp_path / "down" / "parts.csv"
-            for _ in range(100):
-                if file.is_file():
-                    break
-                await asyncio.sleep(0.1)
-            rows = list(csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines()))
+            rows = list(csv.DictReader(await downloaded(tmp_path / "down" / "parts.csv")))
             assert {row["part"] for row in rows} == {name for sheet in parts for name, _ in sheet}
             for width, dark in ((1280, False), (390, False), (390, True)):
                 await tab.look(width=width, height=900, dark=dark)
@@ -347,6 +346,83 @@ def test_a_hostile_answer_is_shown_as_text(tmp_path: Path, sheets: list[str]) ->
             assert (name, answer, part) == ("\ufffda", "a\n\ufffd\ufffd", "\ufffd\u03a9\ufffd")
 
     with_client(waiting_reader(OPEN), test)
+
+
+SYMBOLS = (
+    *(("10k", f"R{number}") for number in (1, 2, 3, 12)), ("4k7 DNP", "R4"), ("<b>1k</b>", "R5"),
+)  # fmt: skip
+
+
+def structured_reader() -> SheetReader:
+    """Gives the same resistors and a power symbol, each token with a probability of 0.5, for every sheet."""
+    symbols = [[reference, "Device:R", value] for value, reference in SYMBOLS]
+    text = json.dumps({"symbols": [*symbols, ["power:GND", "GND"]]}, separators=(",", ":"))
+    answer = ModelAnswer(text, len(text), "stop", list(range(1, len(text) + 1)), [0.5] * len(text))
+
+    def ask(_sheets: Any, rows: list[dict[str, Any]], /) -> list[ModelAnswer]:
+        return [answer for _ in rows]
+
+    return SheetReader(ask, task_named("json"), PARAMS.messages, None)
+
+
+def test_references_and_values_stand_beside_the_sheet(tmp_path: Path, sheets: list[str]) -> None:
+    """Of a picture and of a KiCad file; the bill of materials of both is downloaded."""
+    (tmp_path / "a.kicad_sch").write_text(sheet("r", placed("Device:R", "a", "R9", "1M", more="(dnp yes)")))
+    read = partial(read_kicad, task=task_named("json"), form="compact")
+
+    def beside(number: int) -> str:
+        rows = f"document.querySelectorAll('article')[{number}].querySelectorAll('.bom tbody tr')"
+        return f"[...{rows}].map(row => row.innerText)"
+
+    async def test(client: Client) -> None:
+        async with open_tab(tmp_path) as tab:
+            await tab.call("Page.enable")
+            await tab.look(width=1280, height=900, dark=False)
+            await tab.call("Page.navigate", url=str(client.make_url("/")))
+            await tab.until("location.port && document.readyState === 'complete'")
+            await drop(tab, [sheets[0], str(tmp_path / "a.kicad_sch")])
+            await tab.until("document.querySelectorAll('article').length === 2")
+            assert await tab.value(beside(0)) == [
+                "R1-R3, R12\t10k\tR\t50 %", "R4\t4k7 DNP\tR\t50 %", "R5\t<b>1k</b>\tR\t50 %",
+            ]  # fmt: skip
+            assert await tab.value(beside(1)) == ["R9\t1M (DNP)\tR\tfrom the file"]
+            assert await tab.value("[...document.querySelectorAll('details')].map(one => one.open)") == [
+                False, False,
+            ]  # fmt: skip
+            assert await tab.value("document.getElementById('csv').hidden") is True
+            downloads = {"behavior": "allow", "downloadPath": str(tmp_path / "down")}
+            await tab.call("Browser.setDownloadBehavior", **downloads)
+            await tab.value("document.getElementById('bom').click()")
+            rows = list(csv.DictReader(await downloaded(tmp_path / "down" / "bom.csv")))
+            assert [(row["Reference"], row["Qty"], row["DNP"], row["Sheet"]) for row in rows] == [
+                ("R1-R3, R12", "4", "", "5.png"), ("R4", "1", "DNP", "5.png"), ("R5", "1", "", "5.png"),
+                ("R9", "1", "DNP", "a.kicad_sch"),
+            ]  # fmt: skip
+            for width in (1280, 390):
+                await tab.look(width=width, height=900, dark=width == 390)
+                assert await tab.value("document.documentElement.scrollWidth - innerWidth") <= 0
+                await tab.screenshot(tmp_path / f"bom-{width}.png")
+                assert (tmp_path / f"bom-{width}.png").stat().st_size > 5_000
+
+    with_client(structured_reader(), test, read)
+
+
+def test_components_of_a_picture_have_no_bill_of_materials() -> None:
+    async def test(client: Client) -> None:
+        found = await (await client.post("/read", data=form(("a.png", picture())))).json()
+        assert found["bom"] is None and found["csv"]
+        assert found["sheets"][0]["bom"] == []
+
+    with_client(waiting_reader(OPEN), test)
+
+
+async def downloaded(file: Path) -> list[str]:
+    """The lines of a CSV that the browser is writing."""
+    for _ in range(100):
+        if file.is_file():
+            break
+        await asyncio.sleep(0.1)
+    return file.read_text(encoding="utf-8-sig").splitlines()
 
 
 @pytest.fixture

@@ -130,7 +130,7 @@ def test_what_is_not_populated_and_variants_are_named() -> None:
         ),
     )
     assert COMPONENTS("a", {"a": text.encode()}.get, project=None).notes == [
-        "a: /: do not populate R9, R10: only --format bom follows that",
+        "a: /: do not populate R9, R10: only the bill of materials follows that",
         "a: /: variants Lite are not read: the parts are those of none",
     ]
 
@@ -216,7 +216,7 @@ def test_parts_that_a_sheet_box_leaves_out_are_named(tmp_path: Path) -> None:
         '(uuid "right")', '(in_bom no) (uuid "right")'
     )
     notes = COMPONENTS("a.kicad_sch", {**FILES, "a.kicad_sch": root.encode()}.get, project=None).notes
-    follows = "only --format bom follows that"
+    follows = "only the bill of materials follows that"
     assert f"a.kicad_sch: /Left/: do not populate R10, R11: {follows}" in notes
     assert f"a.kicad_sch: /Right/: not in the bill of materials: R20, R21: {follows}" in notes
 
