@@ -20,6 +20,7 @@ env: .venv/ready  ## make the environment in .venv
 	(Debian: apt install python3-venv), or make PYTHON=/path/to/python3.12"; exit 1; }
 	"$(PYTHON)" -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 repro: env  ## run the pipeline, then print the table with before and after

@@ -150,22 +150,23 @@ def reference_ranges(references: Iterable[str]) -> str:
     once = [*{one for one in given if one[-1:] != "?"}, *(one for one in given if one[-1:] == "?")]
     ordered = sorted(once, key=lambda one: (natural(one), one))
     texts: list[str] = []
-    while ordered:
-        run = _run(ordered)
-        if run >= _RANGE:
-            texts.append(f"{ordered[0]}-{ordered[run - 1]}")
+    first = 0
+    while first < len(ordered):
+        end = _end_of_run(ordered, first)
+        if end - first >= _RANGE:
+            texts.append(f"{ordered[first]}-{ordered[end - 1]}")
         else:
-            texts += ordered[:run]
-        ordered = ordered[run:]
+            texts += ordered[first:end]
+        first = end
     return ", ".join(texts)
 
 
-def _run(ordered: Sequence[str]) -> int:
-    """How many references from the first on are consecutive."""
-    letters, number = _split(ordered[0])
+def _end_of_run(ordered: Sequence[str], first: int) -> int:
+    """The index behind the references that are consecutive from ``first`` on."""
+    letters, number = _split(ordered[first])
+    end = first + 1
     if not number or (number[0] == "0" and number != "0"):
-        return 1
-    run = 1
-    while run < len(ordered) and ordered[run] == f"{letters}{int(number) + run}":
-        run += 1
-    return run
+        return end
+    while end < len(ordered) and ordered[end] == f"{letters}{int(number) + end - first}":
+        end += 1
+    return end

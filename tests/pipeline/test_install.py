@@ -19,6 +19,7 @@ from schematic_reader.config import load_params
 from schematic_reader.synthetic.sample import make_row
 from tests.support.adapters import save_random_adapter
 from tests.support.checkout import copy_checkout
+from tests.support.kicad_projects import placed, sheet
 from tests.support.paths import ROOT
 
 
@@ -46,16 +47,25 @@ def test_an_editable_install_is_imported_from_any_folder(source: Path, tmp_path:
     python = environment(tmp_path / "env")
     code = "import schematic_reader.kicad.drawing.draw as room, stages.fetch; print(room.__file__)"
 
-    def run() -> subprocess.CompletedProcess[str]:
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
         clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        return subprocess.run(
-            [str(python), "-c", code], cwd=tmp_path, env=clean, capture_output=True, text=True, check=False
-        )
+        return subprocess.run(words, cwd=tmp_path, env=clean, capture_output=True, text=True, check=False)
 
-    assert "No module named 'schematic_reader'" in run().stderr
+    assert "No module named 'schematic_reader'" in run(str(python), "-c", code).stderr
     pip("install", "--editable", str(source), python=str(python))
-    done = run()
+    done = run(str(python), "-c", code)
     assert done.stdout.strip() == str(source / "schematic_reader/kicad/drawing/draw.py"), done.stderr
+    (tmp_path / "sheet.kicad_sch").write_text(sheet("r", placed("Device:R", "a", "R1", "1k")))
+    command = run(str(python.with_name("schematic-reader")), "sheet.kicad_sch", "--format", "bom")
+    assert command.stdout.splitlines()[1].startswith("R1,1k,1,R,resistor"), command.stderr
+
+
+def test_make_env_installs_the_checkout_so() -> None:
+    done = subprocess.run(
+        ["make", "--dry-run", "--always-make", "env"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    last = [line for line in done.stdout.splitlines() if "pip install" in line][-1]
+    assert last.split()[-4:] == ["--no-deps", "--no-build-isolation", "--editable", "."]
 
 
 def environment(folder: Path) -> Path:

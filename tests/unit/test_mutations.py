@@ -23,6 +23,7 @@ from schematic_reader.kicad.sexpr import SexprError, parse
 from schematic_reader.kicad.writer import write_sheet
 from schematic_reader.predict.kicad_file import read_kicad
 from schematic_reader.predict.opened_sheet import SheetLimits, open_sheets, render_scale
+from schematic_reader.predict.output import as_bom, as_kicad
 from schematic_reader.tasks import task
 from tests.support.foreign_files import SVG, pdf, picture
 from tests.support.kicad_sheets import every_feature
@@ -63,7 +64,8 @@ def params_of(data: bytes) -> object:
 
 def kicad_of(data: bytes) -> object:
     files = {"a.kicad_sch": data, "a.kicad_pro": PROJECT}
-    return read_kicad("a.kicad_sch", files.get, project="a.kicad_pro", task=task("json"), form=FORM)
+    found = read_kicad("a.kicad_sch", files.get, project="a.kicad_pro", task=task("json"), form=FORM)
+    return as_bom(found.readings), as_kicad(found.readings)
 
 
 PICTURES = [picture(kind, (40, 30)) for kind in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")]
