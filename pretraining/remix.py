@@ -27,7 +27,7 @@ _MADE_UP = 0.4  # share of replaced texts that are invented, not taken from anot
 _VALUE, _LABEL, _PIN, _WORD = 0.8, 0.7, 0.5, 0.7  # shares of texts that are replaced
 _SWAP = 0.15  # share of symbols whose drawing is another one's of the same prefix
 _FOREIGN = 0.05  # share that get any library's drawing
-_QUANTITIES = {
+QUANTITIES = {
     "R": ("", "k", "M", "R", "Ω"),
     "C": ("p", "n", "u", "pF", "nF", "uF", "µF"),
     "L": ("n", "u", "uH", "mH"),
@@ -94,21 +94,23 @@ class Remixer:
         placed = replace(placed, properties=properties, instance_reference="", instance_value="")
         if symbol is None or power or any(unit.unit > 1 for unit in symbol.units):
             return placed
-        other: LibSymbol | None = None
-        chance = rng.random()
-        pool: Sequence[LibSymbol] = ()
-        if chance < _SWAP:
-            pool = self._material.symbols.get(prefix, ())
-        elif chance < _SWAP + _FOREIGN:
-            pool = self._library
-        if pool:
-            other = rng.choice(pool)
+        other = self._drawing(prefix, rng)
         # A larger drawing would hide what stands beside it.
         if other is None or _pins_of(other) > 1.2 * _pins_of(symbol) + 1:
             return placed
         key = f"swapped:{other.lib_id}"
         lib_symbols[key] = other
         return replace(placed, lib_id=key, lib_name="", unit=1, style=1)
+
+    def _drawing(self, prefix: str, rng: random.Random) -> LibSymbol | None:
+        """What is drawn in the place of a part, or None for what was."""
+        pool: Sequence[LibSymbol] = ()
+        chance = rng.random()
+        if chance < _SWAP:
+            pool = self._material.symbols.get(prefix, ())
+        elif chance < _SWAP + _FOREIGN:
+            pool = self._library
+        return rng.choice(pool) if pool else None
 
     def _field(self, field: Property, changed: dict[str, str], rng: random.Random) -> Property:
         if field.key in changed:
@@ -124,7 +126,7 @@ class Remixer:
     def _value(self, prefix: str, value: str, power: bool, rng: random.Random) -> str:
         if power:
             return self._pick(self._material.power, rng)
-        if prefix in _QUANTITIES and rng.random() < 0.5:
+        if prefix in QUANTITIES and rng.random() < 0.5:
             number = rng.choice(
                 [
                     str(rng.randrange(1, 1000)),
@@ -134,7 +136,7 @@ class Remixer:
                     "4.7",
                 ]
             )
-            unit = rng.choice(_QUANTITIES[prefix])
+            unit = rng.choice(QUANTITIES[prefix])
             tail = rng.choice(["", "", "", " 1%", "/50V", " 25V", " DNP", "/0402"])
             return (
                 number.replace(".", unit) if "." in number and rng.random() < 0.3 else number + unit

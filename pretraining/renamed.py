@@ -1,0 +1,201 @@
+"""Rows to tune on: real sheets whose parts and texts have other names, drawn anew.
+
+``python -m pretraining.renamed --rows FOLDER --out FILE.parquet --copies 6``
+
+What a sheet says of itself stays true: a part that is called as the value beside it says is still called so
+after both have changed, and a resistor is still a resistor. So names can be read off the picture, and not
+learned by heart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import random
+import re
+import string
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pretraining.kinds import kind_of
+from pretraining.material import Material, gather, prefix_of, read_rows
+from pretraining.remix import QUANTITIES, Remixer
+from schematic_reader.cli import UserError, run
+from schematic_reader.io.parallel import cores, ordered_map
+from schematic_reader.io.tables import RAW, write_rows
+from schematic_reader.kicad.drawing.draw import draw_sheet, encode_png
+from schematic_reader.kicad.kiutils import to_json, to_yaml
+from schematic_reader.kicad.model import LibSymbol, PlacedSymbol, Property, Sheet
+from schematic_reader.kicad.reader import read_sheet
+from schematic_reader.kicad.writer import write_sheet
+
+LOG = logging.getLogger("pretraining")
+_RENAMED = 0.7  # share of the parts that can be renamed
+_FROM_OTHERS = 0.6  # share of new names that stand on other sheets; the rest are variations of the old one
+_SHORTEST = 3  # characters that a name and a value must share to belong together
+_NAME = re.compile(r"[A-Za-z0-9_.+-]{3,24}")
+_GROUND = re.compile(r"(?i)gnd|vss|earth|pwr_flag|mountinghole")
+# Kinds that are drawn as a box or as many parts are, so that only the text tells which part it is.
+_TOLD_BY_TEXT = re.compile(
+    r"chip|amplifier|other .*|relay|oscillator box|plug box|transformer|.*transistor|.*mosfet"
+)
+_SUPPLIES = ("supply arrow", "supply bar")
+
+
+class Renamer(Remixer):
+    """Makes new sheets of real ones in which names and printed values still belong together."""
+
+    def __init__(self, material: Material) -> None:
+        super().__init__(material)
+        self._supplies = [
+            name for name in material.power if _NAME.fullmatch(name) and not _GROUND.search(name)
+        ]
+        self._parts = {
+            prefix: [value for value in values if _NAME.fullmatch(value) and re.search(r"\d", value)]
+            for prefix, values in material.values.items()
+        }
+
+    def __call__(self, sheet: Sheet, rng: random.Random) -> Sheet:
+        sheet = super().__call__(self._parts_renamed(sheet, rng), rng)
+        return replace(sheet, lib_symbols=dict(sorted(sheet.lib_symbols.items())))
+
+    def _parts_renamed(self, sheet: Sheet, rng: random.Random) -> Sheet:
+        """The sheet with other names of library symbols, and of the values that say them."""
+        users: dict[str, list[PlacedSymbol]] = {}
+        for placed in sheet.symbols:
+            users.setdefault(placed.library_key, []).append(placed)
+        library, renamed = dict(sheet.lib_symbols), {}
+        for key, symbol in sheet.lib_symbols.items():
+            own = users.get(key, [])
+            if not own or any(p.lib_name for p in own) or rng.random() > _RENAMED:
+                continue
+            old = _shared_name(symbol, own)
+            new = self._new_name(symbol, own, old, rng) if old else ""
+            lib_id = symbol.lib_id.replace(old, new) if new else ""
+            if not new or lib_id in library:
+                continue
+            library[lib_id] = replace(library.pop(key), lib_id=lib_id)
+            renamed[key] = (lib_id, old, new)
+        symbols = tuple(
+            _renamed(p, *renamed[p.library_key]) if p.library_key in renamed else p for p in sheet.symbols
+        )
+        return replace(sheet, lib_symbols=library, symbols=symbols)
+
+    def _new_name(
+        self, symbol: LibSymbol, users: Sequence[PlacedSymbol], old: str, rng: random.Random
+    ) -> str:
+        """Another name for a part that only its text tells, or ""."""
+        prefix = prefix_of(users[0].reference)
+        kind = kind_of(symbol, prefix)
+        pool: Sequence[str] = ()
+        if symbol.power:
+            if kind not in _SUPPLIES or _GROUND.search(old):
+                return ""
+            pool = self._supplies
+        elif not _TOLD_BY_TEXT.fullmatch(kind):
+            return ""
+        else:
+            pool = self._parts.get(prefix, ())
+        return rng.choice(pool) if pool and rng.random() < _FROM_OTHERS else _varied(old, rng)
+
+    def _value(self, prefix: str, value: str, power: bool, rng: random.Random) -> str:
+        """A quantity changes; a name has been changed with its symbol, or must stay."""
+        return super()._value(prefix, value, power, rng) if prefix in QUANTITIES and not power else value
+
+    def _drawing(self, prefix: str, rng: random.Random) -> None:
+        """None: another drawing would not be that of the part's name."""
+
+
+def _shared_name(symbol: LibSymbol, users: Sequence[PlacedSymbol]) -> str:
+    """The part of the symbol's name that the value of each user says, or ""."""
+    values = {placed.value for placed in users}
+    if len(values) != 1:
+        return ""
+    (value,) = values
+    short, long = sorted((value, symbol.name), key=len)
+    return short if len(short) >= _SHORTEST and long.startswith(short) else ""
+
+
+def _renamed(placed: PlacedSymbol, lib_id: str, old: str, new: str) -> PlacedSymbol:
+    def changed(field: Property) -> Property:
+        return replace(field, value=field.value.replace(old, new, 1)) if field.key == "Value" else field
+
+    return replace(
+        placed, lib_id=lib_id, properties=tuple(map(changed, placed.properties)), instance_value=""
+    )
+
+
+def _varied(name: str, rng: random.Random) -> str:
+    """The name with some of its letters and digits replaced by others."""
+    letters = []
+    for letter in name:
+        for kind in (string.digits, string.ascii_uppercase, string.ascii_lowercase):
+            if letter in kind and rng.random() < 0.5:
+                letter = rng.choice(kind)
+        letters.append(letter)
+    return "".join(letters)
+
+
+@dataclass(frozen=True)
+class RowMaker:
+    """Makes the row of a numbered copy; it is sent to the processes that draw."""
+
+    renamer: Renamer
+    seed: int
+
+    def __call__(self, copy: Copy) -> dict[str, Any]:
+        """The row in the raw schema."""
+        rng = random.Random(f"{self.seed} {copy.number}")
+        text = write_sheet(self.renamer(replace(copy.sheet, uuid=""), rng))
+        shown = read_sheet(text)  # what cannot be written is not drawn either
+        return {
+            "schematic": text,
+            "image": {"bytes": encode_png(draw_sheet(shown)), "path": f"{copy.number}.png"},
+            "components_used": shown.component_names,
+            "json": to_json(shown),
+            "yaml": to_yaml(shown),
+            "name": copy.name,
+            "description": None,
+            "type": ".kicad_sch",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A sheet to be made anew, of the repository ``name``."""
+
+    number: int
+    name: str
+    sheet: Sheet
+
+
+def copies(sheets: Sequence[tuple[str, Sheet]], count: int) -> Iterator[Copy]:
+    """Each sheet ``count`` times, all sheets before any comes again."""
+    for turn in range(count):
+        for place, (name, sheet) in enumerate(sheets):
+            yield Copy(turn * len(sheets) + place, name, sheet)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=Path, required=True, help="folder of train-*.parquet with real sheets")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.parquet")
+    parser.add_argument("--copies", type=int, default=6, help="of each sheet")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    sheets = list(read_rows(args.rows))
+    if not sheets:
+        raise UserError(f"{args.rows} holds no train-*.parquet with sheets that can be read")
+    material = replace(gather(sheets, ()), sheets=(), held_out=())
+    maker = RowMaker(Renamer(material), args.seed)
+    rows = write_rows(args.out, RAW, ordered_map(maker, copies(sheets, args.copies), workers=cores()))
+    LOG.info("%d rows of %d sheets", rows, len(sheets))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,117 @@
+"""Rows to tune on: names and printed values still belong together after both have changed."""
+
+from __future__ import annotations
+
+import io
+import random
+import re
+from dataclasses import replace
+
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from pretraining import renamed
+from pretraining.material import gather, prefix_of
+from pretraining.renamed import Copy, Renamer, RowMaker, copies
+from schematic_reader.io.tables import RAW
+from schematic_reader.kicad.drawing.draw import draw_sheet
+from schematic_reader.kicad.model import PlacedSymbol, Property, Sheet
+from schematic_reader.kicad.reader import read_sheet
+from schematic_reader.kicad.writer import write_sheet
+from tests.support.pretraining import annotated, generated
+
+
+def placed(lib_id: str, reference: str, value: str, x: float) -> PlacedSymbol:
+    texts = (("Reference", reference), ("Value", value))
+    return PlacedSymbol(lib_id, (x, 50.0), properties=tuple(Property(k, v, (x, 45.0)) for k, v in texts))
+
+
+@pytest.fixture(scope="module")
+def sheet():
+    """A sheet with a chip that is called as its value says, one with a longer name, and two supplies."""
+    sheet = annotated(3)
+    box = next(symbol for symbol in sheet.lib_symbols.values() if not symbol.power)
+    supply = next(symbol for symbol in sheet.lib_symbols.values() if symbol.name == "GND")
+    library = {
+        "Device:R": replace(box, lib_id="Device:R"),
+        "MCU:ATMEGA328-P": replace(box, lib_id="MCU:ATMEGA328-P"),
+        "MCU:LM75_SOIC": replace(box, lib_id="MCU:LM75_SOIC"),
+        "power:+3V3": replace(supply, lib_id="power:+3V3"),
+        "power:GND": supply,
+    }
+    symbols = (
+        placed("Device:R", "R7", "4k7", 20),
+        placed("MCU:ATMEGA328-P", "U3", "ATMEGA328-P", 60),
+        placed("MCU:LM75_SOIC", "U4", "LM75", 100),
+        placed("power:+3V3", "#PWR01", "+3V3", 140),
+        placed("power:GND", "#PWR02", "GND", 160),
+    )
+    return replace(sheet, lib_symbols=library, symbols=symbols, sheets=(), graphical_order="")
+
+
+@pytest.fixture(scope="module")
+def made(sheet):
+    """Thirty copies of the sheet."""
+    others = [(f"owner/{n}", generated(n)) for n in range(4)]
+    renamer = Renamer(gather([*others, ("owner/x", sheet)], ()))
+    return [renamer(sheet, random.Random(seed)) for seed in range(30)]
+
+
+def part(sheet: Sheet, prefix: str, number: int = 0) -> tuple[str, str]:
+    """Name and value of a part by its reference's prefix."""
+    found = [s for s in sheet.symbols if prefix_of(s.reference) == prefix]
+    symbol = sheet.lib_symbols[found[number].library_key]
+    return symbol.name, found[number].value
+
+
+def test_a_name_changes_together_with_the_value_that_says_it(made):
+    names = {part(sheet, "U") for sheet in made}
+    assert len(names) > 5
+    assert all(name == value for name, value in names)
+    longer = {part(sheet, "U", 1) for sheet in made}
+    assert len(longer) > 5
+    assert all(name == f"{value}_SOIC" for name, value in longer)
+    supplies = {part(sheet, "#PWR") for sheet in made}
+    assert len(supplies) > 2 and all(name == value for name, value in supplies)
+
+
+def test_what_is_drawn_as_one_part_alone_keeps_its_name(made):
+    assert {part(sheet, "R")[0] for sheet in made} == {"R"}
+    assert len({part(sheet, "R")[1] for sheet in made}) > 10
+    assert {part(sheet, "#PWR", 1) for sheet in made} == {("GND", "GND")}
+
+
+def test_symbols_stand_in_the_order_of_the_file_format(made):
+    for sheet in made:
+        assert list(sheet.lib_symbols) == sorted(sheet.lib_symbols)
+
+
+def test_a_row_says_what_its_own_text_and_picture_show(sheet):
+    maker = RowMaker(Renamer(gather([("owner/x", sheet)], ())), seed=3)
+    row = maker(Copy(5, "owner/x", sheet))
+    read = read_sheet(row["schematic"])
+    assert row["components_used"] == read.component_names and row["name"] == "owner/x"
+    picture = Image.open(io.BytesIO(row["image"]["bytes"])).convert("RGB")
+    assert picture.tobytes() == draw_sheet(read).convert("RGB").tobytes()
+    assert all(name in row["json"] for name in row["components_used"])
+    assert maker(Copy(5, "owner/x", sheet)) == row
+    assert maker(Copy(6, "owner/x", sheet))["schematic"] != row["schematic"]
+
+
+def test_copies_come_turn_by_turn_each_with_its_number(sheet):
+    found = list(copies([("a", sheet), ("b", sheet)], 2))
+    assert [(copy.number, copy.name) for copy in found] == [(0, "a"), (1, "b"), (2, "a"), (3, "b")]
+
+
+def test_the_command_writes_rows_that_the_pipeline_takes(tmp_path, monkeypatch):
+    rows = [{"name": f"owner/{n}", "schematic": write_sheet(generated(n))} for n in range(3)]
+    renamed.write_rows(tmp_path / "train-00.parquet", RAW, rows)
+    out = tmp_path / "renamed.parquet"
+    monkeypatch.setattr(renamed, "cores", lambda: 1)
+    monkeypatch.setattr("sys.argv", ["renamed", "--rows", str(tmp_path), "--out", str(out), "--copies", "2"])
+    renamed.main()
+    table = pq.read_table(out)
+    assert table.schema.equals(RAW) and table["name"].to_pylist() == ["owner/0", "owner/1", "owner/2"] * 2
+    texts = table["schematic"].to_pylist()
+    assert len(set(texts)) == 6 and all(re.match(r"\(kicad_sch", text) for text in texts)
