@@ -20,10 +20,10 @@ def test_the_arithmetic_of_a_prompt_is_what_pytorch_counts() -> None:
     config = AutoConfig.from_pretrained(TINY.base)
     model: Any = load_base(TINY, prepare_device(TINY, 1))
     with torch.no_grad(), FlopCounterMode(display=False) as seeing:
-        model.model.visual(torch.randn(192, 3 * 2 * 16 * 16), torch.tensor([[1, 12, 16]]))
+        model.model.visual(torch.randn(192, 3 * 2 * 12 * 12), torch.tensor([[1, 12, 16]]))
     with torch.no_grad(), FlopCounterMode(display=False) as reading:
         model.model.language_model(input_ids=torch.ones(1, 100, dtype=torch.int64), use_cache=False)
-    masked = 2 * 6 * 100**2 * 4 * 64  # the half of the attention that is causally not there
+    masked = 2 * 6 * 100**2 * 6 * 64  # the half of the attention that is causally not there
     head = 2 * config.text_config.vocab_size * config.text_config.hidden_size
     expected = seeing.get_total_flops() + reading.get_total_flops() - masked + head
     assert prompt_flop(config, TimedRequest(100, 0, 192)) == pytest.approx(expected, rel=1e-9)
@@ -32,8 +32,8 @@ def test_the_arithmetic_of_a_prompt_is_what_pytorch_counts() -> None:
 def test_the_floor_by_hand() -> None:
     """Where memory is slow: the weights once a step for the whole batch, each answer's cache by itself."""
     config = AutoConfig.from_pretrained(TINY.base)
-    layer = 256 * (2 * 256 + 2 * 128) + 3 * 256 * 768
-    weights = 4 * (6 * layer + 4096 * 256)
+    layer = 384 * (2 * 384 + 2 * 128) + 3 * 384 * 896
+    weights = 4 * (6 * layer + 1024 * 384)
     cache = 4 * 2 * 6 * 2 * 64
     sheets = [TimedRequest(100, 10, 192)] * 4
     found = floor_seconds(config, sheets, batch_size=4, flops=1e30, bandwidth=1000.0, bytes_a_value=4)
@@ -46,11 +46,11 @@ def test_the_arithmetic_of_a_sample_is_what_pytorch_counts() -> None:
     model: Any = load_base(TINY, prepare_device(TINY, 1))
     grid = torch.tensor([[1, 12, 16]])
     with torch.no_grad(), FlopCounterMode(display=False) as seeing:
-        model.model.visual(torch.randn(192, 3 * 2 * 16 * 16), grid)
+        model.model.visual(torch.randn(192, 3 * 2 * 12 * 12), grid)
     with torch.no_grad(), FlopCounterMode(display=False) as reading:
         model.model.language_model(input_ids=torch.ones(1, 100, dtype=torch.int64), use_cache=False)
     # Causal attention is half of the square, with twice as much backward as forward.
-    square = 4 * 6 * 100**2 * 4 * 64
+    square = 4 * 6 * 100**2 * 6 * 64
     linear = reading.get_total_flops() - square
     head = 2 * 2 * config.text_config.vocab_size * config.text_config.hidden_size * 7
     expected = seeing.get_total_flops() + 2 * linear + 3 * square / 2 + head

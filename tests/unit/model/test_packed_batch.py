@@ -46,7 +46,7 @@ def test_positions_are_those_of_transformers(
 
 
 def test_a_packed_batch_is_its_samples_end_to_end(encoder: Encoder) -> None:
-    samples = [sample(encoder, 64, 96, "R"), sample(encoder, 96, 64, "C, GND, LED")]
+    samples = [sample(encoder, 48, 72, "R"), sample(encoder, 72, 48, "C, GND, LED")]
     batch = pack_batch(samples, ["a", "b"], merge_size=encoder.merge_size, pad_id=encoder.pad_id)
     lengths = [len(one.input_ids) for one in samples]
     assert batch.sheet_ids == ("a", "b")

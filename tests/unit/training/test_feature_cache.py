@@ -37,7 +37,7 @@ def encoder() -> Encoder:
 
 def test_features_come_back_sheet_by_sheet(tmp_path: Path, encoder: Encoder) -> None:
     """Levels are numbered tokens here, so that a part that went to the wrong sheet would show."""
-    samples = [sample(encoder, *size, "R", seed) for seed, size in enumerate([(64, 96), (128, 64), (64, 64)])]
+    samples = [sample(encoder, *size, "R", seed) for seed, size in enumerate([(48, 72), (96, 48), (48, 48)])]
     batch = pack_batch(samples, ["a", "b", "c"], merge_size=encoder.merge_size, pad_id=encoder.pad_id)
     levels = torch.arange(2 * len(batch.image_positions) * 3.0).view(2, -1, 3)
     cache = FeatureCache(tmp_path)
@@ -92,7 +92,7 @@ def tuned(
         replace(LORA, extra_targets=extra_targets),
         replace(PARAMS.train, warmup_steps=1, vision_cache_gib=gib),
         replace(
-            PARAMS.profiles["sample"].train, epochs=float(EPOCHS), step_tokens=150, packed_length=150, fp8=fp8
+            PARAMS.profiles["sample"].train, epochs=float(EPOCHS), step_tokens=100, packed_length=100, fp8=fp8
         ),
         seed=1,
     )
@@ -135,8 +135,8 @@ def test_a_cached_sheet_is_encoded_once_and_trains_the_same(
 def test_what_does_not_fit_is_not_cached(tmp_path: Path, encoder: Encoder, encoded: list[int]) -> None:
     """Room for the validation sheets, which come most often, and not for the others."""
     config = load_base(TINY, prepare_device(TINY, 1)).config
-    assert bytes_per_token(config.vision_config, torch.float32) == 2 * 256 * 4
-    tuned(encoder, tmp_path, 100 * 2 * 256 * 4 / 2**30)
+    assert bytes_per_token(config.vision_config, torch.float32) == 2 * 384 * 4
+    tuned(encoder, tmp_path, 100 * 2 * 384 * 4 / 2**30)
     assert sum(encoded) == EPOCHS * TRAIN + VALIDATION
 
 
