@@ -193,13 +193,15 @@ class DescriptionTask:
     """A structured task: the text of one column, read and written by the functions given.
 
     ``read`` raises UnreadableError; ``write`` prints the compact form, which ``grammar``, if there is one,
-    describes; ``questions`` has one for each form.
+    describes; ``closed`` ends a compact text that was cut off behind its last whole symbol; ``questions`` has
+    one for each form.
     """
 
     name: str
     questions: Mapping[Form, str]
     read: Callable[[str], Description]
     write: Callable[[Description], str]
+    closed: Callable[[str], str]
     grammar: Grammar | None = None
 
     def prompt(self, row: CleanRow, *, form: Form, with_name: bool) -> str:
@@ -226,11 +228,17 @@ class DescriptionTask:
         return []
 
     def symbols(self, answer: str) -> tuple[ListedSymbol, ...]:
-        """The placed symbols in the order of the answer; none where it is not valid."""
+        """The placed symbols in the order of the answer; none where it is not valid.
+
+        Of an answer that was cut off they are those before the cut, although ``parse`` takes it for invalid.
+        """
         try:
             entries = self._read(answer).symbols
         except UnreadableError:
-            return ()
+            try:
+                entries = self._read(self.closed(unfenced(answer))).symbols
+            except UnreadableError:
+                return ()
         return tuple(read_symbol(name, reference, value) for _, (reference, name, value) in entries)
 
     def normalize(self, items: Counter[Item], *, loose: bool) -> Counter[Item]:

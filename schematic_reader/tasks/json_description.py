@@ -72,4 +72,18 @@ def write(description: Description) -> str:
     return json.dumps(compact_mapping(description), ensure_ascii=False, separators=(",", ":"))
 
 
-TASK = DescriptionTask("json", {"compact": _COMPACT, "verbatim": _VERBATIM}, read, write, _GRAMMAR)
+def closed(text: str) -> str:
+    """The text up to the last list or object that ends, and the brackets that are open there."""
+    end, closers, is_open = 0, "", ""
+    for token in _TOKEN.finditer(text):
+        if token.group() in ("[", "{"):
+            is_open = {"[": "]", "{": "}"}[token.group()] + is_open
+            if len(is_open) > MAX_DEPTH:
+                break
+        elif token.group() in ("]", "}"):
+            is_open = is_open[1:]
+            end, closers = token.end(), is_open
+    return text[:end] + closers
+
+
+TASK = DescriptionTask("json", {"compact": _COMPACT, "verbatim": _VERBATIM}, read, write, closed, _GRAMMAR)

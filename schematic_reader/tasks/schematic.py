@@ -106,4 +106,9 @@ def write(description: Description) -> str:
     return dump([Symbol("kicad_sch"), *nodes]).strip()
 
 
-TASK = DescriptionTask("schematic", {"compact": _COMPACT, "verbatim": _VERBATIM}, read, write)
+def closed(text: str) -> str:
+    """The text without its last line, and the bracket of the whole."""
+    return text.rpartition("\n")[0] + "\n)"
+
+
+TASK = DescriptionTask("schematic", {"compact": _COMPACT, "verbatim": _VERBATIM}, read, write, closed)

@@ -130,4 +130,9 @@ def write(description: Description) -> str:
     return text.strip()
 
 
-TASK = DescriptionTask("yaml", {"compact": _COMPACT, "verbatim": _VERBATIM}, read, write, _GRAMMAR)
+def closed(text: str) -> str:
+    """The text without its last line."""
+    return text.rpartition("\n")[0]
+
+
+TASK = DescriptionTask("yaml", {"compact": _COMPACT, "verbatim": _VERBATIM}, read, write, closed, _GRAMMAR)

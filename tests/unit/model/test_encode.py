@@ -22,7 +22,6 @@ from schematic_reader.tasks.messages import chat
 from tests.support.paths import ROOT, shared_folder
 
 
-
 def tiny_processor() -> Any:
     return AutoProcessor.from_pretrained(ROOT / "models" / "tiny")
 

@@ -7,12 +7,13 @@ from collections import Counter
 
 import pytest
 
-from schematic_reader.tasks import task
+from schematic_reader.tasks import json_description, schematic, task, yaml_description
 from schematic_reader.tasks.contract import Form
 from schematic_reader.tasks.json_description import load as load_json
 from schematic_reader.tasks.yaml_description import load as load_yaml
 
 STRUCTURED = ("json", "yaml", "schematic")
+TASKS = {"json": json_description.TASK, "yaml": yaml_description.TASK, "schematic": schematic.TASK}
 
 
 def placed(library: str, name: str, reference: str, value: str, x: float, y: float) -> dict[str, object]:
@@ -251,3 +252,29 @@ def test_yaml_constructs_no_objects() -> None:
 
 def test_brackets_within_strings_do_not_count_as_depth() -> None:
     assert load_json(json.dumps(["[" * 200, '\\"{' * 200])) == ["[" * 200, '\\"{' * 200]
+
+
+@pytest.mark.parametrize("name", STRUCTURED)
+def test_an_answer_that_was_cut_off_gives_the_symbols_before_the_cut(name: str) -> None:
+    """Wherever it ends, and never one that is not whole, although the answer is invalid for the scores."""
+    structured = TASKS[name]
+    text = structured.target(ROW, form="compact")
+    assert text is not None
+    whole = structured.symbols(text)
+    assert [(one.reference, one.name, one.value) for one in whole] == [
+        ("", "GND", "GND"),
+        ("R1", "R", "4.70"),
+        ("", "GND", "GND"),
+    ]
+    read = [structured.symbols(text[:end]) for end in range(len(text))]
+    assert all(symbols == whole[: len(symbols)] for symbols in read)
+    assert [len(symbols) for symbols in read] == sorted(len(symbols) for symbols in read)
+    assert {len(symbols) for symbols in read} == {0, 1, 2, 3}
+    cut = text[: text.index("R1") + 1]
+    assert not structured.parse(cut).valid and len(structured.symbols(cut)) == 1
+    assert structured.symbols(f"```\n{cut}") == structured.symbols(cut)
+
+
+@pytest.mark.parametrize("text", ["", "]" * 9, "[" * 90_000, '{"symbols":[[[', '{"symbols":[["R1"', "x", '"'])
+def test_what_cannot_be_closed_has_no_symbols(text: str) -> None:
+    assert TASKS["json"].symbols(text) == ()
