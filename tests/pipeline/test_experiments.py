@@ -130,7 +130,7 @@ def test_what_cannot_be_compared_is_one_line(team: Team) -> None:
 
 def test_a_sweep_runs_what_has_not_run_and_leaves_the_workspace_alone(author: Path) -> None:
     documented(
-        "dvc exp run --queue -S lora.r=8,16 -S profiles.sample.train.learning_rate=1.0e-3,2.0e-3", author
+        "dvc exp run --queue -S lora.r=8,16 -S profiles.sample.train.learning_rate=2.0e-3,4.0e-3", author
     )
     queued = documented("dvc queue status", author)
     assert queued.count("Queued") == 4

@@ -45,8 +45,8 @@ def test_a_killed_repro_resumes_to_the_same_bytes(finished: Path, tmp_path: Path
     settings |= {
         "epochs": 6,
         "max_sheets": 4,
-        "step_tokens": 300,
-        "packed_length": 300,
+        "step_tokens": 600,
+        "packed_length": 600,
         "checkpoint_steps": 2,
     }
     (checkout / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))

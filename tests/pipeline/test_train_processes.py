@@ -27,7 +27,7 @@ def test_any_number_of_processes_trains_the_same_steps(tmp_path: Path) -> None:
         folders[count] = tmp_path / str(count)
         folders[count].mkdir()
         ready_to_train(folders[count], train=9, validation=3)
-        write_exact_params(folders[count], step_tokens=130, packed_length=100, epochs=3)
+        write_exact_params(folders[count], step_tokens=190, packed_length=150, epochs=3)
     run_train(folders[1])
     for count in (2, 4):
         launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]

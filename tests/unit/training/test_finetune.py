@@ -153,7 +153,7 @@ def test_a_step_is_the_mean_over_its_answer_tokens_however_it_is_packed(
             # AdamW's first step is the sign of the gradient, blurred where that is within epsilon of 0.
             gradient = weights[name].grad
             expected = start[name] - profile.learning_rate * gradient / (gradient.abs() + 1e-8)
-            assert (weight - expected).norm() < 1e-3 * (weight - start[name]).norm(), name
+            assert (weight - expected).norm() < 2e-3 * (weight - start[name]).norm(), name
 
 
 @pytest.mark.slow
