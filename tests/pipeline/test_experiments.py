@@ -145,7 +145,7 @@ def test_a_sweep_runs_what_has_not_run_and_leaves_the_workspace_alone(author: Pa
         for experiment in row["experiments"] or []
         for values in [experiment["revs"][0]["data"]["params"]["params.yaml"]["data"]]
     }
-    assert tried == {(8, 0.001), (8, 0.002), (16, 0.001), (16, 0.002)}
+    assert tried == {(8, 0.002), (8, 0.004), (16, 0.002), (16, 0.004)}
 
 
 def test_an_experiment_goes_to_a_colleague_who_need_not_train(team: Team) -> None:
