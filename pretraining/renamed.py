@@ -23,10 +23,9 @@ from pretraining.kinds import kind_of
 from pretraining.material import Material, gather, prefix_of, read_rows
 from pretraining.remix import QUANTITIES, Remixer
 from schematic_reader.cli import UserError, run
+from schematic_reader.importing.kicad_rows import raw_row
 from schematic_reader.io.parallel import cores, ordered_map
 from schematic_reader.io.tables import RAW, write_rows
-from schematic_reader.kicad.drawing.draw import draw_sheet, encode_png
-from schematic_reader.kicad.kiutils import to_json, to_yaml
 from schematic_reader.kicad.model import LibSymbol, PlacedSymbol, Property, Sheet
 from schematic_reader.kicad.reader import read_sheet
 from schematic_reader.kicad.writer import write_sheet
@@ -149,17 +148,8 @@ class RowMaker:
         """The row in the raw schema."""
         rng = random.Random(f"{self.seed} {copy.number}")
         text = write_sheet(self.renamer(replace(copy.sheet, uuid=""), rng))
-        shown = read_sheet(text)  # what cannot be written is not drawn either
-        return {
-            "schematic": text,
-            "image": {"bytes": encode_png(draw_sheet(shown)), "path": f"{copy.number}.png"},
-            "components_used": shown.component_names,
-            "json": to_json(shown),
-            "yaml": to_yaml(shown),
-            "name": copy.name,
-            "description": None,
-            "type": ".kicad_sch",
-        }
+        sheet = read_sheet(text)  # what cannot be written is not drawn either
+        return raw_row(text, sheet, sheet, f"{copy.number}.png", copy.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from schematic_reader.importing.imported import Imported
 from schematic_reader.kicad.drawing.draw import draw_sheet, encode_png
 from schematic_reader.kicad.hierarchy import UsedSheet, follow_sheets
 from schematic_reader.kicad.kiutils import to_json, to_yaml
+from schematic_reader.kicad.model import Sheet
 from schematic_reader.kicad.nodes import KicadError
 from schematic_reader.kicad.project_file import ProjectFile, project_beside, read_project
 from schematic_reader.kicad.project_folder import MAX_SHEET_BYTES, SHEET_SUFFIX, root_sheets, sheet_text
@@ -77,17 +78,22 @@ def read_bytes(path: Path) -> bytes:
 
 
 def _row(used: UsedSheet, text: str, project: ProjectFile, name: str) -> dict[str, Any]:
-    """The raw row of a sheet whose ``text`` is that of its use.
-
-    JSON and YAML are those of the text, as in the data set; the picture shows the project's text variables.
-    """
+    """The row of a sheet whose ``text`` is that of its use; its picture shows the project's variables."""
     sheet = read_sheet(text)
     file = Path(used.file)
     shown = replace(sheet, file_name=file.name, text_variables=project.text_variables)
     place = used.name.strip("/").replace("/", "-")
+    return raw_row(text, sheet, shown, f"{file.stem}{place and f'-{place}'}.png", name)
+
+
+def raw_row(text: str, sheet: Sheet, shown: Sheet, picture: str, name: str) -> dict[str, Any]:
+    """A row in the raw schema: a sheet's ``text``, what is read of it, and a picture of ``shown``.
+
+    JSON and YAML are those of the text, as in the data set.
+    """
     return {
         "schematic": text,
-        "image": {"bytes": encode_png(draw_sheet(shown)), "path": f"{file.stem}{place and f'-{place}'}.png"},
+        "image": {"bytes": encode_png(draw_sheet(shown)), "path": picture},
         "components_used": sheet.component_names,
         "json": to_json(sheet),
         "yaml": to_yaml(sheet),
