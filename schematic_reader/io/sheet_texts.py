@@ -14,21 +14,23 @@ _BOM = "\ufeff"
 _BASE64 = r"[A-Za-z0-9+/=]"
 _LONG = rf"{_BASE64}{{64}}{_BASE64}*+"
 
-# Possessive quantifiers: what does not match is passed in one go.
+# Possessive quantifiers and atomic groups: what does not match is passed in one go. A group that holds a
+# quantifier of its own is repeated within an atomic group, never possessively: Python before 3.11.5 goes on
+# after the text that the last, failed repetition had read.
 _SCHEMATIC = re.compile(
-    rf'\(data\s++(?=["|]?{_LONG})(?:"(?:{_BASE64}|\s)*+"\s*+|\|(?:{_BASE64}|\s)*+\|\s*+|{_BASE64}++\s*+)++\)'
+    rf'\(data\s++(?=["|]?{_LONG})(?>(?:"[A-Za-z0-9+/=\s]*+"\s*+|\|[A-Za-z0-9+/=\s]*+\|\s*+|{_BASE64}++\s*+)+)\)'
 )
 _JSON_STRING = rf'"(?:{_BASE64}|\\[nrt/])*+"'
 _JSON = re.compile(
     rf'("data"\s*+:\s*+)(?:"{_LONG}(?:\\[nrt/]|{_BASE64})*+"'
-    rf"|\[\s*+{_JSON_STRING}(?:\s*+,\s*+{_JSON_STRING})*+\s*+\])"
+    rf"|\[\s*+{_JSON_STRING}(?>(?:\s*+,\s*+{_JSON_STRING})*)\s*+\])"
 )
 _YAML_SCALAR = rf"['\"]?{_BASE64}++['\"]?"
 _YAML = re.compile(
-    rf"((?:^[ \t-]*+|[{{,]\s*+)data:)(?:\s*+\[\s*+{_YAML_SCALAR}(?:,\s*+{_YAML_SCALAR})*+\s*+\]"
+    rf"((?:^[ \t-]*+|[{{,]\s*+)data:)(?:\s*+\[\s*+{_YAML_SCALAR}(?>(?:,\s*+{_YAML_SCALAR})*)\s*+\]"
     rf"|\s++['\"]?{_LONG}['\"]?"
-    rf"|[ \t]++[|>][+-]?[ \t]*+\n(?:[ \t]++{_BASE64}++[ \t]*+(?:\n|\Z))++"
-    rf"|[ \t]*+\n(?:[ \t]*+-[ \t]++{_YAML_SCALAR}[ \t]*+(?:\n|\Z))++)",
+    rf"|[ \t]++[|>][+-]?[ \t]*+\n(?>(?:[ \t]++{_BASE64}++[ \t]*+(?:\n|\Z))+)"
+    rf"|[ \t]*+\n(?>(?:[ \t]*+-[ \t]++{_YAML_SCALAR}[ \t]*+(?:\n|\Z))+))",
     re.MULTILINE,
 )
 

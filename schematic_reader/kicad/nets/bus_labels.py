@@ -16,7 +16,7 @@ _MAX_DEPTH = 8  # of aliases within aliases
 
 # "~{CS}", "D_{1}" and "X^{2}" are markup (overbar, subscript, superscript), not groups.
 _VECTOR = re.compile(r"((?:[~_^]\{|[^ {\[\]])*+)\[(\d{0,9})\.\.(\d{0,9})\]([}+\-PN]*)", re.ASCII)
-_GROUP = re.compile(r"((?:[~_^]\{[^{}]*\}|[^ {}\[\]])*+)\{((?:[~_^]\{[^{}]*\}|[^{}])*+)\}")
+_GROUP = re.compile(r"((?>(?:[~_^]\{[^{}]*\}|[^ {}\[\]])*))\{((?>(?:[~_^]\{[^{}]*\}|[^{}])*))\}")
 
 
 # A bus's nets, each as what it is on the bus and its name. Where one bus carries two labels, the nets that
