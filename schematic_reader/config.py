@@ -81,14 +81,15 @@ class Messages:
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """The largest picture that the model gets, in pixels."""
+    """The largest picture that the model gets, in pixels; the most tiles that a larger sheet is cut into."""
 
     max_side: int
     max_pixels: int
+    tiles: int = 1
 
     def check(self, where: str) -> None:
-        _positive(self, "max_side", where)
-        _positive(self, "max_pixels", where)
+        for name in ("max_side", "max_pixels", "tiles"):
+            _positive(self, name, where)
 
 
 @dataclass(frozen=True)

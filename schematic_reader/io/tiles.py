@@ -1,0 +1,104 @@
+"""Cuts a sheet that is larger than the model's pictures into overlapping tiles.
+
+Each tile has a core, and the cores of a sheet's tiles cover it once; around its core a tile shows
+``MARGIN`` pixels more, so that no text at the core's edge is cut through. An answer about a tile tells of
+what has its place in the core alone. All tiles of a sheet have the same size; where one reaches over the edge
+of the sheet, it goes on in the sheet's own background colour.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from PIL import Image
+
+from schematic_reader.config import ImageLimits
+from schematic_reader.io.picture import resized
+
+MARGIN = 64
+"""Pixels around a core: 17 mm of a sheet at 96 pixels an inch, the length of a value of ten characters."""
+
+STEP = 32
+"""Sides of tiles are multiples of this many pixels (a patch of 16, merged by 2), so that none is resized."""
+
+_SHRINK = 0.98  # from one scale that is tried to the next
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """The tiles of one sheet, numbered from 0 row by row.
+
+    Attributes:
+        scaled: width and height in pixels of the sheet as it is cut.
+        columns, rows: of tiles.
+        size: width and height in pixels of each tile, margins included.
+    """
+
+    scaled: tuple[int, int]
+    columns: int
+    rows: int
+    size: tuple[int, int]
+
+    def __len__(self) -> int:
+        return self.columns * self.rows
+
+    def core(self, number: int) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom in pixels of the scaled sheet; the last ones may end outside it.
+
+        A place belongs to the core with ``left <= x < right`` and ``top <= y < bottom``.
+        """
+        row, column = divmod(number, self.columns)
+        width, height = (side - 2 * MARGIN for side in self.size)
+        return column * width, row * height, (column + 1) * width, (row + 1) * height
+
+    def cut(self, scaled: Image.Image, number: int) -> Image.Image:
+        """Tile ``number`` of the sheet's RGB picture in the size ``scaled``."""
+        left, top, _, _ = self.core(number)
+        tile = Image.new("RGB", self.size, scaled.getpixel((0, 0)))
+        tile.paste(scaled, (MARGIN - left, MARGIN - top))
+        return tile
+
+    def scale(self, picture: Image.Image) -> Image.Image:
+        """The sheet's picture in the size in which it is cut."""
+        return resized(picture, self.scaled)
+
+
+def tiling(width: int, height: int, limits: ImageLimits) -> Tiling | None:
+    """How a picture of ``width`` x ``height`` pixels is cut; None where it is asked about as a whole.
+
+    It is cut where it does not fit into the limits as it is and ``limits.tiles`` allows more than one. Of the
+    grids with at most so many tiles that is taken which shrinks the sheet least; then the one with the fewest
+    tiles, then the fewest pixels.
+    """
+    fits = max(width, height) <= limits.max_side and width * height <= limits.max_pixels
+    if limits.tiles < 2 or fits:
+        return None
+    found = [
+        (-scale, tiles.columns * tiles.rows, tiles.size[0] * tiles.size[1], tiles.columns, tiles)
+        for columns in range(1, limits.tiles + 1)
+        for rows in range(1, limits.tiles // columns + 1)
+        for scale, tiles in [_largest(width, height, columns, rows, limits)]
+        if tiles is not None
+    ]
+    return min(found, key=lambda each: each[:4])[-1] if found else None
+
+
+def _largest(
+    width: int, height: int, columns: int, rows: int, limits: ImageLimits
+) -> tuple[float, Tiling | None]:
+    """The largest scale, 1 at most, at which ``columns`` x ``rows`` tiles hold the sheet."""
+    scale = 1.0
+    while True:
+        scaled = (max(1, round(width * scale)), max(1, round(height * scale)))
+        across, down = (_side(length, count) for length, count in zip(scaled, (columns, rows), strict=True))
+        if max(across, down) <= limits.max_side and across * down <= limits.max_pixels:
+            return scale, Tiling(scaled, columns, rows, (across, down))
+        if scaled == (1, 1):
+            return scale, None
+        scale *= _SHRINK
+
+
+def _side(length: int, count: int) -> int:
+    """The side of a tile where ``count`` of them cover ``length`` pixels."""
+    return math.ceil((math.ceil(length / count) + 2 * MARGIN) / STEP) * STEP
