@@ -20,6 +20,7 @@ from ruamel.yaml import YAML, YAMLError
 from schematic_reader.cli import UserError
 
 TaskName = Literal["components", "yaml", "json", "schematic"]
+FormName = Literal["verbatim", "compact"]
 
 # Keys of version 0.1, as group.key, and what each is called now.
 _RENAMED = {
@@ -70,7 +71,7 @@ class Clean:
 class Messages:
     """How an example becomes a chat."""
 
-    form: Literal["verbatim", "compact"]
+    form: FormName
     max_target_chars: int
     on_too_long: Literal["drop", "cut"]
     with_name: bool

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import argparse
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from schematic_reader.cli import run, say
 from schematic_reader.config import Params, load_params
 from schematic_reader.io.files import atomic_folder
+from schematic_reader.io.reader_settings import ReaderSettings
 from schematic_reader.publish.card import PublishedWeights
 from schematic_reader.publish.folder import (
     cached_commit,
@@ -77,13 +79,18 @@ def command_line() -> argparse.ArgumentParser:
 
 
 def write_merged(params: Params, folder: Path) -> None:
-    """Write the weights that ``stages.evaluate`` judges, in the profile's precision, and the processor."""
+    """Write the weights that ``stages.evaluate`` judges, in the profile's precision, and the processor.
+
+    Whole weights have no base, whose version their settings would name.
+    """
     from schematic_reader.model.device import prepare_device
     from schematic_reader.model.load import load_processor, load_tuned
 
     device = prepare_device(params.active.model, params.seed)
     load_tuned(params.active.model, device, ADAPTER).save_pretrained(folder)
     load_processor(str(ADAPTER), None).save_pretrained(folder)
+    if settings := ReaderSettings.read(ADAPTER):
+        replace(settings, base_weights=None).write(folder)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from schematic_reader.cli import parse_no_arguments, run, start_logging
 from schematic_reader.config import load_params
+from schematic_reader.io.reader_settings import ReaderSettings
 
 CLEAN = Path("data/clean")
 MESSAGES = Path("data/messages")
@@ -67,7 +68,8 @@ def main() -> None:
         checkpoint,
     )
     if distributed.is_main_process():
-        export_adapter(result, encoder, ADAPTER)
+        settings = ReaderSettings.of(params, answer_tokens=max(splits["train"].answer_lengths))
+        export_adapter(result, encoder, settings, ADAPTER)
         write_metrics(result, splits, metrics=METRICS, plots=PLOTS)
     checkpoint.clear()
     distributed.shutdown()

@@ -20,6 +20,7 @@ from schematic_reader.io.picture import (
     page_numbers,
     resized,
 )
+from schematic_reader.io.reader_settings import canvas
 from schematic_reader.kicad.drawing.draw import PIXELS_PER_MM
 from schematic_reader.predict.rendering import MAX_PAGES, RenderScale, render, vector_format
 from schematic_reader.predict.text_height import MIN_TEXT, TEXT_MM, text_height
@@ -190,6 +191,5 @@ def render_scale(params: Params) -> RenderScale:
 
     Open Schematics has kicad-cli's renderings, all of one scale; generated sheets are all of one size.
     """
-    data, image = params.active.data, params.active.image
-    canvas = (data.width, data.height) if data.source == "sample" and data.width and data.height else None
-    return RenderScale(PIXELS_PER_MM, image.max_side, image.max_pixels, canvas)
+    image = params.active.image
+    return RenderScale(PIXELS_PER_MM, image.max_side, image.max_pixels, canvas(params.active.data))

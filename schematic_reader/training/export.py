@@ -7,19 +7,22 @@ from pathlib import Path
 
 from schematic_reader.io.adapter_digests import write_adapter_digests
 from schematic_reader.io.files import atomic_folder, write_json, write_text
+from schematic_reader.io.reader_settings import ReaderSettings
 from schematic_reader.model.encode import Encoder
 from schematic_reader.training.examples import Examples
 from schematic_reader.training.finetune import FinetuneResult
 
 
-def export_adapter(result: FinetuneResult, encoder: Encoder, folder: Path) -> None:
+def export_adapter(result: FinetuneResult, encoder: Encoder, settings: ReaderSettings, folder: Path) -> None:
     """Write the adapter and its processor to ``folder``, as PEFT and transformers load them.
 
-    Last comes a list of the files' SHA-256, by which ``check_adapter`` notices damage.
+    ``settings`` tell what it was trained for. Last comes a list of the files' SHA-256, by which
+    ``check_adapter`` notices damage.
     """
     with atomic_folder(folder) as part:
         result.model.save_pretrained(str(part))
         encoder.processor.save_pretrained(str(part))
+        settings.write(part)
         write_adapter_digests(part)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from tokenizers import Tokenizer
 
 from stages import baseline, build_messages, clean_to_parquet, compare, evaluate, fetch, train
 from tests.support.checkout import dvc, run_python
@@ -59,6 +60,7 @@ def run_model_stages(folder: Path, task: str, capsys: pytest.CaptureFixture[str]
         assert before["answers"]["valid"] == after["answers"]["valid"] == 1.0
     assert before["no_image"]["sheets"] == after["no_image"]["sheets"] == 2
     assert "<article" in (folder / "metrics" / "report.html").read_text()
+    assert_adapter_tells_its_settings(folder, task)
     predictions = [
         pq.read_table(folder / f"data/predictions/{name}.parquet") for name in ("baseline", "tuned")
     ]
@@ -71,6 +73,30 @@ def run_model_stages(folder: Path, task: str, capsys: pytest.CaptureFixture[str]
     capsys.readouterr()
     run_stages(folder, (compare,))
     assert f"{after['f1']:.3f}" in capsys.readouterr().out
+
+
+def assert_adapter_tells_its_settings(folder: Path, task: str) -> None:
+    """The settings of the run, the longest answer by the tokenizer itself, the base by its weights."""
+    settings = json.loads((folder / "models" / "adapter" / "reader.json").read_text())
+    tokenizer = Tokenizer.from_file(str(folder / "models" / "tiny" / "tokenizer.json"))
+    targets = pq.read_table(folder / "data/messages/train.parquet", columns=["target"]).column(0).to_pylist()
+    longest = max(len(tokenizer.encode(target).ids) for target in targets)
+    trained = json.loads((folder / "metrics" / "train.json").read_text())
+    assert settings | {"answer_tokens": 0, "base_weights": ""} == {
+        "task": task,
+        "form": "compact",
+        "with_name": True,
+        "image": {"max_side": 256, "max_pixels": 1048576, "tiles": 1},
+        "canvas": [640, 448],
+        "answer_tokens": 0,
+        "base_weights": "",
+    }
+    assert trained["answer_tokens"] / trained["sheets"] <= settings["answer_tokens"] <= longest + 1  # its end
+    weights = sorted((folder / "models" / "tiny").glob("*.safetensors"))
+    listed = [[file.name, hashlib.sha256(file.read_bytes()).hexdigest()] for file in weights]
+    assert settings["base_weights"] == hashlib.sha256(json.dumps(listed).encode()).hexdigest()
+    noted = json.loads((folder / "models" / "adapter" / "sha256.json").read_text())
+    assert noted["reader.json"] == digest_of(folder / "models" / "adapter")["reader.json"]
 
 
 @pytest.mark.parametrize("task", ["yaml", "json", "schematic"])

@@ -163,6 +163,8 @@ def test_merged_weights_load_alone_and_answer_the_same(checkout: Path, hub: Mode
     files = hub.repositories["OWNER/NAME"].files
     assert files == {**published(checkout), "LICENSE": b"MIT"}
     assert "model.safetensors" in files and "adapter_config.json" not in files
+    own = json.loads((checkout / "models" / "adapter" / "reader.json").read_text())
+    assert json.loads(files["reader.json"]) == own | {"base_weights": None}
     assert head(files["README.md"].decode())["library_name"] == "transformers"
     assert answer_by_card(checkout, hub, tmp_path) == own_answer(checkout)
 
