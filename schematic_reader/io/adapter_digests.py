@@ -16,10 +16,9 @@ LOADED = {".jinja", ".json", ".safetensors", ".txt"}
 
 
 def write_adapter_digests(adapter: Path) -> None:
-    """Write the list of the files that are in the folder now."""
-    write_json(
-        adapter / ADAPTER_DIGESTS, digests(file for file in adapter.iterdir() if file.suffix in LOADED)
-    )
+    """Write the list of the files that are in the folder now, but for an older list."""
+    files = [file for file in adapter.iterdir() if file.suffix in LOADED and file.name != ADAPTER_DIGESTS]
+    write_json(adapter / ADAPTER_DIGESTS, digests(files))
 
 
 def check_adapter(adapter: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from schematic_reader.cli import UserError
 from schematic_reader.config import Params, load_params
 from schematic_reader.generation.answerer import open_answerer
-from schematic_reader.io.adapter_digests import check_adapter, write_adapter_digests
+from schematic_reader.io.adapter_digests import ADAPTER_DIGESTS, check_adapter, write_adapter_digests
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.load import load_base, load_processor
 from schematic_reader.predict.model_source import find_model
@@ -53,6 +53,13 @@ def test_a_missing_file_is_noticed_and_another_one_is_no_damage(adapter: Path) -
     (adapter / "tokenizer.json").unlink()
     with pytest.raises(UserError, match=r"tokenizer\.json is not the file that was exported"):
         check_adapter(adapter)
+
+
+def test_a_list_that_is_written_again_lists_itself_no_more_than_the_first(adapter: Path) -> None:
+    first = (adapter / ADAPTER_DIGESTS).read_bytes()
+    write_adapter_digests(adapter)
+    assert (adapter / ADAPTER_DIGESTS).read_bytes() == first
+    check_adapter(adapter)
 
 
 def test_a_folder_without_a_list_is_taken_as_it_is(tmp_path: Path) -> None:
