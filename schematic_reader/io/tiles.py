@@ -19,8 +19,9 @@ from schematic_reader.io.picture import resized
 MARGIN = 64
 """Pixels around a core: 17 mm of a sheet at 96 pixels an inch, the length of a value of ten characters."""
 
-STEP = 32
-"""Sides of tiles are multiples of this many pixels (a patch of 16, merged by 2), so that none is resized."""
+STEP = 24
+"""Sides of tiles are multiples of this many pixels: a patch of 12, merged by 2, so that ``models/tiny`` gets
+tiles as they are. The processor of a model with other patches resizes tiles by 2 % at most, like sheets."""
 
 _SHRINK = 0.98  # from one scale that is tried to the next
 
