@@ -292,6 +292,11 @@ class Params:
             "evaluate.grammar is true: there is a grammar for task json or yaml with messages.form compact, "
             f"not for {self.task} with {self.messages.form}",
         )
+        _require(
+            self.active.image.tiles == 1 or self.task == "components" or self.messages.form == "compact",
+            "the profile's image.tiles is over 1: with it, answers are joined in the compact form, set "
+            f"messages.form to compact for task {self.task}, or image.tiles to 1",
+        )
         # DoRA reads the base's whole weights, shards and fp8 replace them, each in its own way.
         chosen = {
             "lora.dora": self.lora.dora,

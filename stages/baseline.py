@@ -20,7 +20,9 @@ from schematic_reader.scoring.evaluation import evaluate_model, items_of, test_s
 from schematic_reader.scoring.ocr import ocr, read_texts, runs_here
 from schematic_reader.scoring.predictions import target_items
 from schematic_reader.scoring.prior import prior
+from schematic_reader.scoring.tiled_answers import answer_sheets
 from schematic_reader.tasks import task as task_named
+from schematic_reader.tasks.joining import asked_about
 
 CLEAN = Path("data/clean")
 MESSAGES = Path("data/messages")
@@ -42,9 +44,10 @@ def main() -> None:
         return
     task = task_named(params.task)
     rows = test_sheets(MESSAGES, judged.max_sheets)
-    answerer = open_answerer(model, task, judged, seed=params.seed, cache=ANSWERS)
+    asked = asked_about(task, params.active.image)
+    answerer = open_answerer(model, asked, judged, seed=params.seed, cache=ANSWERS)
     predictions, metrics = evaluate_model(
-        partial(answerer.answer, SheetImages(CLEAN, "test", params.active.image)),
+        partial(answer_sheets, answerer.answer, task, SheetImages(CLEAN, "test", params.active.image)),
         rows,
         task=task,
         form=params.messages.form,

@@ -28,7 +28,9 @@ from schematic_reader.scoring.evaluation import (
     validation_sheets,
 )
 from schematic_reader.scoring.metrics import REQUIRED, gain
+from schematic_reader.scoring.tiled_answers import answer_sheets
 from schematic_reader.tasks import task as task_named
+from schematic_reader.tasks.joining import asked_about
 
 ADAPTER = Path("models/adapter")
 BASELINE = Path("data/predictions/baseline.parquet")
@@ -58,9 +60,10 @@ def main() -> None:
     baseline = read_predictions(BASELINE, "baseline")
     before = read_json(BASELINE_METRICS, "baseline", REQUIRED)
     rows = test_sheets(MESSAGES, judged.max_sheets)
-    answerer = open_answerer(model, task, judged, seed=params.seed, adapter=ADAPTER, cache=ANSWERS)
+    asked = asked_about(task, params.active.image)
+    answerer = open_answerer(model, asked, judged, seed=params.seed, adapter=ADAPTER, cache=ANSWERS)
     predictions, metrics = evaluate_model(
-        partial(answerer.answer, SheetImages(CLEAN, "test", params.active.image)),
+        partial(answer_sheets, answerer.answer, task, SheetImages(CLEAN, "test", params.active.image)),
         rows,
         task=task,
         form=params.messages.form,
@@ -70,7 +73,8 @@ def main() -> None:
         seed=params.seed,
     )
     validation = validation_sheets(MESSAGES, judged.calibration_sheets)
-    answers = answerer.answer(SheetImages(CLEAN, "validation", params.active.image), validation)
+    sheets = SheetImages(CLEAN, "validation", params.active.image)
+    answers = answer_sheets(answerer.answer, task, sheets, validation)
     distributed.shutdown()
     if not distributed.is_main_process():
         return  # rank 0 has all answers and writes them

@@ -29,6 +29,7 @@ from schematic_reader.predict.opened_sheet import SheetLimits, render_scale
 from schematic_reader.predict.output import formatted
 from schematic_reader.predict.sheet_reader import SheetReader
 from schematic_reader.tasks import task as task_named
+from schematic_reader.tasks.joining import asked_about
 
 MAX_EXIT_STATUS = 125  # shells reserve greater ones
 COMMAND = "schematic-reader"
@@ -95,7 +96,8 @@ def load_reader(source: ModelSource, task_name: TaskName, params: Params) -> She
         log.warning("no calibration.json: confidences are uncalibrated token probabilities")
     task = task_named(task_name)
     adapter = None if source.whole else source.folder
-    answerer = open_answerer(source.model, task, params.evaluate, seed=params.seed, adapter=adapter)
+    asked = asked_about(task, params.active.image)
+    answerer = open_answerer(source.model, asked, params.evaluate, seed=params.seed, adapter=adapter)
     answerer.load()  # now, not with the first sheet
     size = source.model.batch_size
     return SheetReader(answerer.answer, task, params.messages, source.calibration, size)

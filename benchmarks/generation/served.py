@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def _check_settings(params: Params) -> None:
-    """Refuse settings of generation that servers do not have, or have with another meaning."""
+    """Refuse settings that servers do not have, or have with another meaning."""
     for key, plain in (("num_beams", 1), ("grammar", False), ("repetition_penalty", 1.0)):
         value = getattr(params.evaluate, key)
         if value != plain:
@@ -73,6 +73,11 @@ def _check_settings(params: Params) -> None:
                 f"evaluate.{key} is {value}, which a server is not asked for: set it to {plain} in "
                 "params.yaml and run `dvc repro`"
             )
+    if (tiles := params.active.image.tiles) != 1:
+        raise UserError(
+            f"the profile's image.tiles is {tiles}, and a server is asked about whole sheets: set it to 1 in "
+            "params.yaml and run `dvc repro`"
+        )
 
 
 def request_body(row: MessageRow, images: SheetImages, params: Params, *, model: str) -> dict[str, Any]:

@@ -21,9 +21,10 @@ from schematic_reader.io.picture import (
     resized,
 )
 from schematic_reader.io.reader_settings import canvas
+from schematic_reader.io.tiles import Tiling, tiling
 from schematic_reader.kicad.drawing.draw import PIXELS_PER_MM
 from schematic_reader.predict.rendering import MAX_PAGES, RenderScale, render, vector_format
-from schematic_reader.predict.text_height import MIN_TEXT, TEXT_MM, text_height
+from schematic_reader.predict.text_height import ENOUGH_TEXT, MIN_TEXT, TEXT_MM, text_height
 
 MAX_BYTES = 100_000_000  # of one file; a page of a schematic has a few hundred thousand
 
@@ -64,11 +65,18 @@ class SheetOrigin:
 
 @dataclass(frozen=True)
 class OpenedSheet:
-    """One sheet; the picture is RGB and within the limits. ``notes`` name in a line each what is not read."""
+    """One sheet.
+
+    Attributes:
+        picture: RGB, within the limits; of the size ``tiling.scaled`` where the sheet is cut.
+        notes: name in a line each what is not read.
+        tiling: how it is cut; None where it is asked about as a whole.
+    """
 
     origin: SheetOrigin
     picture: Image.Image
     notes: tuple[str, ...] = ()
+    tiling: Tiling | None = None
 
 
 def open_sheets(
@@ -172,18 +180,30 @@ def _checked(origin: SheetOrigin, page: _Page, limits: SheetLimits) -> OpenedShe
     check_shape(*size)
     if is_blank(page.picture):
         raise PictureError("blank", "the page shows nothing")
-    fitted = _fitted(size, limits)
+    tiles = _tiling(size, page.text, limits)
+    fitted = tiles.scaled if tiles else _fitted(size, limits)
     notes = []
     if page.frames > 1:
         notes.append(f"{origin}: the first of {page.frames} frames is read")
     text = page.text and page.text * fitted[0] / page.width
     if text and text < MIN_TEXT:
+        setting = "image.tiles" if tiles else "image.max_side"
         notes.append(
             f"{origin}: text is some {text:.1f} pixels high at {fitted[0]} x {fitted[1]} pixels, too small "
             f"to be read (under {MIN_TEXT:g}): cut the page into parts, or raise the profile's "
-            "image.max_side for a model trained with it"
+            f"{setting} for a model trained with it"
         )
-    return OpenedSheet(origin, resized(page.picture, fitted), tuple(notes))
+    return OpenedSheet(origin, resized(page.picture, fitted), tuple(notes), tiles)
+
+
+def _tiling(size: tuple[int, int], text: float | None, limits: SheetLimits) -> Tiling | None:
+    """How a page of this size in pixels is cut, None where it is asked about as a whole.
+
+    Where its text is higher than a model needs, it is cut in a smaller size, into fewer tiles.
+    """
+    scale = ENOUGH_TEXT / text if text and text > ENOUGH_TEXT else 1.0
+    width, height = (max(1, round(side * scale)) for side in size)
+    return tiling(width, height, limits.image)
 
 
 def render_scale(params: Params) -> RenderScale:
@@ -192,4 +212,6 @@ def render_scale(params: Params) -> RenderScale:
     Open Schematics has kicad-cli's renderings, all of one scale; generated sheets are all of one size.
     """
     image = params.active.image
-    return RenderScale(PIXELS_PER_MM, image.max_side, image.max_pixels, canvas(params.active.data))
+    return RenderScale(
+        PIXELS_PER_MM, image.max_side, image.max_pixels, canvas(params.active.data), image.tiles
+    )

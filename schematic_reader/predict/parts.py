@@ -9,13 +9,8 @@ from schematic_reader.kicad.bom import ListedSymbol
 from schematic_reader.kicad.nets.netlist import Net
 from schematic_reader.predict.opened_sheet import SheetOrigin
 from schematic_reader.predict.part_kinds import part_kind
-
-_NONE = frozenset(("none", "nothing", "n/a", "no components", "no parts"))
-
-
-def is_none(name: str) -> bool:
-    """Whether a name says that there is no part: a model's way to answer for an empty sheet."""
-    return name.strip().strip(".[]()\"'`").casefold() in _NONE
+from schematic_reader.tasks.components import is_none
+from schematic_reader.tasks.joining import EMPTY
 
 
 @dataclass(frozen=True)
@@ -54,8 +49,9 @@ class Reading:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing was read: no part, and for a structured task no text."""
-        return not self.parts and (not self.answer.strip() or is_none(self.answer))
+        """Whether nothing was read: no part, and for a structured task no text or that of an empty sheet."""
+        answer = self.answer.strip()
+        return not self.parts and (not answer or is_none(answer) or answer in EMPTY.values())
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ class RenderScale:
         pixels_per_mm: of a sheet that fits the limits.
         max_side: the model's limit on width and height, in pixels.
         max_pixels: its limit on width times height; a rendering may exceed both and is shrunk afterwards.
+        tiles: the most tiles that a larger rendering is cut into; 1 where it is shrunk.
         canvas: width and height in pixels. With it every rendering has this size, scaled to fit and placed in
             the upper left corner of white paper, as ``synthetic.sample`` draws its sheets.
     """
@@ -66,6 +67,7 @@ class RenderScale:
     max_side: int
     max_pixels: int
     canvas: tuple[int, int] | None = None
+    tiles: int = 1
 
 
 def vector_format(data: bytes) -> str | None:
@@ -156,7 +158,8 @@ def _size(width: float, height: float, scale: RenderScale) -> tuple[int, int]:
     longest = max(width, height)
     pixels_per_mm = scale.pixels_per_mm if longest >= _MIN_LENGTH else scale.max_side / longest
     pixels = (round(width * pixels_per_mm), round(height * pixels_per_mm))
-    side, area = _SUPERSAMPLING * scale.max_side, _SUPERSAMPLING**2 * scale.max_pixels
+    side = _SUPERSAMPLING * scale.max_side * scale.tiles
+    area = _SUPERSAMPLING**2 * scale.max_pixels * scale.tiles
     return fitted_size(*pixels, max_side=side, max_pixels=area)
 
 

@@ -9,16 +9,19 @@ from typing import Any, Protocol
 from PIL import Image as PILImage
 
 from schematic_reader.config import Messages
+from schematic_reader.io.tiles import Tiling
 from schematic_reader.kicad.bom import ListedSymbol
 from schematic_reader.predict.opened_sheet import OpenedSheet
-from schematic_reader.predict.parts import Part, Reading, is_none
+from schematic_reader.predict.parts import Part, Reading
 from schematic_reader.scoring.confidence import Calibration, item_confidences, span_confidence
+from schematic_reader.scoring.tiled_answers import answer_sheets
+from schematic_reader.tasks.answer_tokens import symbol_spans
+from schematic_reader.tasks.components import is_none
 from schematic_reader.tasks.contract import ModelAnswer, Task
 from schematic_reader.tasks.description import DescriptionTask
 from schematic_reader.tasks.messages import chat
 
 FILE_TYPE = ".kicad_sch"  # as in the data set
-_MAX_GAP = 24  # characters between two texts of an answer
 _ROW = {"name": None, "type": FILE_TYPE}
 
 
@@ -29,14 +32,21 @@ class ImageAnswerFn(Protocol):
 
 
 class OpenedImages:
-    """An image source (``generation.prompts.ImageSource``) for rows that hold their pictures."""
+    """The sheets of rows that hold them (``scoring.tiled_answers.CutSheets``)."""
 
     def picture(self, row: dict[str, Any]) -> PILImage.Image:
-        picture: PILImage.Image = row["picture"]
-        return picture
+        sheet: OpenedSheet = row["sheet"]
+        if sheet.tiling is None or row.get("tile") is None:
+            return sheet.picture
+        return sheet.tiling.cut(sheet.picture, row["tile"])
 
     def size(self, row: dict[str, Any]) -> tuple[int, int]:
-        return self.picture(row).size
+        tiling = self.tiling(row)
+        return row["sheet"].picture.size if tiling is None or row.get("tile") is None else tiling.size
+
+    def tiling(self, row: dict[str, Any]) -> Tiling | None:
+        sheet: OpenedSheet = row["sheet"]
+        return sheet.tiling
 
 
 class SheetReader:
@@ -73,10 +83,9 @@ class SheetReader:
         """The reading of each sheet, in their order."""
         messages = chat(self._prompt, "")
         rows = [
-            {"id": str(number), "picture": sheet.picture, "messages": messages}
-            for number, sheet in enumerate(sheets)
+            {"id": str(number), "sheet": sheet, "messages": messages} for number, sheet in enumerate(sheets)
         ]
-        answers = self._answer(OpenedImages(), rows)
+        answers = answer_sheets(self._answer, self._task, OpenedImages(), rows)
         return [self._reading(sheet, answer) for sheet, answer in zip(sheets, answers, strict=True)]
 
     def _reading(self, sheet: OpenedSheet, answer: ModelAnswer) -> Reading:
@@ -98,26 +107,10 @@ class SheetReader:
 
 
 def _with_confidences(symbols: Sequence[ListedSymbol], answer: ModelAnswer) -> Iterator[ListedSymbol]:
-    """The symbols, in the order of the answer, with the raw confidence of what it says of each.
-
-    All layouts but the verbatim ones say reference, library symbol and value one after the other.
-    """
-    start = 0
-    for symbol in symbols:
-        span = _span(symbol, answer.text, start)
+    """The symbols, in the order of the answer, with the raw confidence of what it says of each."""
+    texts = [(symbol.reference, symbol.lib_id, symbol.value) for symbol in symbols]
+    for symbol, span in zip(symbols, symbol_spans(texts, answer.text), strict=True):
         if span is None or not answer.probabilities:
             yield symbol
-            continue
-        start = span[1]
-        yield replace(symbol, confidence=span_confidence(answer.ends, answer.probabilities, *span))
-
-
-def _span(symbol: ListedSymbol, text: str, start: int) -> tuple[int, int] | None:
-    """From where to where the text tells of the symbol after ``start``; None where it does so in escapes."""
-    said, *more = [said for said in (symbol.reference, symbol.lib_id, symbol.value) if said] or [""]
-    first = text.find(said, start)
-    last = first + len(said)
-    for said in more:
-        found = text.find(said, last, last + len(said) + _MAX_GAP)
-        last = found + len(said) if found >= 0 else len(text) + 1
-    return (first, last) if 0 <= first < last <= len(text) else None
+        else:
+            yield replace(symbol, confidence=span_confidence(answer.ends, answer.probabilities, *span))

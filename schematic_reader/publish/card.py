@@ -88,6 +88,7 @@ def model_card(
             manifest=manifest,
             settings=yaml.safe_dump(_settings(params), sort_keys=False).strip(),
             side=params.active.image.max_side,
+            tiles=params.active.image.tiles,
             libraries=", ".join(f"{name} {version(name)}" for name in _LIBRARIES),
         )
         .lstrip()

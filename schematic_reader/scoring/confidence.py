@@ -8,8 +8,6 @@ where isotonic regression would overfit.
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from schematic_reader.cli import UserError
 from schematic_reader.io.files import read_json, write_json
 from schematic_reader.scoring.precision_recall import share
 from schematic_reader.scoring.predictions import PredictionRow, actual_items, parsed_answer
+from schematic_reader.tasks.answer_tokens import EPS, geometric_mean, span_tokens
 from schematic_reader.tasks.contract import Item, Task
 
 BINS = 10
@@ -33,9 +32,6 @@ _MAX_LOGIT = 9.0
 
 _POINTS = 73
 """Points of the stored curve, evenly spaced in logits."""
-
-_EPS = 1e-12
-"""Smallest probability: one that was rounded to 0 must not make a whole name impossible."""
 
 JudgedItem = tuple[float, bool]
 """The confidence of one item of an answer, and whether it is right."""
@@ -80,12 +76,8 @@ def span_confidence(
     Returns:
         None where there is no such token.
     """
-    starts = [0, *ends[:-1]]
-    chosen = probabilities[bisect_right(ends, first) : bisect_right(starts, last)]
-    if not chosen:
-        return None
-    logs = [math.log(max(probability, _EPS)) for probability in chosen]
-    return math.exp(sum(logs) / len(logs))
+    chosen = probabilities[span_tokens(ends, (first, last))]
+    return geometric_mean(chosen) if chosen else None
 
 
 @dataclass(frozen=True)
@@ -160,7 +152,7 @@ def fit_platt(judged: Sequence[JudgedItem]) -> Calibration:
 
 def _logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
     """The log of the odds, at most ``_MAX_LOGIT`` either way."""
-    odds = np.log(np.maximum(probability, _EPS)) - np.log(np.maximum(1 - probability, _EPS))
+    odds = np.log(np.maximum(probability, EPS)) - np.log(np.maximum(1 - probability, EPS))
     return np.asarray(np.clip(odds, -_MAX_LOGIT, _MAX_LOGIT), dtype=np.float64)
 
 

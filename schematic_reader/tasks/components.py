@@ -33,6 +33,13 @@ _NAME = re.compile(
     re.VERBOSE,
 )
 
+_NONE = frozenset(("none", "nothing", "n/a", "no components", "no parts"))
+
+
+def is_none(name: str) -> bool:
+    """Whether a name says that there is no part: a model's way to answer for an empty sheet."""
+    return name.strip().strip(".[]()\"'`").casefold() in _NONE
+
 
 @dataclass(frozen=True, slots=True)
 class ComponentsTask:

@@ -232,14 +232,16 @@ class DescriptionTask:
 
         Of an answer that was cut off they are those before the cut, although ``parse`` takes it for invalid.
         """
-        try:
-            entries = self._read(answer).symbols
-        except UnreadableError:
-            try:
-                entries = self._read(self.closed(unfenced(answer))).symbols
-            except UnreadableError:
-                return ()
+        found = self.description(answer) or self.description(self.closed(unfenced(answer)))
+        entries = found.symbols if found else []
         return tuple(read_symbol(name, reference, value) for _, (reference, name, value) in entries)
+
+    def description(self, answer: str) -> Description | None:
+        """What the answer says; None where it is not valid."""
+        try:
+            return self._read(answer)
+        except UnreadableError:
+            return None
 
     def normalize(self, items: Counter[Item], *, loose: bool) -> Counter[Item]:
         """The items as a multiset; ``loose`` folds their texts."""

@@ -41,7 +41,7 @@ TEXT: /"([^"\\\x00-\x1f\x7f]|\\["\\\/bfnrt]){0,200}"/
 )
 
 # Strings are skipped whole, an unclosed one to the end of the text, so that the scan stays linear.
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+(?:(?P<whole>")|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 
 def load(text: str) -> object:
@@ -73,7 +73,7 @@ def write(description: Description) -> str:
 
 
 def closed(text: str) -> str:
-    """The text up to the last list or object that ends, and the brackets that are open there."""
+    """The text up to the last list, object or text of a section that ends, and the brackets open there."""
     end, closers, is_open = 0, "", ""
     for token in _TOKEN.finditer(text):
         if token.group() in ("[", "{"):
@@ -82,6 +82,8 @@ def closed(text: str) -> str:
                 break
         elif token.group() in ("]", "}"):
             is_open = is_open[1:]
+            end, closers = token.end(), is_open
+        elif token["whole"] and is_open == "]}":  # of labels or sheets
             end, closers = token.end(), is_open
     return text[:end] + closers
 

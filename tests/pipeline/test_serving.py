@@ -152,3 +152,7 @@ def test_settings_that_a_server_is_not_asked_for_are_refused(
     beams = replace(params, evaluate=replace(params.evaluate, num_beams=3))
     monkeypatch.setattr(served, "load_params", lambda: beams)
     assert "evaluate.num_beams is 3" in error_of("http://127.0.0.1:9/v1", MODEL, checkout, monkeypatch)
+    active = replace(params.active, image=replace(params.active.image, tiles=4))
+    cut = replace(params, profiles={params.profile: active})
+    monkeypatch.setattr(served, "load_params", lambda: cut)
+    assert "image.tiles is 4" in error_of("http://127.0.0.1:9/v1", MODEL, checkout, monkeypatch)

@@ -110,6 +110,7 @@ def test_any_source_may_have_a_fixed_test_set(tmp_path: Path, profile: str) -> N
         ("evaluate.no_image_sheets", -1, "evaluate.no_image_sheets is -1: it must be 0 (off) or more"),
         ("evaluate.calibration_sheets", -1, "evaluate.calibration_sheets is -1: it must be 0 (off) or more"),
         ("evaluate.grammar", True, "evaluate.grammar is true: there is a grammar for task json or yaml with"),
+        ("profiles.sample.image.tiles", 0, "profiles.sample.image.tiles is 0: it must be greater than 0"),
         ("seed", -1, "seed is -1: it must be from 0 to 2147483647"),
         ("profiles.sample.data.source", "local", "profiles.sample.data.path is null: source local needs"),
         ("profiles.sample.data.path", [1], "profiles.sample.data.path[0] is 1: it must be a text"),
@@ -149,6 +150,26 @@ def test_what_is_not_allowed_is_named(tmp_path: Path, key: str, value: Any, mess
     with pytest.raises(UserError, match=re.escape(message)) as caught:
         load_params(set_key(tmp_path, key, value))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("task", "form"), [("json", "verbatim"), ("components", "verbatim"), ("json", "compact")]
+)
+def test_verbatim_answers_about_tiles_are_not_joined(tmp_path: Path, task: str, form: str) -> None:
+    params = yaml.safe_load(TEXT)
+    params["task"], params["messages"]["form"] = task, form
+    params["profiles"]["sample"]["image"]["tiles"] = 2
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(params), encoding="utf-8")
+    if (task, form) != ("json", "verbatim"):
+        assert load_params(path).active.image.tiles == 2
+        return
+    with pytest.raises(UserError) as caught:
+        load_params(path)
+    assert str(caught.value) == (
+        "params.yaml: the profile's image.tiles is over 1: with it, answers are joined in the compact form, "
+        "set messages.form to compact for task json, or image.tiles to 1"
+    )
 
 
 @pytest.mark.parametrize(

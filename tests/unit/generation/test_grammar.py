@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from schematic_reader.config import ImageLimits
 from schematic_reader.generation.grammar import grammar_constraint
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoder
@@ -17,6 +18,7 @@ from schematic_reader.model.load import load_base
 from schematic_reader.model.sheet_images import SheetImages
 from schematic_reader.tasks import task
 from schematic_reader.tasks.description import Description, Entry, symbol
+from schematic_reader.tasks.joining import EMPTY, asked_about
 from schematic_reader.tasks.messages import chat
 from tests.support.answering import LIMITS, TINY, answerer, drawn, write_sheets
 
@@ -49,6 +51,24 @@ def test_more_answers_parse(tmp_path: Path, encoder: Encoder, name: str) -> None
     assert (sum(parsed[0]), sum(parsed[1])) == (0, 4)
     for answer in bound:
         assert len(answer.probabilities) == len(answer.ends) == answer.tokens + (answer.finish == "stop")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_answer_about_an_empty_tile_is_within_the_grammar_where_sheets_are_cut(
+    encoder: Encoder, name: str
+) -> None:
+    from llguidance import LLMatcher, LLTokenizer
+
+    tokenizer = LLTokenizer(encoder.tokenizer.backend_tokenizer.to_str(), eos_token=encoder.end_of_turn_id)
+    whole = {"json": '{"symbols":[["R","R"]]}', "yaml": "symbols:\n- [R, R]"}[name]
+    for tiles, accepted in ((1, [False, True]), (4, [True, True])):
+        grammar = asked_about(task(name), ImageLimits(480, 1 << 20, tiles)).grammar
+        assert grammar is not None
+        found = []
+        for text in (EMPTY[name], whole):
+            matcher = LLMatcher(tokenizer, LLMatcher.grammar_from_lark(grammar.lark))
+            found.append(matcher.consume_tokens(tokenizer.tokenize_str(text)) and matcher.is_accepting())
+        assert found == accepted
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,50 @@ def test_a_drawing_whose_paper_is_too_large_is_named() -> None:
     assert not open_sheets("a4", page(297), LIMITS)[0].notes  # 1.27 mm are 4.4 pixels
     (note,) = open_sheets("a3", page(420), LIMITS)[0].notes
     assert note.startswith("a3: text is some 3.1 pixels high at 1024 x 1024 pixels")
+
+
+TILES = 6
+CUT = replace(
+    LIMITS,
+    image=replace(LIMITS.image, tiles=TILES),
+    scale=replace(LIMITS.scale, tiles=TILES),
+)
+
+
+def test_a_large_picture_keeps_its_size_where_it_is_cut() -> None:
+    (sheet,) = open_sheets("a", lettered((1400, 900), 6), CUT)
+    assert sheet.tiling and sheet.tiling.scaled == sheet.picture.size == (1400, 900)
+    assert not sheet.notes
+    (small,) = open_sheets("a", lettered((900, 600), 6), CUT)
+    assert small.tiling is None and small.picture.size == (900, 600)
+
+
+@pytest.mark.parametrize(("letter", "tiles"), [(6, 6), (12, 6), (16, 2), (24, 0), (60, 0)])
+def test_a_picture_with_high_text_is_shrunk_into_fewer_tiles(letter: int, tiles: int) -> None:
+    size = (3840, 2160)
+    (sheet,) = open_sheets("screenshot", lettered(size, letter), CUT)
+    if not tiles:
+        assert sheet.tiling is None and sheet.picture.size == (1024, 576)
+        return
+    assert sheet.tiling and len(sheet.tiling) == tiles
+    height = letter * sheet.picture.width / size[0]
+    assert height == pytest.approx(6, abs=0.6) if letter > 6 else height < 6  # measured to a pixel
+    assert bool(sheet.notes) == (height < 4)
+    assert all("raise the profile's image.tiles" in note for note in sheet.notes)
+
+
+@pytest.mark.parametrize("kind", ["svg", "pdf"])
+def test_a_drawing_is_rendered_at_its_own_scale_where_it_is_cut(kind: str) -> None:
+    """A2 has 594 x 420 mm: 2376 x 1680 pixels at 4 a mm."""
+    drawn = {
+        "svg": f'<svg {SVG} width="594mm" height="420mm"><rect width="9" height="9"/></svg>'.encode(),
+        "pdf": pdf(width=594 / 25.4 * 72, height=420 / 25.4 * 72, content="0 0 9 9 re f"),
+    }
+    limits = replace(CUT, image=replace(CUT.image, max_side=768), scale=replace(CUT.scale, max_side=768))
+    limits = replace(limits, image=replace(limits.image, tiles=20), scale=replace(limits.scale, tiles=20))
+    (sheet,) = open_sheets("a2", drawn[kind], limits)
+    assert sheet.tiling and sheet.picture.size == sheet.tiling.scaled == (2376, 1680)
+    assert not sheet.notes
 
 
 def test_a_vendors_usual_export_is_read() -> None:

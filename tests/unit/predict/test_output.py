@@ -15,7 +15,9 @@ from schematic_reader.kicad.reader import read_sheet
 from schematic_reader.predict.opened_sheet import SheetOrigin
 from schematic_reader.predict.output import as_csv, as_json, as_table, as_text, formatted
 from schematic_reader.predict.part_kinds import part_kind
-from schematic_reader.predict.parts import Part, Reading, is_none, part_list
+from schematic_reader.predict.parts import Part, Reading, part_list
+from schematic_reader.tasks.components import is_none
+from schematic_reader.tasks.joining import EMPTY
 from tests.support.paths import shared_folder
 
 
@@ -190,3 +192,8 @@ def test_kinds_agree_with_the_reference_letters_of_real_sheets() -> None:
                 wrong += said not in (kind, "other")
     assert total > 500
     assert right / total > 0.85 and wrong / total < 0.03, (right, wrong, total)
+
+
+@pytest.mark.parametrize("answer", EMPTY.values())
+def test_the_answer_of_an_empty_sheet_is_nothing_read(answer: str) -> None:
+    assert Reading(SheetOrigin("a"), answer, (), cut=False).empty

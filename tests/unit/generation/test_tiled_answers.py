@@ -1,0 +1,109 @@
+"""Large sheets asked about tile by tile: which tiles are asked, in one call, and what is joined."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageDraw
+
+from schematic_reader.config import ImageLimits
+from schematic_reader.io.tiles import tiling
+from schematic_reader.model.encode import Encoder
+from schematic_reader.model.sheet_images import SheetImages
+from schematic_reader.predict.opened_sheet import OpenedSheet, SheetLimits, SheetOrigin, open_sheets
+from schematic_reader.predict.rendering import RenderScale
+from schematic_reader.predict.sheet_reader import OpenedImages
+from schematic_reader.scoring.tiled_answers import answer_sheets
+from schematic_reader.tasks import task as task_named
+from schematic_reader.tasks.contract import ModelAnswer
+from schematic_reader.tasks.joining import joined
+from schematic_reader.tasks.messages import chat
+from tests.support.answering import answerer, write_sheets
+
+LIMITS = ImageLimits(max_side=480, max_pixels=1 << 20, tiles=6)
+COMPONENTS = task_named("components")
+MARKS = [(30, 40), (560, 50), (550, 330)]
+"""Places of black squares on a large sheet, each in the core of a tile of its own."""
+
+
+def sheet(size: tuple[int, int], marks: list[tuple[int, int]]) -> dict[str, Any]:
+    """A row that holds a sheet with black squares."""
+    picture = Image.new("RGB", size, "white")
+    for x, y in marks:
+        ImageDraw.Draw(picture).rectangle((x, y, x + 9, y + 9), fill="black")
+    cut = tiling(*size, LIMITS)
+    opened = OpenedSheet(SheetOrigin("a"), cut.scale(picture) if cut else picture, tiling=cut)
+    return {"id": "a", "sheet": opened, "messages": chat("Which parts?", "R")}
+
+
+class SquareReader:
+    """Names the square that it sees in the middle of a picture: ``S1``; and how it was called."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[list[int | None], dict[str, bool]]] = []
+
+    def __call__(self, images: Any, rows: list[dict[str, Any]], **how: bool) -> list[ModelAnswer]:
+        self.asked.append(([row.get("tile") for row in rows], how))
+        return [ModelAnswer(self.text(images, row), 3, "stop") for row in rows]
+
+    def text(self, images: Any, row: dict[str, Any]) -> str:
+        assert images.picture(row).size == images.size(row)
+        dark = images.picture(row).convert("L").point(lambda level: 255 * (level < 128))
+        return f"S{row.get('tile')}" if dark.getbbox() else "none"
+
+
+def test_all_tiles_of_all_sheets_are_asked_about_at_once_but_those_with_nothing_in_their_core() -> None:
+    large, small, empty = sheet((700, 430), MARKS), sheet((400, 300), MARKS[:1]), sheet((700, 430), [])
+    cut = large["sheet"].tiling
+    assert (len(cut), cut.scaled, empty["sheet"].tiling) == (4, (700, 430), cut)
+    reader = SquareReader()
+    answers = answer_sheets(reader, COMPONENTS, OpenedImages(), [large, small, empty])
+    assert reader.asked == [([0, 1, 3, None], {})]
+    assert [answer.text for answer in answers] == ["S0, S1, S3", "SNone", "none"]
+    assert [answer.tokens for answer in answers] == [9, 3, 0]
+
+
+def test_without_images_every_tile_is_asked_about() -> None:
+    reader = SquareReader()
+    large = sheet((700, 430), MARKS)
+    answer_sheets(reader, COMPONENTS, OpenedImages(), [large], with_image=False)
+    assert reader.asked == [([0, 1, 2, 3], {"with_image": False})]
+
+
+def test_sheets_that_are_not_cut_are_asked_about_as_they_are() -> None:
+    reader = SquareReader()
+    rows = [sheet((400, 300), MARKS[:1]), sheet((480, 300), [])]
+    answers = answer_sheets(reader, COMPONENTS, OpenedImages(), rows)
+    assert answers == reader(OpenedImages(), rows)
+    assert answer_sheets(reader, COMPONENTS, OpenedImages(), []) == []
+
+
+def test_a_sheet_from_outside_is_cut_as_in_evaluation(tmp_path: Path) -> None:
+    picture = sheet((1400, 430), MARKS)["sheet"].picture
+    assert picture.size != (1400, 430)  # six tiles are not enough for its own size
+    (row,) = write_sheets(tmp_path, [picture := picture.resize((1400, 430))])
+    limits = SheetLimits(
+        LIMITS, 1 << 24, RenderScale(4.0, LIMITS.max_side, LIMITS.max_pixels, None, LIMITS.tiles)
+    )
+    sheets, outside = SheetImages(tmp_path, "test", LIMITS), OpenedImages()
+    (opened,) = open_sheets("a", sheets.image_bytes(row), limits)
+    assert opened.tiling
+    assert sheets.tiling(row) == opened.tiling
+    for tile in range(len(opened.tiling)):
+        one, other = row | {"tile": tile}, {"sheet": opened, "tile": tile}
+        assert sheets.size(one) == outside.size(other) == sheets.picture(one).size
+        assert sheets.picture(one).tobytes() == outside.picture(other).tobytes()
+
+
+@pytest.mark.parametrize("with_image", [True, False])
+def test_the_answer_about_a_sheet_joins_the_models_answers_about_its_tiles(
+    model: Any, encoder: Encoder, with_image: bool
+) -> None:
+    answer = answerer(model, encoder, batch_size=8).answer
+    large = sheet((700, 430), MARKS)
+    (found,) = answer_sheets(answer, COMPONENTS, OpenedImages(), [large], with_image=with_image)
+    tiles = [0, 1, 3] if with_image else [0, 1, 2, 3]
+    alone = answer(OpenedImages(), [large | {"tile": tile} for tile in tiles], with_image=with_image)
+    assert found == joined(COMPONENTS, alone)
