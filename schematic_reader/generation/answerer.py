@@ -204,7 +204,8 @@ def open_answerer(
     init(device)
     if adapter is not None:
         check_adapter(adapter)  # before its processor and answers of it from the cache are used
-    source, revision = (model.base, model.revision) if adapter is None else (str(adapter), None)
+    own_processor = adapter is not None and (adapter / "tokenizer_config.json").is_file()
+    source, revision = (str(adapter), None) if own_processor else (model.base, model.revision)
     encoder = Encoder(load_processor(source, revision))
     settings = GenerationSettings.of(
         evaluate, task.grammar, batch_size=model.batch_size, continuous=device.name == "cuda"

@@ -91,7 +91,7 @@ def _named(readings: Sequence[Reading]) -> str:
 
 
 def _has_names_alone(reading: Reading) -> bool:
-    return bool(reading.parts) and not reading.from_file
+    return bool(reading.parts) and not reading.from_file and not reading.symbols
 
 
 def _projects(readings: Sequence[Reading]) -> list[list[Reading]]:

@@ -20,7 +20,7 @@ from schematic_reader.io.picture import (
     page_numbers,
     resized,
 )
-from schematic_reader.io.reader_settings import canvas
+from schematic_reader.io.reader_settings import ReaderSettings, canvas
 from schematic_reader.io.tiles import Tiling, tiling
 from schematic_reader.kicad.drawing.draw import PIXELS_PER_MM
 from schematic_reader.predict.rendering import MAX_PAGES, RenderScale, render, vector_format
@@ -206,12 +206,14 @@ def _tiling(size: tuple[int, int], text: float | None, limits: SheetLimits) -> T
     return tiling(width, height, limits.image)
 
 
-def render_scale(params: Params) -> RenderScale:
+def render_scale(params: Params, settings: ReaderSettings | None = None) -> RenderScale:
     """Vector files are rendered at the scale of the sheets that the model was trained on.
 
     Open Schematics has kicad-cli's renderings, all of one scale; generated sheets are all of one size.
+
+    Args:
+        settings: of the model, where it tells them.
     """
     image = params.active.image
-    return RenderScale(
-        PIXELS_PER_MM, image.max_side, image.max_pixels, canvas(params.active.data), image.tiles
-    )
+    fixed = settings.canvas if settings else canvas(params.active.data)
+    return RenderScale(PIXELS_PER_MM, image.max_side, image.max_pixels, fixed, image.tiles)

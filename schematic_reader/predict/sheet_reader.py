@@ -11,6 +11,7 @@ from PIL import Image as PILImage
 from schematic_reader.config import Messages
 from schematic_reader.io.tiles import Tiling
 from schematic_reader.kicad.bom import ListedSymbol
+from schematic_reader.predict.conversion import converted, named_parts
 from schematic_reader.predict.opened_sheet import OpenedSheet
 from schematic_reader.predict.parts import Part, Reading
 from schematic_reader.scoring.confidence import Calibration, item_confidences, span_confidence
@@ -53,8 +54,10 @@ class SheetReader:
     """Reads sheets with one model.
 
     Args:
-        calibration: of the model's confidences; None where there is none.
+        task: that the model is asked.
+        calibration: of the confidences of the task's names or placed symbols; None where there is none.
         batch_size: sheets that are best read at once.
+        shown: the task as whose answers the model's are shown; None for the one that it is asked.
     """
 
     def __init__(
@@ -64,16 +67,19 @@ class SheetReader:
         messages: Messages,
         calibration: Calibration | None,
         batch_size: int = 1,
+        shown: Task | None = None,
     ) -> None:
         self.batch_size = batch_size
         self._answer = answer
         self._task = task
+        self._shown = shown or task
         self._prompt = task.prompt(_ROW, form=messages.form, with_name=messages.with_name)
-        self._calibration = calibration if task.name == "components" else None  # it was fitted to names
+        self._calibration = calibration
 
     @property
     def task(self) -> str:
-        return self._task.name
+        """The one whose answers are shown."""
+        return self._shown.name
 
     @property
     def calibrated(self) -> bool:
@@ -89,18 +95,25 @@ class SheetReader:
         return [self._reading(sheet, answer) for sheet, answer in zip(sheets, answers, strict=True)]
 
     def _reading(self, sheet: OpenedSheet, answer: ModelAnswer) -> Reading:
-        parts: tuple[Part, ...] = ()
-        if self._task.name == "components":
-            raw = item_confidences(self._task, answer.text, answer.ends, answer.probabilities)
-            items = self._task.parse(answer.text).items
-            parts = tuple(
-                Part(name, self._confidence(raw.get(item)))
-                for item in items
-                if not is_none(name := self._task.name_of(item))
-            )
-        symbols = self._task.symbols(answer.text) if isinstance(self._task, DescriptionTask) else ()
-        symbols = tuple(_with_confidences(symbols, answer))
-        return Reading(sheet.origin, answer.text, parts, answer.finish == "length", symbols=symbols)
+        text, cut = answer.text, answer.finish == "length"
+        if not isinstance(self._task, DescriptionTask):
+            return Reading(sheet.origin, text, tuple(self._names(answer)), cut)
+        symbols = tuple(
+            replace(symbol, confidence=self._confidence(symbol.confidence))
+            for symbol in _with_confidences(self._task.symbols(text), answer)
+        )
+        if self._shown is not self._task:
+            text = converted(text, self._task, self._shown)
+        structured = isinstance(self._shown, DescriptionTask)
+        parts = () if structured else tuple(named_parts(symbols).values())
+        return Reading(sheet.origin, text, parts, cut, symbols=symbols)
+
+    def _names(self, answer: ModelAnswer) -> Iterator[Part]:
+        """The parts of an answer to the task ``components``."""
+        raw = item_confidences(self._task, answer.text, answer.ends, answer.probabilities)
+        for item in self._task.parse(answer.text).items:
+            if not is_none(name := self._task.name_of(item)):
+                yield Part(name, self._confidence(raw.get(item)))
 
     def _confidence(self, raw: float | None) -> float | None:
         return raw if raw is None or self._calibration is None else self._calibration.confidence(raw)

@@ -10,12 +10,15 @@ import sys
 import venv
 import zipfile
 from contextlib import chdir
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from schematic_reader.config import load_params
+from schematic_reader.io.adapter_digests import write_adapter_digests
+from schematic_reader.io.reader_settings import ReaderSettings
 from schematic_reader.synthetic.sample import make_row
 from tests.support.adapters import save_random_adapter
 from tests.support.checkout import copy_checkout
@@ -85,7 +88,7 @@ def packages_of(python: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of the checkout with small settings, the base model and an adapter of random weights."""
+    """Of the checkout with small settings, the base model, and adapters of random weights in both places."""
     checkout = shutil.copytree(source, tmp_path_factory.mktemp("whole") / "checkout")
     shutil.copytree(ROOT / "models" / "tiny", checkout / "models" / "tiny")
     settings = yaml.safe_load((checkout / "params.yaml").read_text())
@@ -93,7 +96,15 @@ def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings["evaluate"]["max_new_tokens"] = 8
     (checkout / "params.yaml").write_text(yaml.safe_dump(settings))
     with chdir(checkout):
-        save_random_adapter(load_params(), checkout / "models" / "adapter")
+        params = load_params()
+        save_random_adapter(params, checkout / "models" / "adapter")
+        reader = checkout / "models" / "reader"
+        save_random_adapter(params, reader)
+        for path in reader.iterdir():
+            if not path.name.startswith("adapter_"):  # a processor, which its base has
+                path.unlink()
+        replace(ReaderSettings.of(params, answer_tokens=8), task="json").write(reader)
+        write_adapter_digests(reader)
     folder = tmp_path_factory.mktemp("wheel")
     pip("wheel", str(checkout), "--wheel-dir", str(folder))
     return next(folder.glob("*.whl"))
@@ -110,8 +121,13 @@ def test_a_wheel_has_every_file_of_the_package_settings_and_models(wheel: Path) 
         if path.is_file() and path.suffix != ".pyc"
     }
     expected |= {f"{data}/models/tiny/{path.name}" for path in (ROOT / "models" / "tiny").iterdir()}
-    models = {name for name in built if name.startswith(f"{data}/models/adapter/")}
+    models = {
+        name for name in built if name.startswith((f"{data}/models/adapter/", f"{data}/models/reader/"))
+    }
     assert f"{data}/models/adapter/adapter_model.safetensors" in models
+    assert {Path(name).name for name in models if name.startswith(f"{data}/models/reader/")} == {
+        "adapter_config.json", "adapter_model.safetensors", "reader.json", "sha256.json",
+    }  # fmt: skip
     assert built - models == {*expected, f"{data}/params.yaml"}
 
 
@@ -144,8 +160,16 @@ def test_the_command_reads_sheets_in_any_folder(wheel: Path, tmp_path: Path) -> 
     assert asked.returncode == 0, asked.stderr
     assert [sheet["file"] for sheet in json.loads(asked.stdout)["sheets"]] == ["sheet.png", "sheet.kicad_sch"]
     assert "Could not find a config file" not in asked.stderr
+    share = tmp_path / "env" / "share" / "schematic-reader" / "models"
+    assert f"read by {share / 'reader'} on {share / 'tiny'}, trained for the task json" in asked.stderr
+    own = run("sheet.png", "--adapter", "models/adapter")
+    assert own.returncode == 0 and f"read by {share / 'adapter'} on {share / 'tiny'}\n" in own.stderr
     assert run("--help").stdout.startswith("usage: schematic-reader [-h]")
-    shutil.rmtree(tmp_path / "env" / "share" / "schematic-reader" / "models")
+    shutil.rmtree(share / "tiny")
+    baseless = run("sheet.png")
+    assert (baseless.returncode, baseless.stderr.count("error: ")) == (1, 1)
+    assert "needs its base model" in baseless.stderr and "run `pip install .` again" in baseless.stderr
+    shutil.rmtree(share)
     missing = run("sheet.png")
     assert missing.returncode == 1
-    assert missing.stderr.splitlines()[-1].startswith("error: there is no folder")
+    assert missing.stderr.splitlines()[-1].startswith(f"error: there is no folder {share / 'reader'}: in a ")

@@ -249,7 +249,7 @@ def test_an_adapter_that_does_not_exist(
 def test_a_missing_adapter_says_how_to_get_one(run: Predict, project: Path, tmp_path: Path) -> None:
     shutil.move(project / "models" / "adapter", tmp_path / "adapter")
     try:
-        done = run("in/5.png")
+        done = run("in/5.png", "--adapter", "models/adapter")
     finally:
         shutil.move(tmp_path / "adapter", project / "models" / "adapter")
     assert done.status == 1

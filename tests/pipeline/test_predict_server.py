@@ -26,6 +26,7 @@ from schematic_reader.cli import UserError
 from schematic_reader.config import ImageLimits, Model, load_params
 from schematic_reader.predict import server
 from schematic_reader.predict.kicad_file import ReadKicad, read_kicad
+from schematic_reader.predict.loading import load_reader
 from schematic_reader.predict.model_source import ModelSource
 from schematic_reader.predict.opened_sheet import SheetLimits, render_scale
 from schematic_reader.predict.server import application, is_loopback
@@ -33,7 +34,6 @@ from schematic_reader.predict.sheet_reader import SheetReader
 from schematic_reader.synthetic.sample import make_row
 from schematic_reader.tasks import task as task_named
 from schematic_reader.tasks.contract import ModelAnswer
-from stages.predict import load_reader
 from tests.support.browser import Tab, open_tab
 from tests.support.foreign_files import BAD, SVG, picture
 from tests.support.kicad_projects import placed, sheet

@@ -23,7 +23,6 @@ from schematic_reader.predict.opened_sheet import OpenedSheet, SheetOrigin
 from schematic_reader.predict.output import as_bom, as_json, as_kicad
 from schematic_reader.predict.parts import Part, Reading
 from schematic_reader.predict.sheet_reader import SheetReader
-from schematic_reader.scoring.confidence import Calibration
 from schematic_reader.tasks import task as task_named
 from schematic_reader.tasks.contract import ModelAnswer
 from schematic_reader.tasks.description import Description, DescriptionTask
@@ -181,9 +180,8 @@ def test_a_structured_answer_has_symbols_with_the_confidence_of_their_tokens(nam
     chars = range(1, len(text) + 2)
     probabilities = [0.5 if number <= end - 2 else 0.25 for number in chars]
     answer = ModelAnswer(text, len(text), "stop", list(chars), probabilities)
-    reader = SheetReader(
-        lambda *_: [answer], task, Messages("compact", 1, "drop", False), Calibration(((0, 0.1), (1, 0.1)), 9)
-    )
+    messages = Messages("compact", 1, "drop", False)
+    reader = SheetReader(lambda *_: [answer], task, messages, None)
     assert not reader.calibrated
     (reading,) = reader.read([OpenedSheet(SheetOrigin("a.png"), Image.new("RGB", (64, 64)))])
     found = [(one.reference, one.lib_id, one.value) for one in reading.symbols]

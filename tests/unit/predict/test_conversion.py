@@ -1,0 +1,104 @@
+"""A structured answer tells what every task asks for; a list of names does not."""
+
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+
+from schematic_reader.cli import UserError
+from schematic_reader.config import Messages
+from schematic_reader.kicad.bom import ListedSymbol
+from schematic_reader.predict.conversion import check_conversion, converted, named_parts
+from schematic_reader.predict.opened_sheet import OpenedSheet, SheetOrigin
+from schematic_reader.predict.parts import Reading
+from schematic_reader.predict.sheet_reader import SheetReader
+from schematic_reader.scoring.confidence import Calibration
+from schematic_reader.synthetic.sample import make_row
+from schematic_reader.tasks import task
+from schematic_reader.tasks.contract import ModelAnswer
+from schematic_reader.tasks.description import DescriptionTask
+from schematic_reader.tasks.joining import EMPTY
+
+STRUCTURED = ("json", "yaml", "schematic")
+TEXT = (
+    '{"symbols":[["R1","Device:R","1k"],["U1","NXP:PCA9517DP,118","PCA9517DP"],["R2","R","1"],'
+    '["power:+3V3","+3V3"]],"globalLabels":["SDA"],"sheets":["Power"]}'
+)
+
+
+def structured(name: str) -> DescriptionTask:
+    found = task(name)
+    assert isinstance(found, DescriptionTask)
+    return found
+
+
+def text_of(name: str) -> str:
+    """The sheet of ``TEXT`` as a compact answer to the task."""
+    return structured(name).write(structured("json").read(TEXT))
+
+
+@pytest.mark.parametrize("asked", STRUCTURED)
+@pytest.mark.parametrize("shown", STRUCTURED)
+def test_each_structured_answer_is_one_to_the_others(asked: str, shown: str) -> None:
+    assert converted(text_of(asked), structured(asked), task(shown)) == text_of(shown)
+
+
+@pytest.mark.parametrize("asked", STRUCTURED)
+def test_and_lists_each_library_symbol_once_as_the_data_set_does(asked: str) -> None:
+    found = converted(text_of(asked), structured(asked), task("components"))
+    assert found == 'R, "PCA9517DP,118", +3V3'
+    assert set(task("components").parse(found).items) == {"R", "PCA9517DP,118", "+3V3"}
+
+
+@pytest.mark.parametrize("asked", STRUCTURED)
+def test_the_data_set_s_own_layouts_are_converted_too(asked: str) -> None:
+    row = make_row(3, 42, width=640, height=448)
+    found = converted(row[asked], structured(asked), task("components"))
+    assert set(task("components").parse(found).items) == set(row["components_used"])
+
+
+def test_of_an_answer_that_was_cut_off_what_stands_before_counts() -> None:
+    cut = TEXT[: TEXT.index('["power')]
+    assert converted(cut, structured("json"), task("components")) == 'R, "PCA9517DP,118"'
+    found = converted(cut, structured("json"), task("yaml"))
+    assert sum(structured("yaml").parse(found).items.values()) == 3
+
+
+@pytest.mark.parametrize("shown", ["components", *STRUCTURED])
+def test_of_a_sheet_with_nothing_on_it_nothing_is_read(shown: str) -> None:
+    for answer in ('{"symbols":[]}', '{"labels": []}', "", "There is no sheet.", "[" * 10_000):
+        found = converted(answer, structured("json"), task(shown))
+        assert found in ("", EMPTY[shown])
+        assert Reading(SheetOrigin("a.png"), found, (), cut=False).empty
+
+
+def test_a_name_has_the_highest_confidence_of_its_symbols() -> None:
+    placed = [("R", 0.2), ("C", None), ("Device:R", 0.9), ("R", 0.5), ("", 0.7), ("C", 0.1)]
+    parts = named_parts([ListedSymbol(name, "X1", "", confidence=sure) for name, sure in placed])
+    assert [(name, part.confidence) for name, part in parts.items()] == [("R", 0.9), ("C", 0.1)]
+
+
+@pytest.mark.parametrize("shown", STRUCTURED)
+def test_names_alone_tell_no_other_task_s_answer(shown: str) -> None:
+    check_conversion(task("components"), task("components"), "models/adapter")
+    check_conversion(task(shown), task("components"), "models/adapter")
+    with pytest.raises(UserError, match="^models/adapter was trained for the task components, .*--adapter"):
+        check_conversion(task("components"), task(shown), "models/adapter")
+
+
+def test_a_reader_shows_the_symbols_of_its_answers_with_calibrated_confidences() -> None:
+    """One character a token, all of probability 0.8, which the calibration takes for 0.3."""
+    count = len(TEXT) + 1
+    answer = ModelAnswer(TEXT, count, "length", list(range(1, count + 1)), [0.8] * count)
+    calibration = Calibration(((0.0, 0.3), (1.0, 0.3)), 50)
+    messages = Messages("compact", 1, "drop", False)
+    reader = SheetReader(lambda *_: [answer], task("json"), messages, calibration, 1, task("components"))
+    assert (reader.task, reader.calibrated) == ("components", True)
+    (reading,) = reader.read([OpenedSheet(SheetOrigin("a.png"), Image.new("RGB", (64, 64)))])
+    assert reading.answer == 'R, "PCA9517DP,118", +3V3' and reading.cut
+    assert [(part.name, part.confidence) for part in reading.parts] == [
+        ("R", 0.3), ("PCA9517DP,118", 0.3), ("+3V3", 0.3),
+    ]  # fmt: skip
+    assert [(one.reference, one.confidence) for one in reading.symbols] == [
+        ("R1", 0.3), ("U1", 0.3), ("R2", 0.3), ("", 0.3),
+    ]  # fmt: skip
