@@ -1,0 +1,88 @@
+"""The recipe of docs/reader.md on a handful of sheets: an adapter for all tasks, which becomes the reader."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from schematic_reader.io.tables import RAW, write_rows
+from schematic_reader.synthetic.sample import make_row
+from tests.support.checkout import copy_checkout, git
+from tests.support.commands import documented, give_environment
+from tests.support.finished import commit, small_params
+
+TRAINED = 24
+HELD_OUT = 4
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """After the recipe's training; one answer is asked of few sheets, in few tokens."""
+    folder = copy_checkout(tmp_path_factory.mktemp("checkout"))
+    give_environment(folder)
+    params = small_params("components")
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    shutil.rmtree(folder / "models" / "reader", ignore_errors=True)
+    own = folder.with_name("own")
+    rows = [make_row(number, 42, width=640, height=448) for number in range(TRAINED + HELD_OUT)]
+    for number, row in enumerate(rows):
+        row["name"] = f"owner/board-{number}"
+        row["image"]["path"] = f"{number}.png"
+    write_rows(own / "train.parquet", RAW, rows[:TRAINED])
+    write_rows(own / "test.parquet", RAW, rows[TRAINED:])
+    commit(folder, "Few sheets and short answers")
+    documented(
+        "dvc exp run train --name reader "
+        "-S profiles.sample.data.source=local -S profiles.sample.data.rows=null "
+        "-S profiles.sample.data.path=FOLDER -S profiles.sample.data.test_path=TEST "
+        "-S profiles.sample.image.max_side=768 -S profiles.sample.image.max_pixels=400000 "
+        "-S profiles.sample.image.tiles=12 "
+        "-S profiles.sample.train.epochs=1 -S profiles.sample.train.max_sheets=100000 "
+        "-S profiles.sample.train.step_tokens=16384 -S profiles.sample.train.packed_length=16384 "
+        "-S profiles.sample.train.learning_rate=2e-3 "
+        "-S task=json -S messages.with_name=false -S evaluate.max_new_tokens=2048",
+        folder,
+        {"FOLDER": str(own / "train.parquet"), "TEST": str(own / "test.parquet")},
+    )
+    return folder
+
+
+def test_it_trains_on_the_sheets_with_the_settings_of_the_recipe(checkout: Path) -> None:
+    settings = json.loads((checkout / "models" / "adapter" / "reader.json").read_text())
+    del settings["answer_tokens"], settings["base_weights"]
+    assert settings == {
+        "task": "json",
+        "form": "compact",
+        "with_name": False,
+        "image": {"max_side": 768, "max_pixels": 400000, "tiles": 12},
+        "canvas": None,
+    }
+    clean = json.loads((checkout / "metrics" / "clean.json").read_text())
+    assert clean["splits"]["test"] == HELD_OUT
+    trained = json.loads((checkout / "metrics" / "train.json").read_text())
+    assert 0 < trained["sheets"] < TRAINED and trained["dropped"] == {"too_long": 0}
+
+
+def test_it_reads_and_becomes_the_reader_that_ships(checkout: Path) -> None:
+    row = make_row(99, 42, width=640, height=448)
+    (checkout / "sheet.png").write_bytes(row["image"]["bytes"])
+    (checkout / ".git" / "info" / "exclude").write_text("sheet.png\n")
+    said = documented("python -m stages.predict sheet.png --adapter models/adapter --format bom", checkout)
+    assert "Reference,Value,Qty" in said
+    assert "read by models/adapter on models/tiny, trained for the task json" in said
+    params = yaml.safe_load((checkout / "params.yaml").read_text())
+    params["evaluate"]["max_new_tokens"] = 8  # of the base model too
+    (checkout / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    documented("dvc repro", checkout)
+    commit(checkout, "Train a reader")
+    documented("python -m stages.publish --repo OWNER/NAME --dry-run", checkout)
+    documented("cp -r published/. models/reader", checkout)
+    documented("git add models/reader", checkout)
+    assert "models/reader/adapter_model.safetensors" in git(checkout, "diff", "--cached", "--name-only")
+    said = documented("python -m stages.predict sheet.png", checkout)
+    assert "read by models/reader on models/tiny, trained for the task json" in said
+    assert "part,kind,seen in,confidence" in said
