@@ -1,8 +1,9 @@
 """``python -m stages.build_messages``: turn the clean rows into chats of prompt and target.
 
-Settings are ``task`` and ``messages`` of params.yaml. Writes ``data/messages/SPLIT.parquet``, whose rows have
-the place of each picture in data/clean instead of a copy, and ``metrics/messages.json``: rows of each split,
-targets dropped or cut by reason, and lengths of the targets. Prints one chat.
+Settings are ``task``, ``messages`` and the profile's ``image`` of params.yaml. Writes
+``data/messages/SPLIT.parquet``, whose rows have the place of each picture in data/clean instead of a copy,
+and ``metrics/messages.json``: rows of each split, targets dropped or cut by reason, and lengths of the
+targets. Prints one chat.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ def main() -> None:
     """Run the stage in the current folder."""
     parse_no_arguments(__doc__)
     params = load_params()
-    metrics, example = build_messages(CLEAN_FOLDER, FOLDER, params.task, params.messages, workers=cores())
+    metrics, example = build_messages(
+        CLEAN_FOLDER, FOLDER, params.task, params.messages, params.active.image, workers=cores()
+    )
     write_json(METRICS, metrics)
     if later := [path.name for path in LATER_METRICS if path.is_file()]:
         say(f"metrics of a run on other rows until `dvc repro` has run: {', '.join(later)}")

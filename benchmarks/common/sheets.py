@@ -81,7 +81,8 @@ def read_sheets(path: Path, folder: Path, most: int) -> list[dict[str, Any]]:
         prompt = components.prompt(row, form="compact", with_name=True)
         target = components.target(row, form="compact") or ""
         place = {"id": row["id"], "name": row["name"], "part": "part-00.parquet", "row": number}
-        rows.append(place | {"prompt": prompt, "target": target, "messages": chat(prompt, target)})
+        asked = {"prompt": prompt, "target": target, "messages": chat(prompt, target)}
+        rows.append(place | asked | {"tile": None, "tiles": 1})
     return rows
 
 

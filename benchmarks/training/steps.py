@@ -52,7 +52,7 @@ def main() -> None:
     device = prepare_device(profile.model, params.seed)
     encoder = Encoder(load_processor(profile.model.base, profile.model.revision))
     examples = select_examples(
-        read_messages(MESSAGES, "train"),
+        read_messages(MESSAGES, "train", tiles=True),
         SheetImages(CLEAN, "train", params.active.image),
         encoder,
         max_length=profile.train.packed_length,

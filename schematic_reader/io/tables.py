@@ -60,6 +60,8 @@ MESSAGES = pa.schema(
         ("prompt", pa.string()),
         ("target", pa.string()),
         ("messages", pa.list_(pa.struct([("role", pa.string()), ("content", _CONTENT)]))),
+        ("tile", pa.int32()),  # its number; null: the row is about the whole sheet
+        ("tiles", pa.int32()),  # into how many the sheet is cut; 1: it is asked about as a whole
     ]
 )
 
@@ -249,8 +251,11 @@ def clean_parts(folder: Path, split: str) -> list[Path]:
     return parts
 
 
-def read_messages(folder: Path, split: str) -> list[dict[str, Any]]:
-    """All message rows of one split (no pictures, so they fit in memory).
+def read_messages(folder: Path, split: str, *, tiles: bool = False) -> list[dict[str, Any]]:
+    """The message rows of one split (no pictures, so they fit in memory): one of each whole sheet.
+
+    Args:
+        tiles: also those of tiles.
 
     Raises:
         UserError: the file is missing or damaged.
@@ -258,7 +263,7 @@ def read_messages(folder: Path, split: str) -> list[dict[str, Any]]:
     path = folder / f"{split}.parquet"
     with readable(path, "build-messages"):
         rows: list[dict[str, Any]] = pq.read_table(path).select(MESSAGES.names).to_pylist()
-    return rows
+    return rows if tiles else [row for row in rows if row["tile"] is None]
 
 
 class Pictures:

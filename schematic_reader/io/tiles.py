@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 from PIL import Image
 
@@ -65,6 +66,7 @@ class Tiling:
         return resized(picture, self.scaled)
 
 
+@lru_cache(maxsize=4096)
 def tiling(width: int, height: int, limits: ImageLimits) -> Tiling | None:
     """How a picture of ``width`` x ``height`` pixels is cut; None where it is asked about as a whole.
 

@@ -10,7 +10,7 @@ from schematic_reader.kicad.nets.netlist import Net
 from schematic_reader.predict.opened_sheet import SheetOrigin
 from schematic_reader.predict.part_kinds import part_kind
 from schematic_reader.tasks.components import is_none
-from schematic_reader.tasks.joining import EMPTY
+from schematic_reader.tasks.contract import EMPTY
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from schematic_reader.cli import UserError
-from schematic_reader.config import Messages
+from schematic_reader.config import ImageLimits, Messages
 from schematic_reader.io.files import atomic_folder
 from schematic_reader.io.parallel import ordered_map
 from schematic_reader.io.tables import (
@@ -26,17 +26,25 @@ from schematic_reader.io.tables import (
     row_groups,
     write_rows,
 )
+from schematic_reader.io.tiles import tiling
 from schematic_reader.tasks import task
 from schematic_reader.tasks.messages import chat
+from schematic_reader.tasks.tile_targets import tile_targets
 
 ROW_GROUP = 1000
 
 
 @dataclass
 class SplitCounts:
-    """``metrics/messages.json`` for one split; lengths are of all targets, before any is dropped."""
+    """``metrics/messages.json`` for one split; lengths are of all targets, before any is dropped.
+
+    ``rows`` are of whole sheets, ``tiles`` of tiles; ``no_places`` counts sheets that are cut, but whose row
+    does not tell what is on which tile.
+    """
 
     rows: int = 0
+    tiles: int = 0
+    no_places: int = 0
     no_target: int = 0
     too_long: int = 0
     cut: int = 0
@@ -46,16 +54,20 @@ class SplitCounts:
 
 
 def build_messages(
-    clean: Path, folder: Path, name: str, params: Messages, *, workers: int
+    clean: Path, folder: Path, name: str, params: Messages, limits: ImageLimits, *, workers: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Write the chats of the task ``name`` on ``clean`` to ``folder``; return the metrics and the first row.
+
+    Of a sheet that ``limits`` cut, train and validation have the chats about its tiles too, which are those
+    to train on.
 
     Raises:
         UserError: ``clean`` is incomplete, or no row of a split has a target within the limit.
     """
     groups = {split: row_groups(clean_parts(clean, split), "clean-to-parquet") for split in SPLITS}
     every = [group for split in SPLITS for group in groups[split]]
-    results = ordered_map(partial(prompt_and_target, name=name, params=params), every, workers=workers)
+    work = partial(prompt_and_target, name=name, params=params, limits=limits)
+    results = ordered_map(work, every, workers=workers)
     built = iter(tqdm(results, total=len(every), desc="build", unit="group"))
     metrics: dict[str, Any] = {}
     example: dict[str, Any] = {}
@@ -63,7 +75,13 @@ def build_messages(
         for split in SPLITS:
             counts = SplitCounts()
             cut = params.on_too_long == "cut" and split == "train"
-            rows = chats(islice(built, len(groups[split])), counts, params.max_target_chars, cut=cut)
+            rows = chats(
+                islice(built, len(groups[split])),
+                counts,
+                params.max_target_chars,
+                cut=cut,
+                with_tiles=split != "test",
+            )
             write_rows(part / f"{split}.parquet", MESSAGES, keep_first(rows, example), row_group=ROW_GROUP)
             if not counts.rows:
                 raise UserError(
@@ -84,35 +102,54 @@ def keep_first(rows: Iterator[dict[str, Any]], first: dict[str, Any]) -> Iterato
 
 
 def chats(
-    built: Iterable[list[dict[str, Any]]], counts: SplitCounts, max_chars: int, *, cut: bool
+    built: Iterable[list[dict[str, Any]]],
+    counts: SplitCounts,
+    max_chars: int,
+    *,
+    cut: bool,
+    with_tiles: bool,
 ) -> Iterator[dict[str, Any]]:
     """Yield the message rows of one split from ``prompt_and_target``, and fill in ``counts``.
 
     A target over ``max_chars`` is dropped, or cut if ``cut``: in training only, since a cut target is no
-    reference to score against.
+    reference to score against. Where the tiles of a sheet are trained on, ``with_tiles``, the target of the
+    whole sheet, which is not, may have any length.
     """
     lengths: list[int] = []
     for row in chain.from_iterable(built):
+        targets = row.pop("tile_targets")
         if row["target"] is None:
             counts.no_target += 1
             continue
         lengths.append(len(row["target"]))
-        if lengths[-1] > max_chars:
-            if not cut:
-                counts.too_long += 1
-                continue
-            counts.cut += 1
-            row["target"] = row["target"][:max_chars]
-        counts.rows += 1
-        yield {**row, "messages": chat(row["prompt"], row["target"])}
+        counts.no_places += row["tiles"] > 1 and targets is None
+        tiles = list(enumerate(targets or [])) if with_tiles else []
+        parts = [row | {"tile": number, "target": target} for number, target in tiles]
+        for part in [row, *parts]:
+            if len(part["target"]) > max_chars and not (part is row and with_tiles and row["tiles"] > 1):
+                if not cut:
+                    counts.too_long += 1
+                    continue
+                counts.cut += 1
+                part["target"] = part["target"][:max_chars]
+            if part is row:
+                counts.rows += 1
+            else:
+                counts.tiles += 1
+            yield {**part, "messages": chat(part["prompt"], part["target"])}
     if lengths:
         lengths.sort()
         counts.median_chars, counts.p90_chars = (lengths[math.ceil(len(lengths) * q) - 1] for q in (0.5, 0.9))
         counts.max_chars = lengths[-1]
 
 
-def prompt_and_target(row_group: RowGroup, *, name: str, params: Messages) -> list[dict[str, Any]]:
-    """Prompt and target of each row of one row group of a clean part; no target is None."""
+def prompt_and_target(
+    row_group: RowGroup, *, name: str, params: Messages, limits: ImageLimits
+) -> list[dict[str, Any]]:
+    """Prompt and target of each row of one row group of a clean part; no target is None.
+
+    ``tile_targets`` are those of a sheet's tiles, None where it is not cut or does not tell them.
+    """
     path, group = row_group
     chosen = task(name)
     with readable(path, "clean-to-parquet"), pq.ParquetFile(path) as file:
@@ -120,16 +157,24 @@ def prompt_and_target(row_group: RowGroup, *, name: str, params: Messages) -> li
         # json, yaml and schematic are columns too: the task's own text
         texts = [name] if name in file.schema_arrow.names else []
         columns = ["id", "name", "description", "type", "components", *texts]
+        if limits.tiles > 1:
+            columns += ["width", "height", *{"schematic"}.difference(columns)]
         table = file.read_row_group(group, columns=columns, use_threads=False)
         rows = table.select(columns).to_pylist()
-    return [
-        {
-            "id": row["id"],
-            "name": row["name"],
-            "part": path.name,
-            "row": start + index,
-            "prompt": chosen.prompt(row, form=params.form, with_name=params.with_name),
-            "target": chosen.target(row, form=params.form),
-        }
-        for index, row in enumerate(rows)
-    ]
+    built = []
+    for index, row in enumerate(rows):
+        cut = tiling(row["width"], row["height"], limits) if limits.tiles > 1 else None
+        built.append(
+            {
+                "id": row["id"],
+                "name": row["name"],
+                "part": path.name,
+                "row": start + index,
+                "prompt": chosen.prompt(row, form=params.form, with_name=params.with_name),
+                "target": chosen.target(row, form=params.form),
+                "tile": None,
+                "tiles": len(cut) if cut else 1,
+                "tile_targets": tile_targets(chosen, row, cut, form=params.form) if cut else None,
+            }
+        )
+    return built

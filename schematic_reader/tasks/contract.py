@@ -13,6 +13,14 @@ CleanRow = Mapping[str, Any]
 Form = Literal["verbatim", "compact"]
 """The data set's own text, or the same content without coordinates, uuids and styling."""
 
+EMPTY = {
+    "components": "none",
+    "json": '{"symbols":[]}',
+    "yaml": "symbols: []",
+    "schematic": "(kicad_sch)",
+}
+"""By task, the answer about a tile or a sheet with nothing on it."""
+
 Item = str | tuple[str, ...]
 """One thing an answer names: a component's name, or (kind, field, ...) in a structured task."""
 

@@ -10,17 +10,9 @@ from itertools import islice
 from schematic_reader.config import ImageLimits
 from schematic_reader.tasks.answer_tokens import Span, geometric_mean, span_tokens, symbol_spans
 from schematic_reader.tasks.components import is_none
-from schematic_reader.tasks.contract import ModelAnswer, Task
+from schematic_reader.tasks.contract import EMPTY, ModelAnswer, Task
 from schematic_reader.tasks.description import Description, DescriptionTask, Entry
 from schematic_reader.tasks.untrusted import unfenced
-
-EMPTY = {
-    "components": "none",
-    "json": '{"symbols":[]}',
-    "yaml": "symbols: []",
-    "schematic": "(kicad_sch)",
-}
-"""By task, the answer about a tile or a sheet with nothing on it."""
 
 _EMPTY_RULE = {"json": r'"{" "\"symbols\":[" "]" "}"', "yaml": '"symbols:" " []"'}
 """By task with a grammar, ``EMPTY`` in the tokens of that grammar."""

@@ -32,28 +32,41 @@ class Examples:
     answer_lengths: list[int]
     dropped: list[str]
 
+    def count_sheets(self) -> int:
+        """The sheets that the rows are about, whole or in tiles."""
+        return len({row["id"] for row in self.rows})
+
     def encode(self, index: int, encoder: Encoder) -> Encoded:
         """The sample of row ``index``, its picture decoded."""
         row = self.rows[index]
         return encoder.encode_sample([self.sheets.picture(row)], row["messages"])
 
 
+def sample_id(row: dict[str, Any]) -> str:
+    """The name of what a message row shows: a sheet, or a tile of one."""
+    return str(row["id"]) if row["tile"] is None else f"{row['id']}-{row['tile']}"
+
+
 def select_examples(
     rows: list[dict[str, Any]], sheets: SheetImages, encoder: Encoder, *, max_length: int, max_sheets: int
 ) -> Examples:
-    """The first ``max_sheets`` rows by id whose image, prompt and answer fit into ``max_length`` tokens.
+    """The rows of the first ``max_sheets`` sheets by id that fit into ``max_length`` tokens.
 
-    Ids are content hashes, so their order is as good as random and does not depend on a seed. A row that does
-    not fit is dropped whole: truncation would teach a wrong answer or lose image placeholders.
+    Of a sheet that is cut these are the rows of its tiles. Ids are content hashes, so their order is as good
+    as random and does not depend on a seed. A row whose image, prompt and answer do not fit is dropped whole:
+    truncation would teach a wrong answer or lose image placeholders.
     """
     examples = Examples([], sheets, [], [], [])
-    for row in sorted(rows, key=lambda row: row["id"]):
-        if len(examples.rows) == max_sheets:
+    trained = [row for row in rows if row["tile"] is not None or row["tiles"] == 1]
+    chosen = set[str]()
+    for row in sorted(trained, key=lambda row: (row["id"], row["tile"] or 0)):
+        if len(chosen) == max_sheets and row["id"] not in chosen:
             break
         length = encoder.sample_length([sheets.size(row)], row["messages"])
         if length > max_length:
-            examples.dropped.append(row["id"])
+            examples.dropped.append(sample_id(row))
         else:
+            chosen.add(row["id"])
             examples.rows.append(row)
             examples.lengths.append(length)
             examples.answer_lengths.append(len(encoder.answer_ids(row["target"])))
@@ -74,7 +87,7 @@ def read_splits(messages: Path, clean: Path, params: Params, encoder: Encoder) -
     splits = {}
     for split, max_sheets in (("train", profile.max_sheets), ("validation", params.train.validation_sheets)):
         examples = select_examples(
-            read_messages(messages, split),
+            read_messages(messages, split, tiles=True),
             SheetImages(clean, split, params.active.image),
             encoder,
             max_length=profile.packed_length,

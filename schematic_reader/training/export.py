@@ -37,11 +37,11 @@ def write_metrics(
     write_json(
         metrics,
         {
-            "sheets": len(splits["train"].rows),
+            "sheets": splits["train"].count_sheets(),
             "dropped": {"too_long": len(splits["train"].dropped)},
             "answer_tokens": sum(splits["train"].answer_lengths),
             "padding": round(result.padding, 4),
-            "validation_sheets": len(splits["validation"].rows),
+            "validation_sheets": splits["validation"].count_sheets(),
             "loss": round(curves["train"][-1][1], 6),
             "validation_loss": round(curves["validation"][-1][1], 6),
             "validation_loss_before": round(curves["validation"][0][1], 6),

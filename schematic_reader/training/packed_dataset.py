@@ -14,7 +14,7 @@ from schematic_reader.model import distributed
 from schematic_reader.model.device import Device
 from schematic_reader.model.encode import IGNORE_INDEX, Encoder
 from schematic_reader.model.packed_batch import BatchShape, PackedBatch, pack_batch
-from schematic_reader.training.examples import Examples
+from schematic_reader.training.examples import Examples, sample_id
 from schematic_reader.training.feature_cache import FeatureCache
 
 _MAX_WORKERS = 12  # at 25 ms a sheet, more than one GPU consumes
@@ -41,7 +41,7 @@ class PackedDataset:
         if not self.plan[number]:
             return self._spare_batch()
         rows = [self.examples.rows[index] for index in self.plan[number]]
-        sheet_ids = [row["id"] for row in rows]
+        sheet_ids = [sample_id(row) for row in rows]
         image_features = None
         if self.feature_cache is not None and self.feature_cache.has(sheet_ids):
             cached = [self.feature_cache.read(sheet_id) for sheet_id in sheet_ids]

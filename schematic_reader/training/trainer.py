@@ -18,6 +18,7 @@ from schematic_reader.model import distributed
 from schematic_reader.model.load import without_notices
 from schematic_reader.training.adapter import lora_config
 from schematic_reader.training.checkpoint import Checkpoint
+from schematic_reader.training.examples import sample_id
 from schematic_reader.training.fp8 import convert_to_fp8
 from schematic_reader.training.loss_log import LossLog
 from schematic_reader.training.oom_hint import oom_hint
@@ -162,7 +163,7 @@ class PackedTrainer(SFTTrainer):
         self.loss_log.record(
             step,
             self.accelerator.gather(torch.stack(self._losses)),  # (batches of all ranks,), rank by rank
-            [tuple(examples.rows[index]["id"] for index in batch) for batch in batches],
+            [tuple(sample_id(examples.rows[index]) for index in batch) for batch in batches],
             sum(examples.answer_lengths[index] for index in samples),
         )
         self._losses.clear()

@@ -91,7 +91,7 @@ def test_nothing_to_run_at_first(reproduced: Path) -> None:
         ("num_beams: 1", "num_beams: 2", {"baseline", "evaluate"}),
         ("bootstrap_samples: 1000", "bootstrap_samples: 100", {"baseline", "evaluate"}),
         ("ocr: false", "ocr: true", {"baseline", "evaluate"}),
-        ("max_side: ", "max_side: 1", {"baseline", "train", "evaluate"}),
+        ("max_side: ", "max_side: 1", {"build-messages", "baseline", "train", "evaluate"}),
         ("validation: 0.1", "validation: 0.2", set(STAGES) - {"fetch"}),
         ("test_path: null", "test_path: own/test.parquet", set(STAGES)),
         ("profile: sample", "profile: open-schematics", set(STAGES)),

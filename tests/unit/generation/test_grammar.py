@@ -17,8 +17,9 @@ from schematic_reader.model.encode import Encoder
 from schematic_reader.model.load import load_base
 from schematic_reader.model.sheet_images import SheetImages
 from schematic_reader.tasks import task
+from schematic_reader.tasks.contract import EMPTY
 from schematic_reader.tasks.description import Description, Entry, symbol
-from schematic_reader.tasks.joining import EMPTY, asked_about
+from schematic_reader.tasks.joining import asked_about
 from schematic_reader.tasks.messages import chat
 from tests.support.answering import LIMITS, TINY, answerer, drawn, write_sheets
 

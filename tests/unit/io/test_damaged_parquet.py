@@ -25,6 +25,7 @@ from tests.support.paths import ROOT
 from tests.support.raw_rows import png, raw_row, write_raw
 
 MESSAGE_SETTINGS = load_params(ROOT / "params.yaml").messages
+LIMITS = ImageLimits(100, 10_000)
 PLACE = {"part": "part-00.parquet", "row": 1}
 
 
@@ -64,7 +65,7 @@ CASES: dict[str, tuple[str, str, Callable[[Path], object]]] = {
     "build-messages": (
         "clean/test/part-00.parquet", "clean-to-parquet",
         lambda folder: build_messages(
-            folder / "clean", folder / "out", "components", MESSAGE_SETTINGS, workers=1
+            folder / "clean", folder / "out", "components", MESSAGE_SETTINGS, LIMITS, workers=1
         ),
     ),
     "picture": (
@@ -73,7 +74,7 @@ CASES: dict[str, tuple[str, str, Callable[[Path], object]]] = {
     ),
     "size": (
         "clean/test/part-00.parquet", "clean-to-parquet",
-        lambda folder: SheetImages(folder / "clean", "test", ImageLimits(100, 10_000)).size(PLACE),
+        lambda folder: SheetImages(folder / "clean", "test", LIMITS).size(PLACE),
     ),
     "messages": (
         "messages/test.parquet", "build-messages",

@@ -17,7 +17,7 @@ from schematic_reader.predict.output import as_csv, as_json, as_table, as_text, 
 from schematic_reader.predict.part_kinds import part_kind
 from schematic_reader.predict.parts import Part, Reading, part_list
 from schematic_reader.tasks.components import is_none
-from schematic_reader.tasks.joining import EMPTY
+from schematic_reader.tasks.contract import EMPTY
 from tests.support.paths import shared_folder
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,19 @@ import pytest
 
 from schematic_reader.cleaning.clean_to_parquet import clean_to_parquet
 from schematic_reader.cli import UserError
-from schematic_reader.config import Clean, Messages
+from schematic_reader.config import Clean, ImageLimits, Messages
 from schematic_reader.io.tables import MESSAGES, SPLITS, Pictures, clean_parts, iterate_rows, read_messages
+from schematic_reader.io.tiles import tiling
+from schematic_reader.synthetic.sample import make_row
 from schematic_reader.tasks import task
 from schematic_reader.tasks.build_messages import build_messages
+from schematic_reader.tasks.messages import chat
+from schematic_reader.tasks.tile_targets import tile_targets
 from tests.support.paths import ROOT
 from tests.support.raw_rows import raw_row, write_raw
 
 PARAMS = Messages(form="verbatim", max_target_chars=5000, on_too_long="drop", with_name=True)
+LIMITS = ImageLimits(max_side=1024, max_pixels=1 << 20, tiles=1)
 SPLIT = Clean(
     max_pixels=10_000, max_text_chars=100_000, mismatch="keep", validation=0.3, test=0.3, rows_per_part=25
 )
@@ -44,9 +50,14 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def build(
-    clean: Path, folder: Path, name: str = "components", params: Messages = PARAMS, workers: int = 1
+    clean: Path,
+    folder: Path,
+    name: str = "components",
+    params: Messages = PARAMS,
+    limits: ImageLimits = LIMITS,
+    workers: int = 1,
 ) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
-    metrics, _ = build_messages(clean, folder, name, params, workers=workers)
+    metrics, _ = build_messages(clean, folder, name, params, limits, workers=workers)
     return metrics, {split: read_messages(folder, split) for split in SPLITS}
 
 
@@ -82,6 +93,8 @@ def test_what_is_too_long_or_missing_is_dropped_and_counted(clean: Path, tmp_pat
         found = metrics[split]
         assert found == {
             "rows": len(kept),
+            "tiles": 0,
+            "no_places": 0,
             "no_target": sum(sheet["yaml"] is None for sheet in sheets[split]),
             "too_long": len(lengths) - len(kept),
             "cut": 0,
@@ -175,3 +188,73 @@ def test_the_command_without_its_input_is_one_line(tmp_path: Path) -> None:
     assert done.stderr == (
         "error: data/clean/train holds no part-*.parquet: run `dvc repro clean-to-parquet`\n"
     )
+
+
+WIDE = ImageLimits(max_side=480, max_pixels=1 << 20, tiles=4)
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """60 generated sheets of 640 x 448 pixels, which WIDE cuts, and some whose text does not tell places."""
+    folder = tmp_path_factory.mktemp("large")
+    rows = [make_row(number, 1, width=640, height=448) for number in range(60)]
+    for row in rows[::5]:
+        row["schematic"] = "EESchema Schematic File Version 4"
+    split = replace(SPLIT, max_pixels=1 << 20, max_text_chars=5_000_000)
+    clean_to_parquet(write_raw(folder / "raw", [rows]), folder / "clean", split, workers=1)
+    return folder / "clean"
+
+
+def test_training_has_the_tiles_of_a_sheet_that_is_cut(large: Path, tmp_path: Path) -> None:
+    params = replace(PARAMS, form="compact")
+    metrics, _ = build(large, tmp_path / "messages", "json", params, WIDE)
+    asked = task("json")
+    for split in SPLITS:
+        sheets = list(iterate_rows(clean_parts(large, split)))
+        rows = read_messages(tmp_path / "messages", split, tiles=True)
+        whole = read_messages(tmp_path / "messages", split)
+        assert [row["id"] for row in whole] == [sheet["id"] for sheet in sheets]
+        assert {row["tiles"] for row in whole} == {4} and {row["tile"] for row in whole} == {None}
+        untold = [sheet["id"] for sheet in sheets if sheet["schematic"].startswith("EESchema")]
+        told = {sheet["id"]: sheet for sheet in sheets if sheet["id"] not in untold}
+        tiles = [row for row in rows if row["tile"] is not None]
+        assert Counter(row["id"] for row in tiles) == (
+            Counter() if split == "test" else Counter(dict.fromkeys(told, 4))
+        )
+        assert (metrics[split]["tiles"], metrics[split]["no_places"]) == (len(tiles), len(untold))
+        for row in tiles:
+            assert row["messages"] == chat_row(row)["messages"]
+            cut = tiling(640, 448, WIDE)
+            targets = tile_targets(asked, told[row["id"]], cut, form="compact")
+            assert row["target"] == targets[row["tile"]]
+
+
+def chat_row(row: dict[str, Any]) -> dict[str, Any]:
+    """The row as it comes out of parquet, with the chat of its prompt and target."""
+    messages = chat(row["prompt"], row["target"])
+    messages[0]["content"][0]["text"] = None
+    return row | {"messages": messages}
+
+
+@pytest.mark.parametrize("on_too_long", ["drop", "cut"])
+def test_the_length_of_tiles_counts_where_they_are_trained_on(
+    large: Path, tmp_path: Path, on_too_long: Any
+) -> None:
+    params = replace(PARAMS, form="compact", max_target_chars=150, on_too_long=on_too_long)
+    metrics, _ = build(large, tmp_path / "messages", "json", params, WIDE)
+    plain, _ = build(large, tmp_path / "all", "json", replace(params, max_target_chars=9999), WIDE)
+    for split in ("train", "validation"):
+        before = read_messages(tmp_path / "all", split, tiles=True)
+        rows = read_messages(tmp_path / "messages", split, tiles=True)
+        long = [row for row in before if row["tile"] is not None and len(row["target"]) > 150]
+        is_cut = on_too_long == "cut" and split == "train"
+        assert (metrics[split]["too_long"], metrics[split]["cut"]) == (
+            (0, len(long)) if is_cut else (len(long), 0)
+        )
+        assert len(rows) == len(before) - (0 if is_cut else len(long)) and long
+        assert all(len(row["target"]) <= 150 for row in rows if row["tile"] is not None)
+        assert metrics[split]["rows"] == plain[split]["rows"]
+        assert max(len(row["target"]) for row in rows if row["tile"] is None) > 150
+    assert metrics["test"]["too_long"] > 0
+    whole = read_messages(tmp_path / "messages", "test", tiles=True)
+    assert all(len(row["target"]) <= 150 and row["tile"] is None for row in whole)

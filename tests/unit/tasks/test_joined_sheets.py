@@ -21,8 +21,8 @@ from schematic_reader.kicad.reader import read_sheet
 from schematic_reader.kicad.writer import write_sheet
 from schematic_reader.synthetic.sample import make_row
 from schematic_reader.tasks import task as task_named
-from schematic_reader.tasks.contract import Item, ModelAnswer
-from schematic_reader.tasks.joining import EMPTY, joined
+from schematic_reader.tasks.contract import EMPTY, Item, ModelAnswer
+from schematic_reader.tasks.joining import joined
 from tests.support.paths import shared_folder
 
 LIMITS = ImageLimits(max_side=768, max_pixels=400_000, tiles=12)

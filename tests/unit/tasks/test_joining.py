@@ -10,9 +10,9 @@ import pytest
 from schematic_reader.scoring.confidence import item_confidences, span_confidence
 from schematic_reader.tasks import task as task_named
 from schematic_reader.tasks.answer_tokens import symbol_spans
-from schematic_reader.tasks.contract import ModelAnswer
+from schematic_reader.tasks.contract import EMPTY, ModelAnswer
 from schematic_reader.tasks.description import Description, DescriptionTask, Entry
-from schematic_reader.tasks.joining import EMPTY, joined
+from schematic_reader.tasks.joining import joined
 
 STRUCTURED = ("json", "yaml", "schematic")
 COMPONENTS = task_named("components")

@@ -18,7 +18,7 @@ from schematic_reader.model.load import load_base, load_processor, load_tuned
 from schematic_reader.model.sheet_images import SheetImages
 from schematic_reader.training.adapter import add_adapter
 from schematic_reader.training.checkpoint import Checkpoint, SavedState
-from schematic_reader.training.examples import Examples, select_examples
+from schematic_reader.training.examples import Examples, sample_id, select_examples
 from schematic_reader.training.finetune import FinetuneResult, finetune
 from schematic_reader.training.loss_log import LossLog
 from schematic_reader.training.oom_hint import fitting_length
@@ -312,6 +312,27 @@ def test_a_sheet_over_the_packed_length_is_dropped_whole_and_named(tmp_path: Pat
     assert chosen.lengths == [lengths[row["id"]] for row in chosen.rows]
     samples = [chosen.encode(i, encoder) for i in range(len(chosen.rows))]
     assert chosen.answer_lengths == [int((one.labels != -100).sum()) for one in samples]
+
+
+def test_of_a_sheet_that_is_cut_the_tiles_are_trained_on(tmp_path: Path, encoder: Encoder) -> None:
+    whole, cut, unplaced, last = message_rows(tmp_path, 4)
+    tiles = [cut | {"tile": number, "tiles": 6} for number in (0, 2, 10)]
+    rows = [last, *reversed(tiles), cut | {"tiles": 6}, unplaced | {"tiles": 6}, whole]
+    sheets = SheetImages(tmp_path, "train", LIMITS)
+    limit = max(encoder.sample_length([sheets.size(row)], row["messages"]) for row in rows)
+
+    def chosen(most: int) -> list[str]:
+        return [sample_id(row) for row in selected(most).rows]
+
+    def selected(most: int) -> Examples:
+        return select_examples(rows, sheets, encoder, max_length=limit, max_sheets=most)
+
+    ids = [whole["id"], *[f"{cut['id']}-{number}" for number in (0, 2, 10)], last["id"]]
+    assert chosen(3) == chosen(9) == ids
+    assert chosen(2) == ids[:4] and chosen(1) == ids[:1]
+    assert [selected(most).count_sheets() for most in (1, 2, 3)] == [1, 2, 3]
+    batch = PackedDataset(selected(3), encoder, [(1, 2)], prepare_device(TINY, 1)).batch(0)
+    assert batch.sheet_ids == tuple(ids[1:3])  # each tile has image features of its own in the cache
 
 
 def test_the_adapter_is_on_the_seven_projections_of_the_language_model_only() -> None:
