@@ -106,6 +106,38 @@ def test_structured_tasks_go_through_all_stages(
     run_model_stages(folder, task, capsys)
 
 
+def test_large_sheets_go_through_all_stages_in_tiles(folder: Path) -> None:
+    params = small_params("yaml")
+    params["profiles"]["sample"]["image"] |= {"max_side": 264, "tiles": 4}
+    params["profiles"]["sample"]["train"] |= {"max_sheets": 3}
+    params["evaluate"] |= {
+        "max_sheets": 2,
+        "no_image_sheets": 1,
+        "calibration_sheets": 1,
+        "max_new_tokens": 8,
+    }
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    run_stages(folder, MODEL_STAGES)
+    trained, before, after = (
+        json.loads((folder / f"metrics/{name}.json").read_text())
+        for name in ("train", "baseline", "evaluate")
+    )
+    assert (trained["sheets"], trained["validation_sheets"]) == (3, 2)
+    assert before["sheets"] == after["sheets"] == 2 and after["no_image"]["sheets"] == 1
+    rows = {
+        split: pq.read_table(folder / f"data/messages/{split}.parquet").to_pylist()
+        for split in ("train", "test")
+    }
+    assert {row["tiles"] for row in rows["train"]} == {4}
+    assert {row["tile"] for row in rows["train"]} == {None, 0, 1, 2, 3}
+    asked = {row["id"]: row["target"] for row in rows["test"]}
+    tuned = pq.read_table(folder / "data/predictions/tuned.parquet").to_pylist()
+    assert len(tuned) == 2 and all(row["target"] == asked[row["id"]] for row in tuned)
+    answers = [line for path in (folder / ".answer_cache/tuned").rglob("*.jsonl") for line in path.open()]
+    # Four questions a sheet, tests, control and calibration, without the tiles with nothing on them.
+    assert 2 + 4 + 1 < len(answers) <= (2 + 1 + 1) * 4
+
+
 def test_stages_by_hand_write_the_bytes_of_dvc_repro(
     folder: Path, finished: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
