@@ -70,10 +70,12 @@ function article(one, task) {
   const listed = new Set(one.bom.map((line) => line.symbol));
   const parts = one.parts.filter((part) => !listed.has(part.part)).sort((a, b) => (b.confidence ?? 0) - (a.confidence ?? 0));
   query(".bom").hidden = !one.bom.length;
-  query(".bom tbody").append(...one.bom.map((line) =>
-    row([line.references, line.dnp && !/dn[a-z]/i.test(line.value) ? `${line.value} (DNP)` : line.value, line.symbol], line.confidence, fromFile)));
+  const picture = query(".picture");
+  query(".bom tbody").append(...one.bom.map((line) => marking(picture, line.places,
+    row([line.references, line.dnp && !/dn[a-z]/i.test(line.value) ? `${line.value} (DNP)` : line.value, line.symbol], line.confidence, fromFile))));
   query(".parts").hidden = !parts.length;
-  query(".parts tbody").append(...parts.map((part) => row([part.part, part.kind], part.confidence, fromFile)));
+  query(".parts tbody").append(...parts.map((part) => marking(picture, one.places[part.part],
+    row([part.part, part.kind], part.confidence, fromFile))));
   if (task !== "components") {
     query("details").hidden = false;
     query("details").open = !one.bom.length;
@@ -83,6 +85,23 @@ function article(one, task) {
   query(".none").hidden = !one.cut && !nothing;
   query(".none").textContent = nothing ? "No part was read." : "The answer was cut: parts may be missing.";
   return node;
+}
+
+// While the line is pointed at or has the focus, the areas of the picture in which its parts were read are marked.
+function marking(picture, places, line) {
+  if (!places.length) return line;
+  const marks = places.map((box) => {
+    const mark = document.createElement("div");
+    mark.className = "place";
+    ["left", "top", "width", "height"].forEach((side, number) => { mark.style[side] = `${100 * box[number]}%`; });
+    return mark;
+  });
+  line.className = "placed";
+  line.tabIndex = 0;
+  const show = () => picture.append(...marks), hide = () => marks.forEach((mark) => mark.remove());
+  for (const event of ["mouseenter", "focus"]) line.addEventListener(event, show);
+  for (const event of ["mouseleave", "blur"]) line.addEventListener(event, hide);
+  return line;
 }
 
 function row(cells, confidence, fromFile) {

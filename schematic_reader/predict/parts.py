@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from schematic_reader.kicad.bom import ListedSymbol
 from schematic_reader.kicad.nets.netlist import Net
 from schematic_reader.predict.opened_sheet import SheetOrigin
 from schematic_reader.predict.part_kinds import part_kind
+from schematic_reader.predict.places import Places
 from schematic_reader.tasks.components import is_none
 from schematic_reader.tasks.contract import EMPTY
 
@@ -36,7 +37,7 @@ class Reading:
     ``cut`` is true where the answer was truncated at ``evaluate.max_new_tokens``, ``from_file`` where no
     model was asked: the parts are those of the KiCad file. The root sheet of a project has the ``nets`` of
     all its sheets. ``symbols`` are the placed ones, power symbols included, of a KiCad file or of the answer
-    to a structured task.
+    to a structured task. ``places`` tells where on a sheet that was cut into tiles its parts were read.
     """
 
     origin: SheetOrigin
@@ -46,6 +47,7 @@ class Reading:
     from_file: bool = False
     nets: tuple[Net, ...] = ()
     symbols: tuple[ListedSymbol, ...] = ()
+    places: Places = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:

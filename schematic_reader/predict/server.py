@@ -210,8 +210,9 @@ def read_upload(
     kicad: ReadKicad | None = None,
 ) -> dict[str, Any]:
     """``task``, ``calibrated`` and ``sheets`` as in the JSON output, the latter with the ``picture`` that the
-    model saw and the lines of its own ``bom``; ``errors``, a line for each file or page not read; ``csv`` and
-    ``bom``, the files to download, null where no part was read, or none with its reference.
+    model saw, the lines of its own ``bom`` and the ``places`` of its parts; ``errors``, a line for each file
+    or page not read; ``csv`` and ``bom``, the files to download, null where no part was read, or none with
+    its reference.
     """
     too_many = UserError(f"over {MAX_SHEETS} sheets at once: drop fewer, or read it by stages.predict")
     opened: list[OpenedSheet] = []
@@ -251,7 +252,13 @@ def read_upload(
     answers = iter(reader.read(asked) if asked else [])
     readings = [known[place] if place in known else next(answers) for place in range(len(opened))]
     found_sheets = [
-        {**content, "name": str(sheet.origin), "picture": _data_uri(sheet), "bom": _own_bom(reading)}
+        {
+            **content,
+            "name": str(sheet.origin),
+            "picture": _data_uri(sheet),
+            "bom": _own_bom(reading),
+            "places": {part.name: reading.places.get(part.name, ()) for part in reading.parts},
+        }
         for content, sheet, reading in zip(sheets(readings), opened, readings, strict=True)
     ]
     return {
@@ -274,6 +281,9 @@ def _own_bom(reading: Reading) -> list[dict[str, Any]]:
             "symbol": line.symbol,
             "confidence": line.confidence,
             "dnp": line.dnp,
+            "places": list(
+                dict.fromkeys(box for name in line.references for box in reading.places.get(name, ()))
+            ),
         }
         for line in bill_of_materials([reading])
         if line.references

@@ -14,6 +14,7 @@ from schematic_reader.kicad.bom import ListedSymbol
 from schematic_reader.predict.conversion import converted, named_parts
 from schematic_reader.predict.opened_sheet import OpenedSheet
 from schematic_reader.predict.parts import Part, Reading
+from schematic_reader.predict.places import places
 from schematic_reader.scoring.confidence import Calibration, item_confidences, span_confidence
 from schematic_reader.scoring.tiled_answers import answer_sheets
 from schematic_reader.tasks.answer_tokens import symbol_spans
@@ -91,8 +92,22 @@ class SheetReader:
         rows = [
             {"id": str(number), "sheet": sheet, "messages": messages} for number, sheet in enumerate(sheets)
         ]
-        answers = answer_sheets(self._answer, self._task, OpenedImages(), rows)
-        return [self._reading(sheet, answer) for sheet, answer in zip(sheets, answers, strict=True)]
+        asked: list[tuple[dict[str, Any], ModelAnswer]] = []  # a tile or a whole sheet each
+
+        def ask(images: Any, questions: list[dict[str, Any]], /) -> Sequence[ModelAnswer]:
+            answers = self._answer(images, questions)
+            asked.extend(zip(questions, answers, strict=True))
+            return answers
+
+        answers = answer_sheets(ask, self._task, OpenedImages(), rows)
+        readings = []
+        for row, sheet, answer in zip(rows, sheets, answers, strict=True):
+            tiles = [
+                (one["tile"], said.text) for one, said in asked if one["id"] == row["id"] and "tile" in one
+            ]
+            where = places(self._task, sheet.tiling, tiles) if sheet.tiling else {}
+            readings.append(replace(self._reading(sheet, answer), places=where))
+        return readings
 
     def _reading(self, sheet: OpenedSheet, answer: ModelAnswer) -> Reading:
         text, cut = answer.text, answer.finish == "length"

@@ -24,6 +24,7 @@ from PIL import Image
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import ImageLimits, Model, load_params
+from schematic_reader.io.tiles import tiling
 from schematic_reader.predict import server
 from schematic_reader.predict.kicad_file import ReadKicad, read_kicad
 from schematic_reader.predict.loading import load_reader
@@ -66,12 +67,15 @@ def waiting_reader(gate: threading.Event) -> SheetReader:
 
 
 def with_client(
-    reader: SheetReader, test: Callable[[Client], Awaitable[None]], kicad: ReadKicad | None = None
+    reader: SheetReader,
+    test: Callable[[Client], Awaitable[None]],
+    kicad: ReadKicad | None = None,
+    limits: SheetLimits = LIMITS,
 ) -> None:
     """Run ``test`` against the page on a loopback port."""
 
     async def run() -> None:
-        app = application(reader, LIMITS, "127.0.0.1", kicad)
+        app = application(reader, limits, "127.0.0.1", kicad)
         async with TestClient(TestServer(app, host="127.0.0.1")) as client:
             await test(client)
 
@@ -405,6 +409,81 @@ def test_references_and_values_stand_beside_the_sheet(tmp_path: Path, sheets: li
                 assert (tmp_path / f"bom-{width}.png").stat().st_size > 5_000
 
     with_client(structured_reader(), test, read)
+
+
+def tiled_reader() -> SheetReader:
+    """Finds a part of its own and the same power symbol in each tile, and the resistor R1 in two of them."""
+
+    def ask(_sheets: Any, rows: list[dict[str, Any]], /) -> list[ModelAnswer]:
+        answers = []
+        for number in (row["tile"] for row in rows):
+            entries = [[f"U{number}", "MCU", "chip"], ["power:GND", "GND"]]
+            entries += [["R1", "Device:R", "1k"]] if number in (1, 2) else []
+            text = json.dumps({"symbols": entries}, separators=(",", ":"))
+            answers.append(ModelAnswer(text, len(text), "stop"))
+        return answers
+
+    messages = PARAMS.messages
+    return SheetReader(ask, task_named("json"), messages, None, shown=task_named("components"))
+
+
+def test_where_a_part_was_read_is_marked_on_the_picture(tmp_path: Path) -> None:
+    """On a sheet of 2 x 2 tiles, by mouse and keyboard; the box is the core of the tile."""
+    limits = SheetLimits(ImageLimits(648, 400_000, 4), 10_000_000, render_scale(PARAMS))
+    sheet = Image.effect_noise((1000, 800), 90).convert("RGB")
+    sheet.save(tmp_path / "a.png")
+    cores = tiling(1000, 800, limits.image)
+    assert cores is not None and (cores.scaled, cores.columns, cores.rows) == ((1000, 800), 2, 2)
+    _, _, right, bottom = cores.core(0)
+    boxes = "[...document.querySelectorAll('.place')].map(one => one.getBoundingClientRect())"
+    share = (
+        f"{boxes}.map(box => [box.left - image.left, box.top - image.top, box.right - image.left,"
+        " box.bottom - image.top].map((length, side) =>"
+        " Math.round(1000 * length / (side % 2 ? image.height : image.width))))"
+    )
+    marked = f"(image => {share})(document.querySelector('.picture').getBoundingClientRect())"
+    row = "[...document.querySelectorAll('tr.placed')].find(row => row.cells[0].textContent === '{}')"
+
+    async def test(client: Client) -> None:
+        async with open_tab(tmp_path) as tab:
+            await tab.call("Page.enable")
+            await tab.look(width=1280, height=900, dark=False)
+            await tab.call("Page.navigate", url=str(client.make_url("/")))
+            await tab.until("location.port && document.readyState === 'complete'")
+            await drop(tab, [str(tmp_path / "a.png")])
+            await tab.until("document.querySelectorAll('article').length === 1")
+            assert await tab.value("document.querySelectorAll('.bom tbody tr').length") == 2  # R1; U0-U3
+            x, y = round(right), round(bottom / 0.8)
+            expected = {
+                "R1": [[x, 0, 1000, y], [0, y, x, 1000]],
+                "U0-U3": [[0, 0, x, y], [x, 0, 1000, y], [0, y, x, 1000], [x, y, 1000, 1000]],
+                "GND": [[0, 0, x, y], [x, 0, 1000, y], [0, y, x, 1000], [x, y, 1000, 1000]],
+            }
+            assert await tab.value(marked) == []
+            for name, areas in expected.items():
+                found = row.format(name)
+                left, top = await tab.value(
+                    f"(box => [box.left + 9, box.top + 9])(({found}).getBoundingClientRect())"
+                )
+                await tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=left, y=top)
+                await tab.until("document.querySelector('.place') !== null")
+                near = await tab.value(marked)
+                assert len(near) == len(areas)
+                for one, other in zip(near, areas, strict=True):
+                    assert all(abs(a - b) <= 6 for a, b in zip(one, other, strict=True)), (name, near)
+                await tab.screenshot(tmp_path / f"{name}.png")
+                await tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=1, y=1)
+                await tab.until("!document.querySelector('.place')")
+            for width in (1280, 390):
+                await tab.look(width=width, height=900, dark=width == 390)
+                await tab.value(f"({row.format('R1')}).focus()")
+                assert len(await tab.value(marked)) == 2
+                assert await tab.value("document.documentElement.scrollWidth - innerWidth") <= 0
+                await tab.screenshot(tmp_path / f"focus-{width}.png")
+                await tab.value("document.activeElement.blur()")
+                assert await tab.value(marked) == []
+
+    with_client(tiled_reader(), test, limits=limits)
 
 
 def test_components_of_a_picture_have_no_bill_of_materials() -> None:
