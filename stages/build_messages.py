@@ -3,7 +3,7 @@
 Settings are ``task``, ``messages`` and the profile's ``image`` of params.yaml. Writes
 ``data/messages/SPLIT.parquet``, whose rows have the place of each picture in data/clean instead of a copy,
 and ``metrics/messages.json``: rows of each split, targets dropped or cut by reason, and lengths of the
-targets. Prints one chat.
+targets; ``metrics/data.html`` shows the data. Prints one chat.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from pathlib import Path
 from schematic_reader.cli import parse_no_arguments, run, say
 from schematic_reader.config import load_params
 from schematic_reader.io.display import printable
-from schematic_reader.io.files import write_json
+from schematic_reader.io.files import write_json, write_text
 from schematic_reader.io.parallel import cores
 from schematic_reader.io.tables import SPLITS
+from schematic_reader.report.data_page import data_page
 from schematic_reader.tasks.build_messages import build_messages
 
 CLEAN_FOLDER = Path("data/clean")
 FOLDER = Path("data/messages")
+CLEANING = Path("data/cleaning.json")
 METRICS = Path("metrics/messages.json")
+PAGE = Path("metrics/data.html")
 LATER_METRICS = [Path("metrics") / name for name in ("baseline.json", "train.json", "evaluate.json")]
 EXAMPLE_CHARS = 500
 
@@ -33,6 +36,7 @@ def main() -> None:
     metrics, example = build_messages(
         CLEAN_FOLDER, FOLDER, params.task, params.messages, params.active.image, workers=cores()
     )
+    write_text(PAGE, data_page(CLEAN_FOLDER, FOLDER, CLEANING, params, workers=cores()))
     write_json(METRICS, metrics)
     if later := [path.name for path in LATER_METRICS if path.is_file()]:
         say(f"metrics of a run on other rows until `dvc repro` has run: {', '.join(later)}")

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
+from schematic_reader.cleaning.clean_examples import cleaning_examples
 from schematic_reader.cleaning.clean_metrics import summarize
 from schematic_reader.cleaning.duplicates import (
     content_keys,
@@ -35,7 +36,7 @@ from schematic_reader.cleaning.row_facts import (
 from schematic_reader.cleaning.split_groups import SplitPlace, assign_splits, count_tied
 from schematic_reader.cli import UserError
 from schematic_reader.config import Clean
-from schematic_reader.io.files import atomic_folder
+from schematic_reader.io.files import atomic_folder, write_json
 from schematic_reader.io.manifest import changed_source, raw_shards
 from schematic_reader.io.parallel import ordered_map
 from schematic_reader.io.sheet_texts import MAX_TEXT_CHARS
@@ -44,8 +45,13 @@ from schematic_reader.io.tables import CLEAN, RAW, SPLITS, PartWriter, RowGroup,
 log = logging.getLogger(__name__)
 
 
-def clean_to_parquet(raw: Path, folder: Path, params: Clean, *, workers: int) -> dict[str, Any]:
+def clean_to_parquet(
+    raw: Path, folder: Path, params: Clean, *, workers: int, examples: Path | None = None
+) -> dict[str, Any]:
     """Clean the rows of ``raw`` into ``folder`` and return what ``metrics/clean.json`` says.
+
+    Args:
+        examples: the file for what ``cleaning_examples`` tells, ``data/cleaning.json``; None for none.
 
     Two passes over the raw shards, a row group at a time: the first inspects the rows, in ``workers``
     processes, the second writes the usable ones. Between them only ``RowFacts`` are in memory.
@@ -96,8 +102,11 @@ def clean_to_parquet(raw: Path, folder: Path, params: Clean, *, workers: int) ->
         raise UserError(f"{error}; before, of {len(source)} rows were dropped: {dropped or 'none'}") from None
     if fixed_test:
         rows = drop_test_groups(rows, {name for name, place in places.items() if place.split == "test"})
+    grouped = list(zip(groups, batched(rows, sizes), strict=True))
     with atomic_folder(folder) as part:
-        write_splits(part, list(zip(groups, batched(rows, sizes), strict=True)), places, params.rows_per_part)
+        write_splits(part, grouped, places, params.rows_per_part)
+    if examples:
+        write_json(examples, cleaning_examples(grouped, usable[:first], keyed, places))
     return summarize(rows, places, count_tied(keyed, places))
 
 

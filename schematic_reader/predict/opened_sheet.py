@@ -23,8 +23,9 @@ from schematic_reader.io.picture import (
 from schematic_reader.io.reader_settings import ReaderSettings, canvas
 from schematic_reader.io.tiles import Tiling, tiling
 from schematic_reader.kicad.drawing.draw import PIXELS_PER_MM
+from schematic_reader.kicad.text_size import MIN_TEXT, TEXT_MM
 from schematic_reader.predict.rendering import MAX_PAGES, RenderScale, render, vector_format
-from schematic_reader.predict.text_height import ENOUGH_TEXT, MIN_TEXT, TEXT_MM, text_height
+from schematic_reader.predict.text_height import ENOUGH_TEXT, text_height
 
 MAX_BYTES = 100_000_000  # of one file; a page of a schematic has a few hundred thousand
 

@@ -8,14 +8,8 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-MIN_TEXT = 4.0
-"""Pixels; an A4 sheet of KiCad has text of 4.4 at 1,024 pixels, an A3 sheet 3.1."""
-
 ENOUGH_TEXT = 6.0
 """Pixels; a sheet with higher text, such as a screenshot of a large display, is shrunk before it is cut."""
-
-TEXT_MM = 1.27
-"""KiCad's default height of text."""
 
 _CONTRAST = 48  # levels of 255 between ink and paper
 _MIN_GLYPHS = 20  # below it their median says nothing

@@ -13,8 +13,8 @@ from schematic_reader.report.gallery import (
     MAX_TEXT_CHARS,
     item_text,
     judged_list,
-    picture_uri,
 )
+from schematic_reader.report.pictures import picture_uri
 from schematic_reader.report.revisions import Evaluated
 from schematic_reader.report.table import comparison_table
 from schematic_reader.report.templates import load_template

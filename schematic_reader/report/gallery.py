@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PIL import Image
-
-from schematic_reader.io.picture import fit_within, open_picture
+from schematic_reader.report.pictures import picture_uri
 from schematic_reader.scoring.predictions import PredictionRow, actual_items, parsed_answer, predicted_items
 from schematic_reader.tasks.contract import Item, Task
 
 SHEETS = 3
 """Sheets of each kind."""
 
-MAX_PICTURE_BYTES = 400_000
-"""Of one picture; with the limits on text below, a page stays under 10 MB whatever is predicted."""
-
 MAX_ITEMS = 120
 MAX_ITEM_CHARS = 100
 MAX_TEXT_CHARS = 4_000
-
-_MAX_SIDE = 1400
 
 
 def chosen(rows: Sequence[PredictionRow]) -> dict[str, list[int]]:
@@ -35,16 +26,6 @@ def chosen(rows: Sequence[PredictionRow]) -> dict[str, list[int]]:
     start = max(0, (len(rest) - SHEETS) // 2)
     found = {"Best": best, "Median": rest[start : start + SHEETS], "Worst": worst}
     return {title: numbers for title, numbers in found.items() if numbers}
-
-
-def picture_uri(data: bytes) -> str:
-    """The sheet's picture as a data URI: WebP on white, without loss where that fits the limit."""
-    image = fit_within(open_picture(data), max_side=_MAX_SIDE, max_pixels=_MAX_SIDE * _MAX_SIDE)
-    encoded = _webp(image, lossless=True)
-    while len(encoded) > MAX_PICTURE_BYTES:
-        encoded = _webp(image, lossless=False)
-        image = image.resize((max(1, image.width * 2 // 3), max(1, image.height * 2 // 3)))
-    return "data:image/webp;base64," + base64.b64encode(encoded).decode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +104,3 @@ def _item_list(*groups: tuple[str, Counter[Item]]) -> ItemList:
 def item_text(item: Item) -> str:
     """The item on one line."""
     return item if isinstance(item, str) else " · ".join(text for text in item if text)
-
-
-def _webp(image: Image.Image, *, lossless: bool) -> bytes:
-    data = io.BytesIO()
-    image.save(data, "WEBP", lossless=lossless, quality=60, method=4)
-    return data.getvalue()

@@ -60,6 +60,7 @@ def run_model_stages(folder: Path, task: str, capsys: pytest.CaptureFixture[str]
         assert before["answers"]["valid"] == after["answers"]["valid"] == 1.0
     assert before["no_image"]["sheets"] == after["no_image"]["sheets"] == 2
     assert "<article" in (folder / "metrics" / "report.html").read_text()
+    assert '<pre class="tokens">' in (folder / "metrics" / "data.html").read_text()
     assert_adapter_tells_its_settings(folder, task)
     predictions = [
         pq.read_table(folder / f"data/predictions/{name}.parquet") for name in ("baseline", "tuned")

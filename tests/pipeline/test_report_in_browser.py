@@ -1,4 +1,4 @@
-"""Report and comparison as Chromium lays them out, with answers that try to get out of their place."""
+"""Report, comparison and data as Chromium lays them out, with texts that try to get out of their place."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import pytest
 
 from schematic_reader.report.comparison import compare, comparison_page
 from tests.unit.report.test_comparison import evaluated
+from tests.unit.report.test_data_page import build as build_data
+from tests.unit.report.test_data_page import page as data_page_of
 from tests.unit.report.test_page import EVIL, HOSTILE, page, png
 
 
@@ -36,6 +38,19 @@ def test_a_comparison_in_a_browser(tmp_path: Path, width: int, dark: bool) -> No
     assert (found["width"], found["overflow"], found["scripts"], found["dark"]) == (width, 0, 0, dark)
     assert found["pictures"] == [60] * len(compared.changed) and found["title"] != "owned"
     assert found["invented"] >= 1
+
+
+@pytest.mark.parametrize(("width", "dark"), [(390, False), (390, True), (1280, False), (1280, True)])
+def test_the_data_in_a_browser(data: Path, tmp_path: Path, width: int, dark: bool) -> None:
+    found = seen(tmp_path, data_page_of(data), width=width, dark=dark)
+    assert (found["width"], found["overflow"], found["scripts"], found["dark"]) == (width, 0, 0, dark)
+    assert found["title"] == "The data: components" and found["charts"] == 4
+    assert len(found["pictures"]) == 14 and all(found["pictures"])
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_data(tmp_path_factory.mktemp("data"))
 
 
 def seen(folder: Path, text: str, *, width: int, dark: bool) -> dict[str, Any]:

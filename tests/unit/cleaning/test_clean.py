@@ -443,7 +443,7 @@ def test_a_stage_that_is_killed_leaves_nothing_that_looks_finished(tmp_path: Pat
     assert not (tmp_path / "data" / "clean").exists()
     assert not (tmp_path / "metrics").exists()
     assert run_stage(tmp_path).returncode == 0
-    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["clean", "raw"]
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["clean", "cleaning.json", "raw"]
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from schematic_reader.report import gallery, svg
+from schematic_reader.report import gallery, pictures, svg
 from schematic_reader.report import page as report
 from schematic_reader.report.page import report_page
 from schematic_reader.report.plots import write_plots
@@ -141,17 +141,17 @@ def test_best_median_and_worst_are_shown_once() -> None:
 def test_the_page_stays_under_10_mb(tmp_path: Path) -> None:
     names = ", ".join(f"{'<&' * 100}{i}" for i in range(3_000))
     sheets = [row(i, names, names[::-1] if i % 2 else "&" * 700_000) for i in range(9)]
-    pictures = 9 * gallery.MAX_PICTURE_BYTES * 4 // 3
-    assert len(page(tmp_path, sheets).encode()) + pictures < 10_000_000
+    encoded = 9 * pictures.MAX_PICTURE_BYTES * 4 // 3
+    assert len(page(tmp_path, sheets).encode()) + encoded < 10_000_000
 
 
 def test_a_picture_is_shrunk_until_it_fits() -> None:
     noise = Image.frombytes("L", (1500, 1100), os.urandom(1500 * 1100))
     out = io.BytesIO()
     noise.save(out, "PNG")
-    uri = gallery.picture_uri(out.getvalue())
-    assert len(uri) <= gallery.MAX_PICTURE_BYTES * 4 / 3 + 40
-    small = gallery.picture_uri(png((60, 40)))
+    uri = pictures.picture_uri(out.getvalue())
+    assert len(uri) <= pictures.MAX_PICTURE_BYTES * 4 / 3 + 40
+    small = pictures.picture_uri(png((60, 40)))
     picture = Image.open(io.BytesIO(base64.b64decode(small.partition(",")[2])))
     assert (picture.size, picture.convert("RGB").getpixel((3, 3))) == ((60, 40), (255, 255, 255))
 

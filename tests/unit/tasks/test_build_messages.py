@@ -45,7 +45,8 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         for number in range(100)
     ]
-    clean_to_parquet(write_raw(folder / "raw", [rows]), folder / "clean", SPLIT, workers=1)
+    raw = write_raw(folder / "raw", [rows])
+    clean_to_parquet(raw, folder / "clean", SPLIT, workers=1, examples=folder / "cleaning.json")
     return folder / "clean"
 
 
@@ -159,13 +160,16 @@ def run_stage(folder: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 def test_the_command_prints_counts_and_one_chat(clean: Path, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "clean").symlink_to(clean)
+    for name in ("clean", "cleaning.json"):
+        (tmp_path / "data" / name).symlink_to(clean.with_name(name))
     done = run_stage(tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("train: rows ")
     assert "\nuser: <picture>\nProject: owner/board-" in done.stdout
     assert "\nassistant: R, U" in done.stdout
     assert (tmp_path / "metrics" / "messages.json").is_file()
+    page = (tmp_path / "metrics" / "data.html").read_text()
+    assert page.count("<article") == 12 and "models/tiny has no tokenizer.json on this machine" in page
     assert "metrics of a run" not in done.stdout
 
 
@@ -173,7 +177,8 @@ def test_the_command_prints_counts_and_one_chat(clean: Path, tmp_path: Path) -> 
 def test_metrics_of_another_run_are_named(clean: Path, tmp_path: Path) -> None:
     """They stand beside those of the new rows until the later stages have run."""
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "clean").symlink_to(clean)
+    for name in ("clean", "cleaning.json"):
+        (tmp_path / "data" / name).symlink_to(clean.with_name(name))
     (tmp_path / "metrics").mkdir()
     for name in ("baseline", "evaluate"):
         (tmp_path / "metrics" / f"{name}.json").write_text("{}")
