@@ -148,6 +148,22 @@ def test_a_sweep_runs_what_has_not_run_and_leaves_the_workspace_alone(author: Pa
     assert tried == {(8, 0.002), (8, 0.004), (16, 0.002), (16, 0.004)}
 
 
+@pytest.mark.slow
+def test_an_experiment_in_a_folder_of_its_own_leaves_the_workspace_alone(author: Path) -> None:
+    before = digests(author)
+    said = documented("dvc exp run --temp --name rank-4 -S lora.r=4", author)
+    assert "Running stage 'train'" in said and "Running stage 'baseline'" not in said
+    assert digests(author) == before and git(author, "status", "--porcelain") == ""
+    rows = json.loads(documented("dvc exp show --json", author))
+    ranks = {
+        one["name"]: one["revs"][0]["data"]["params"]["params.yaml"]["data"]["lora"]["r"]
+        for row in rows
+        for one in row["experiments"] or []
+    }
+    assert ranks["rank-4"] == 4
+    documented("dvc exp remove rank-4", author)
+
+
 def test_an_experiment_goes_to_a_colleague_who_need_not_train(team: Team) -> None:
     assert "rank-8" in documented("dvc exp list origin", team.colleague)
     documented("dvc exp pull origin rank-8", team.colleague)
