@@ -1,24 +1,26 @@
 """``python -m benchmarks.cut_transfers [--tries 10]``: kill ``dvc push`` and ``dvc pull`` in the middle.
 
-A clone of this commit runs on a handful of sheets. Its results are pushed to a folder as remote, and pulled
-again after they were removed. Each way, DVC is killed at a random moment between the first file that arrives
-and its end, and the same command runs again. A try is survived if that succeeds and the target, which is the
-remote, or cache and workspace, has the files of an undisturbed run. ``halted`` are the tries that the kill
-met before DVC had ended; ``cut_files`` those after which a file had its final name and not its content;
-``dvc_files`` as in ``benchmarks.kills``.
+A clone of this commit runs on a handful of sheets. Its results are pushed to a remote, which is a folder or
+the same over SSH on loopback, and pulled again after they were removed. Each way, DVC is killed at a random
+moment between the first file that arrives and its end, and the same command runs again. A try is survived if
+that succeeds and the target, which is the remote, or cache and workspace, has the files of an undisturbed
+run. ``halted`` are the tries that the kill ended; ``cut_files`` those after which a file had its final name
+and not its content; ``dvc_files`` as in ``benchmarks.kills``. SSH needs sshd (Debian: openssh-server);
+without it a line says so.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,6 +28,7 @@ from tqdm import tqdm
 
 from benchmarks.common.results import record
 from benchmarks.common.small_checkout import (
+    arguments,
     cached_outputs,
     digests,
     finish,
@@ -36,31 +39,74 @@ from benchmarks.common.small_checkout import (
 )
 
 _SAMPLING = 0.002  # seconds between two looks at the target
+_IN_FLIGHT = 0.5  # seconds in which a server writes what it had received before the kill
 
 
 def main() -> None:
-    """Record a line for each way."""
-    parser = argparse.ArgumentParser(
-        "python -m benchmarks.cut_transfers", description=(__doc__ or "").splitlines()[0]
+    """Record a line for each remote and way."""
+    args = arguments(
+        "cut_transfers", "kill dvc push and dvc pull in the middle", "kills of each way", stages=False
     )
-    parser.add_argument("--tries", type=int, default=10, help="of each way (default: 10)")
-    args = parser.parse_args()
     rng = random.Random(0)
     with TemporaryDirectory() as temporary:
         checkout = small_checkout(Path(temporary) / "checkout")
-        finish(run_dvc(checkout, "remote", "add", "--default", "shared", str(checkout.parent / "remote")))
         finish(run_dvc(checkout, "repro"))
-        for way, target in (
-            ("push", Target(checkout.parent, ("remote",))),
-            ("pull", Target(checkout, (".dvc/cache/files", *cached_outputs(checkout)))),
-        ):
-            undisturbed(checkout, way, target)  # the first run makes files that later ones find
-            first, last = undisturbed(checkout, way, target)
-            expected = digests(target.folder, target.paths)
-            counts = Counter(tried=0, halted=0, survived=0, cut_files=0, dvc_files=0)
-            for _ in tqdm(range(args.tries), desc=way):
-                counts.update(cut(checkout, way, target, rng.uniform(0, last - first), expected))
-            record("cut transfers", way, **counts, files=len(expected), seconds=round(last - first, 2))
+        for name, remote in (("folder", folder_remote), ("SSH", ssh_remote)):
+            with remote(checkout.parent / name) as found:
+                if found is None:
+                    print(f"{name}: left out, needs sshd (Debian: apt-get install openssh-server)")
+                else:
+                    try_remote(checkout, name, found, rng, args.tries)
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A remote whose files lie in a folder of this machine.
+
+    Attributes:
+        address: as DVC is told it.
+        variables: of the environment, that say how to reach it.
+    """
+
+    folder: Path
+    address: str
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+@contextmanager
+def folder_remote(folder: Path) -> Iterator[Remote]:
+    """The folder itself."""
+    yield Remote(folder, str(folder))
+
+
+@contextmanager
+def ssh_remote(folder: Path) -> Iterator[Remote | None]:
+    """The folder over SSH on loopback; None without sshd."""
+    from tests.support.ssh_server import running_sshd, sshd
+
+    if sshd() is None:
+        yield None
+        return
+    with TemporaryDirectory() as keys, running_sshd(Path(keys)) as server:
+        yield Remote(folder, f"ssh://box{folder}", {"HOME": str(server.home)})
+
+
+def try_remote(checkout: Path, name: str, remote: Remote, rng: random.Random, tries: int) -> None:
+    """Record a line for each way."""
+    finish(run_dvc(checkout, "remote", "add", "--force", "--default", "shared", remote.address))
+    for way, target in (
+        ("push", Target(remote.folder.parent, (remote.folder.name,))),
+        ("pull", Target(checkout, (".dvc/cache/files", *cached_outputs(checkout)))),
+    ):
+        transfer = Transfer(checkout, way, target, remote.variables)
+        transfer.undisturbed()  # the first run makes files that later ones find
+        first, last = transfer.undisturbed()
+        expected = digests(target.folder, target.paths)
+        counts = Counter(tried=0, halted=0, survived=0, cut_files=0, dvc_files=0)
+        for _ in tqdm(range(tries), desc=f"{way}, {name}"):
+            counts.update(transfer.cut(rng.uniform(0, last - first), expected))
+        figures = {"files": len(expected), "seconds": round(last - first, 2)}
+        record("cut transfers", f"{way}, {name}", **counts, **figures)
 
 
 @dataclass(frozen=True)
@@ -78,39 +124,52 @@ class Target:
             time.sleep(_SAMPLING)
 
 
-def undisturbed(checkout: Path, way: str, target: Target) -> tuple[float, float]:
-    """Seconds from the start of an undisturbed run to the first file that arrives, and to its end."""
-    remove(target.folder, target.paths)
-    start = time.monotonic()
-    process = run_dvc(checkout, way)
-    target.wait(lambda: process.poll() is not None)
-    first = time.monotonic() - start
-    finish(process)
-    return first, time.monotonic() - start
+@dataclass(frozen=True)
+class Transfer:
+    """``dvc push`` or ``dvc pull`` in a checkout, to a target, with some variables in the environment."""
 
+    checkout: Path
+    way: str
+    target: Target
+    variables: dict[str, str]
 
-def cut(checkout: Path, way: str, target: Target, after: float, expected: dict[str, str]) -> Counter[str]:
-    """Counts of one try, with a kill so many seconds after the first file."""
-    remove(target.folder, target.paths)
-    lock = (checkout / "dvc.lock").read_bytes()
-    process = run_dvc(checkout, way)
-    target.wait(lambda: process.poll() is not None)
-    time.sleep(after)
-    counts = Counter(tried=1, halted=process.poll() is None)
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    left = digests(target.folder, target.paths)
-    counts["cut_files"] += any(left[name] != expected[name] for name in left.keys() & expected.keys())
-    counts["dvc_files"] += mended(checkout, lock)
-    process = run_dvc(checkout, way)
-    said, _ = process.communicate()
-    arrived = digests(target.folder, target.paths)
-    survived = process.returncode == 0 and expected.items() <= arrived.items()
-    counts["survived"] += survived
-    if not survived:
-        print(said, expected.items() - arrived.items(), sep="\n", file=sys.stderr)
-    return counts
+    def start(self) -> subprocess.Popen[str]:
+        """Start it."""
+        return run_dvc(self.checkout, self.way, **self.variables)
+
+    def undisturbed(self) -> tuple[float, float]:
+        """Seconds from the start of an undisturbed run to the first file that arrives, and to its end."""
+        remove(self.target.folder, self.target.paths)
+        start = time.monotonic()
+        process = self.start()
+        self.target.wait(lambda: process.poll() is not None)
+        first = time.monotonic() - start
+        finish(process)
+        return first, time.monotonic() - start
+
+    def cut(self, after: float, expected: dict[str, str]) -> Counter[str]:
+        """Counts of one try, with a kill so many seconds after the first file."""
+        remove(self.target.folder, self.target.paths)
+        lock = (self.checkout / "dvc.lock").read_bytes()
+        process = self.start()
+        self.target.wait(lambda: process.poll() is not None)
+        time.sleep(after)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        time.sleep(_IN_FLIGHT)
+        counts = Counter(tried=1, halted=process.returncode != 0)
+        left = digests(self.target.folder, self.target.paths)
+        counts["cut_files"] += any(left[name] != expected[name] for name in left.keys() & expected.keys())
+        counts["dvc_files"] += mended(self.checkout, lock)
+        process = self.start()
+        said, _ = process.communicate()
+        arrived = digests(self.target.folder, self.target.paths)
+        survived = process.returncode == 0 and expected.items() <= arrived.items()
+        counts["survived"] += survived
+        if not survived:
+            print(said, expected.items() - arrived.items(), sep="\n", file=sys.stderr)
+        return counts
 
 
 if __name__ == "__main__":

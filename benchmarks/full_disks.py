@@ -1,4 +1,4 @@
-"""``python -m benchmarks.full_disks [--places 10] [--stages train ...]``: fill the disk while stages write.
+"""``python -m benchmarks.full_disks [--tries 10] [--stages train ...]``: fill the disk while stages write.
 
 A clone of this commit lies on a tmpfs, which root may mount, and each stage runs undisturbed once. Then, each
 time without the cache, the stage's outputs and what it keeps for its next run, the disk has room for a part
@@ -12,7 +12,6 @@ end: a try is survived if that succeeds, and outputs and cache have the hashes o
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import subprocess
@@ -30,7 +29,7 @@ from tqdm import tqdm
 from benchmarks.common.results import record
 from benchmarks.common.small_checkout import (
     AGAIN,
-    STAGES,
+    arguments,
     cached_outputs,
     clear,
     digests,
@@ -59,12 +58,7 @@ class Undisturbed:
 
 def main() -> None:
     """Record a line for each stage."""
-    parser = argparse.ArgumentParser(
-        "python -m benchmarks.full_disks", description=(__doc__ or "").splitlines()[0]
-    )
-    parser.add_argument("--places", type=int, default=10, help="of each stage (default: 10)")
-    parser.add_argument("--stages", nargs="*", choices=STAGES, default=STAGES)
-    args = parser.parse_args()
+    args = arguments("full_disks", "fill the disk while stages write", "full disks of each stage")
     with small_disk() as disk:
         checkout = small_checkout(disk / "checkout")
         for stage in args.stages:
@@ -73,8 +67,8 @@ def main() -> None:
             counts = Counter(
                 tried=0, halted=0, uncached=0, one_line=0, nothing_half=0, survived=0, dvc_files=0
             )
-            for place in tqdm(range(args.places), desc=stage):
-                counts.update(fill(checkout, stage, run, place / args.places))
+            for place in tqdm(range(args.tries), desc=stage):
+                counts.update(fill(checkout, stage, run, place / args.tries))
             record("full disks", stage, **counts, written_mib=round((run.most - run.before) / 2**20, 1))
 
 

@@ -1,17 +1,18 @@
-"""``python -m benchmarks.kills [--kills 10] [--stages train ...]``: kill stages at random moments.
+"""``python -m benchmarks.kills [--tries 10] [--stages train ...]``: kill stages at random moments.
 
 In a clone of this commit, on a handful of sheets, each stage runs undisturbed once. Then, each time without
 the run cache and without answers and checkpoints of earlier runs, DVC and all that it has started are sent a
-signal after a random part of that time: SIGKILL as often as asked, SIGTERM and SIGINT a third as often. The
-same command runs again, to its end. A try is survived if it succeeds and all outputs have the hashes of the
-undisturbed run. ``resumed`` are the tries after which training went on from a checkpoint, or answers came
-from the cache; ``halted`` those that the signal met before DVC had ended; ``dvc_files`` how often DVC left
-its own lock file empty or dvc.lock cut, which docs/trouble.md tells to delete and to restore.
+signal at a random moment between the start of the stage and the end of DVC: SIGKILL as often as asked,
+SIGTERM and SIGINT a third as often. The same command runs again, to its end. A try is survived if that
+succeeds, has run the stage and all outputs have the hashes of the undisturbed run. ``halted`` are the tries
+that the signal ended; ``resumable`` those that left a whole checkpoint or answers in the
+cache, ``resumed`` those of them after which the next run said that it goes on from that checkpoint, or from
+answers; ``dvc_files`` how often DVC left its own lock file empty or dvc.lock cut, which docs/trouble.md tells
+to delete and to restore.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import re
@@ -28,29 +29,25 @@ from tqdm import tqdm
 from benchmarks.common.results import record
 from benchmarks.common.small_checkout import (
     AGAIN,
-    STAGES,
+    arguments,
     clear,
     finish,
     mended,
     outputs,
     run_dvc,
     small_checkout,
+    wait_for_stage,
 )
-
-_RESUMED = re.compile(r"training resumes after step|[1-9]\d* answers are cached")
 
 
 def main() -> None:
     """Record a line for each stage and signal."""
-    parser = argparse.ArgumentParser(
-        "python -m benchmarks.kills", description=(__doc__ or "").splitlines()[0]
-    )
-    parser.add_argument("--kills", type=int, default=10, help="SIGKILLs of each stage (default: 10)")
-    parser.add_argument("--stages", nargs="*", choices=STAGES, default=STAGES)
-    args = parser.parse_args()
+    args = arguments("kills", "kill stages at random moments", "SIGKILLs of each stage")
     rng = random.Random(0)
-    others = -(-args.kills // 3)
-    signals = {signal.SIGKILL: args.kills, signal.SIGTERM: others, signal.SIGINT: others}
+    others = -(-args.tries // 3)
+    # A shell's job in the background ignores SIGINT, and so would all that is started here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signals = {signal.SIGKILL: args.tries, signal.SIGTERM: others, signal.SIGINT: others}
     with TemporaryDirectory() as temporary:
         checkout = small_checkout(Path(temporary) / "checkout")
         finish(run_dvc(checkout, "repro"))
@@ -63,10 +60,12 @@ def main() -> None:
 
 
 def undisturbed(checkout: Path, stage: str) -> tuple[float, dict[str, str]]:
-    """The seconds that a stage takes, and the hashes of its outputs."""
+    """The seconds from the start of a stage to the end of DVC, and the hashes of its outputs."""
     clear(checkout)
+    process = run_dvc(checkout, *AGAIN, stage)
+    wait_for_stage(process)
     start = time.monotonic()
-    finish(run_dvc(checkout, *AGAIN, stage))
+    finish(process)
     return time.monotonic() - start, outputs(checkout, stage)
 
 
@@ -78,25 +77,42 @@ def try_stage(
     Args:
         expected: the hashes of the undisturbed run's outputs.
     """
-    counts = Counter(tried=0, halted=0, survived=0, resumed=0, dvc_files=0)
+    counts = Counter(tried=0, halted=0, survived=0, resumable=0, resumed=0, dvc_files=0)
     for moment in tqdm(moments, desc=f"{stage}, {sent.name}"):
         clear(checkout)
         record_before = (checkout / "dvc.lock").read_bytes()
         process = run_dvc(checkout, *AGAIN, stage)
+        wait_for_stage(process)
         time.sleep(moment)
         counts["tried"] += 1
-        counts["halted"] += process.poll() is None
         if process.poll() is None:
             os.killpg(process.pid, sent)
         process.communicate()
+        counts["halted"] += process.returncode != 0
         counts["dvc_files"] += mended(checkout, record_before)
+        line = resuming(checkout)
         process = run_dvc(checkout, *AGAIN, stage)
+        ran = wait_for_stage(process)
         said, _ = process.communicate()
-        counts["resumed"] += bool(_RESUMED.search(said))
-        counts["survived"] += process.returncode == 0 and outputs(checkout, stage) == expected
-        if process.returncode:
-            print(said, file=sys.stderr)
+        counts["resumable"] += line is not None
+        resumed = line is not None and re.search(line, said) is not None
+        counts["resumed"] += resumed
+        survived = ran and process.returncode == 0 and outputs(checkout, stage) == expected
+        counts["survived"] += survived
+        if not survived or resumed != (line is not None):
+            print(f"after {moment:.2f} s, to be resumed by {line!r}:\n{said}", file=sys.stderr)
     return dict(counts)
+
+
+def resuming(checkout: Path) -> str | None:
+    """A pattern of what the next run says if it goes on from what is left here; None: nothing is."""
+    checkpoints = (checkout / "models" / ".train.part").glob("checkpoint-*/complete.json")
+    if steps := [int(path.parent.name.rpartition("-")[2]) for path in checkpoints]:
+        return rf"training resumes after step {max(steps)}\b"
+    answers = (checkout / ".answer_cache").rglob("*.jsonl")
+    if any(b"\n" in path.read_bytes() for path in answers):
+        return r"\b[1-9]\d* answers are cached"
+    return None
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
@@ -22,6 +23,21 @@ LEFT_OVER = (".answer_cache", "models/.train.part")
 _ROOT = Path(__file__).resolve().parents[2]
 
 
+def arguments(module: str, does: str, tries: str, *, stages: bool = True) -> argparse.Namespace:
+    """``--tries`` and, unless told otherwise, ``--stages`` of a benchmark's command line.
+
+    Args:
+        module: the benchmark's, below ``benchmarks``.
+        does: what it does, in a line.
+        tries: what it tries so often.
+    """
+    parser = argparse.ArgumentParser(f"python -m benchmarks.{module}", description=does)
+    parser.add_argument("--tries", type=int, default=10, help=f"{tries} (default: 10)")
+    if stages:
+        parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES, help="default: all")
+    return parser.parse_args()
+
+
 def small_checkout(folder: Path) -> Path:
     """Clone this commit into ``folder``, with ``handful`` in params.yaml, and return it."""
     subprocess.run(["git", "clone", "-q", str(_ROOT), str(folder)], check=True)
@@ -40,7 +56,7 @@ def handful(params: dict[str, Any]) -> dict[str, Any]:
     sample["data"] |= {"rows": 120}
     sample["image"] |= {"max_side": 256}
     sample["train"] |= {"max_sheets": 16, "step_tokens": 1024, "packed_length": 1024}
-    sample["train"] |= {"epochs": 10, "checkpoint_steps": 2}
+    sample["train"] |= {"epochs": 6, "checkpoint_steps": 2}
     sample["model"] |= {"batch_size": 4}
     return params
 
@@ -52,22 +68,29 @@ def clear(checkout: Path) -> None:
 
 
 def environment() -> dict[str, str]:
-    """With this environment's programs, without a network."""
+    """With this environment's programs, which say at once what they say, without a network."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return os.environ | {"PATH": path, "HF_HUB_OFFLINE": "1", "DVC_NO_ANALYTICS": "1"}
+    settings = {"PYTHONUNBUFFERED": "1", "HF_HUB_OFFLINE": "1", "DVC_NO_ANALYTICS": "1"}
+    return os.environ | {"PATH": path} | settings
 
 
-def run_dvc(checkout: Path, *words: str) -> subprocess.Popen[str]:
-    """DVC in a process group of its own."""
+def run_dvc(checkout: Path, *words: str, **variables: str) -> subprocess.Popen[str]:
+    """DVC in a process group of its own, with these variables in its environment."""
     return subprocess.Popen(
         [sys.executable, "-m", "dvc", *words],
         cwd=checkout,
-        env=environment(),
+        env=environment() | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
     )
+
+
+def wait_for_stage(process: subprocess.Popen[str]) -> bool:
+    """Read what ``dvc repro`` says until it starts a stage; whether it has."""
+    assert process.stdout is not None
+    return any(line.startswith("Running stage") for line in process.stdout)
 
 
 def finish(process: subprocess.Popen[str]) -> None:

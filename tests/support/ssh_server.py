@@ -48,10 +48,15 @@ class Sshd:
     home: Path
 
 
+def sshd() -> str | None:
+    """OpenSSH's server, where it is installed."""
+    return shutil.which("sshd", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
+
+
 @contextmanager
 def running_sshd(folder: Path) -> Iterator[Sshd]:
     """A server that lets this user in by a key; skips the test where there is none to be had."""
-    program = shutil.which("sshd", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
+    program = sshd()
     if program is None:
         pytest.skip("needs sshd (Debian: apt-get install openssh-server)")
     if os.getuid() == 0:
