@@ -3,7 +3,7 @@
 In a clone of this commit, on a handful of sheets, each stage runs undisturbed once. Then, each time without
 the run cache and without answers and checkpoints of earlier runs, DVC and all that it has started are sent a
 signal at a random moment between the start of the stage and the end of DVC: SIGKILL as often as asked,
-SIGTERM and SIGINT a third as often. The same command runs again, to its end. A try is survived if that
+SIGTERM and SIGINT a fifth as often. The same command runs again, to its end. A try is survived if that
 succeeds, has run the stage and all outputs have the hashes of the undisturbed run. ``halted`` are the tries
 that the signal ended; ``resumable`` those that left a whole checkpoint or answers in the
 cache, ``resumed`` those of them after which the next run said that it goes on from that checkpoint, or from
@@ -44,7 +44,7 @@ def main() -> None:
     """Record a line for each stage and signal."""
     args = arguments("kills", "kill stages at random moments", "SIGKILLs of each stage")
     rng = random.Random(0)
-    others = -(-args.tries // 3)
+    others = -(-args.tries // 5)
     # A shell's job in the background ignores SIGINT, and so would all that is started here.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signals = {signal.SIGKILL: args.tries, signal.SIGTERM: others, signal.SIGINT: others}

@@ -49,14 +49,14 @@ def small_checkout(folder: Path) -> Path:
 def handful(params: dict[str, Any]) -> dict[str, Any]:
     """The params, cut down to a handful of sheets, with several checkpoints."""
     params["clean"] |= {"validation": 0.25, "test": 0.25}
-    params["evaluate"] |= {"max_sheets": 16, "calibration_sheets": 8, "no_image_sheets": 2}
-    params["evaluate"] |= {"max_new_tokens": 24, "bootstrap_samples": 50, "grammar": False}
+    params["evaluate"] |= {"max_sheets": 8, "calibration_sheets": 4, "no_image_sheets": 2}
+    params["evaluate"] |= {"max_new_tokens": 16, "bootstrap_samples": 50, "grammar": False}
     params["train"] |= {"validation_sheets": 2, "warmup_steps": 1}
     sample = params["profiles"]["sample"]
     sample["data"] |= {"rows": 120}
     sample["image"] |= {"max_side": 256}
-    sample["train"] |= {"max_sheets": 16, "step_tokens": 1024, "packed_length": 1024}
-    sample["train"] |= {"epochs": 6, "checkpoint_steps": 2}
+    sample["train"] |= {"max_sheets": 8, "step_tokens": 1024, "packed_length": 1024}
+    sample["train"] |= {"epochs": 5, "checkpoint_steps": 2}
     sample["model"] |= {"batch_size": 4}
     return params
 
