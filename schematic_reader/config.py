@@ -123,7 +123,7 @@ class Train:
     logging_steps: int
     validation_sheets: int
     vision_cache_gib: float
-    report_to: Literal["none", "tensorboard", "dvclive"] = "none"
+    report_to: Literal["none", "tensorboard", "dvclive", "wandb"] = "none"
 
     def check(self, where: str) -> None:
         _positive(self, "logging_steps", where)

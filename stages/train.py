@@ -58,6 +58,11 @@ def main() -> None:
     sharded = profile.train.shard and distributed.world_size() > 1
     model = (load_sharded if sharded else load_base)(profile.model, device)
     checkpoint = Checkpoint(UNFINISHED, run_fingerprint(params, splits))
+    watch = None
+    if params.train.report_to != "none":
+        from schematic_reader.report.watched_sheets import watched_sheets
+
+        watch = watched_sheets(params, encoder, messages=MESSAGES, clean=CLEAN)
     result = finetune(
         model,
         encoder,
@@ -66,6 +71,7 @@ def main() -> None:
         FinetuneSettings.of(params),
         device,
         checkpoint,
+        watch,
     )
     if distributed.is_main_process():
         settings = ReaderSettings.of(params, answer_tokens=max(splits["train"].answer_lengths))

@@ -32,6 +32,7 @@ from schematic_reader.training.packing import (
     step_batches,
 )
 from schematic_reader.training.settings import FinetuneSettings
+from schematic_reader.training.tracking import Watch
 from schematic_reader.training.trainer import PackedTrainer, StepTiming
 
 log = logging.getLogger(__name__)
@@ -59,10 +60,14 @@ def finetune(
     settings: FinetuneSettings,
     device: Device,
     checkpoint: Checkpoint,
+    watch: Watch | None = None,
 ) -> FinetuneResult:
     """Train an adapter on ``train``, resuming from the last checkpoint if there is one.
 
     The loss of an optimizer step is the mean over all answer tokens of the step, however they are packed.
+
+    Args:
+        watch: answers some validation sheets at every validation, for the tracker to show.
 
     Raises:
         UserError: a sheet is longer than a step, the loss is not finite, memory does not suffice, or fp8
@@ -117,7 +122,7 @@ def finetune(
         loss_log=loss_log,
         checkpoint=checkpoint,
     )
-    trainer.fit()
+    trainer.fit(watch)
     _log_throughput(trainer.timings, train_plan)
     return FinetuneResult(trainer.model, loss_log, step_plan.padding, trainer.timings)
 

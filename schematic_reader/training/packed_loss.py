@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Literal
 
@@ -39,6 +41,30 @@ class PackedLoss(PackedModel):
     def install_forward(self) -> None:
         """Make this the base model's ``forward``, so that wrappers of the model pass packed batches on."""
         self.base.forward = self.__call__
+
+    @contextmanager
+    def answering(self) -> Iterator[Any]:
+        """The base model with its adapter as transformers' ``generate`` takes it, in evaluation mode.
+
+        Its own forward pass and attention are back meanwhile, and compiled layers run as they are written,
+        since every length would compile them anew.
+        """
+        model, config = self.base, self.base.config
+        parts = (config.text_config, config.vision_config)
+        packed = [part._attn_implementation for part in parts]
+        was_training = self.model.training
+        forward = vars(model).pop("forward")
+        for part in parts:
+            part._attn_implementation = config._attn_implementation
+        self.model.eval()
+        try:
+            with torch.compiler.set_stance("force_eager"):
+                yield model
+        finally:
+            model.forward = forward
+            for part, name in zip(parts, packed, strict=True):
+                part._attn_implementation = name
+            self.model.train(was_training)
 
     def enable_hashed_dropout(self) -> None:
         """Recompute dropout masks in backward instead of storing them, which pays in compiled layers."""

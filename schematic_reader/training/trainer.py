@@ -27,7 +27,7 @@ from schematic_reader.training.packed_loss import PackedLoss
 from schematic_reader.training.packing import Step
 from schematic_reader.training.settings import FinetuneSettings
 from schematic_reader.training.sharding import ReplicatedAdapter, is_sharded
-from schematic_reader.training.tracking import FOLDER, tracker_callback
+from schematic_reader.training.tracking import FOLDER, Tracker, Watch, tracker_callback
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,8 @@ class PackedTrainer(SFTTrainer):
         self.loss_log, self.checkpoint, self.seed = loss_log, checkpoint, settings.seed
         self.timings: list[StepTiming] = []
         self._tracker = settings.train.report_to
-        self._integration: TrainerCallback | None = None  # of the tracker
+        self._integration: Tracker | None = None
+        self._watch: Watch | None = None
         self._tracked = 0  # timings that were tracked
         self._losses: list[torch.Tensor] = []  # of this rank, since the last optimizer step
         self._step_start = self._data_wait = 0.0
@@ -175,9 +176,21 @@ class PackedTrainer(SFTTrainer):
         loss = self._mean_loss(self.validation_data)
         self.loss_log.record_validation(self.state.global_step, loss)
         metrics = {"eval_loss": loss}
-        self._track(metrics)
+        self._track(metrics | self._watched_f1())
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+    def _watched_f1(self) -> dict[str, float]:
+        """F1 of the answers about the watched validation sheets, which the tracker shows; {} without any."""
+        if self._watch is None:
+            return {}
+        step = self.state.global_step
+        with self.packed_loss.answering() as model:
+            watched = self._watch(model)  # the ranks share the sheets out
+        log.info("step %d of %d: F1 %.3f on watched sheets", step, self.state.max_steps, watched.f1)
+        if self._integration is not None:
+            self._integration.show(watched, step)
+        return {"eval_f1": watched.f1}
 
     @torch.no_grad()
     def _mean_loss(self, data: PackedDataset) -> float:
@@ -236,9 +249,17 @@ class PackedTrainer(SFTTrainer):
         if self.args.should_save:
             self.checkpoint.mark_complete(self.state.global_step, self.loss_log.state_dict())
 
-    def fit(self) -> None:
-        """Train, resuming from the last complete checkpoint if there is one."""
+    def fit(self, watch: Watch | None = None) -> None:
+        """Train, resuming from the last complete checkpoint if there is one.
+
+        Args:
+            watch: answers some validation sheets at every validation, for the tracker to show.
+        """
         saved = self.checkpoint.load()
+        self._watch = watch
+        if watch is not None and self._replicated is not None:
+            log.info("train.report_to: no sheets are answered while the model is sharded")
+            self._watch = None
         self.args.eval_on_start = saved is None
         if self._tracker != "none" and distributed.is_main_process():
             folder = self.checkpoint.folder.with_name(FOLDER)

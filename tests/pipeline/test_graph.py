@@ -139,6 +139,7 @@ def test_settings_of_the_other_profile_do_not_count(
         ("schematic_reader/scoring/confidence.py", {"evaluate"}),
         ("schematic_reader/report/*.*", {"build-messages", "evaluate"}),
         ("schematic_reader/report/page.py", {"evaluate"}),
+        ("schematic_reader/report/watched_sheets.py", set()),
         ("schematic_reader/report/table.py", set()),
         ("schematic_reader/kicad/drawing/*.py", {"fetch"}),
         ("schematic_reader/kicad/nets/*.py", {"baseline", "evaluate"}),
