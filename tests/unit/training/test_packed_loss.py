@@ -10,16 +10,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch._dynamo.testing import CompileCounterWithBackend
+from transformers import GenerationConfig
 
 from schematic_reader.model.attention import packed_attention
 from schematic_reader.model.device import prepare_device
-from schematic_reader.model.encode import Encoded, Encoder
+from schematic_reader.model.encode import Encoded, Encoder, collate
 from schematic_reader.model.load import load_base, load_processor
 from schematic_reader.model.packed_batch import BatchShape, PackedBatch, pack_batch
+from schematic_reader.tasks.messages import chat
 from schematic_reader.training.adapter import add_adapter
 from schematic_reader.training.answer_loss import CHUNK, answer_loss
 from schematic_reader.training.packed_loss import PackedLoss
-from tests.support.sheet_samples import LORA, TINY, sample, unpacked_loss
+from tests.support.sheet_samples import LORA, TINY, noise, sample, unpacked_loss
 
 WORDS = ["R", "C", "GND", "LED", "+3V3", "Conn_01x04_Pin", "AMS1117-3.3"]
 SHEETS = st.lists(
@@ -186,6 +188,34 @@ def test_compiled_layers_compute_the_same_and_are_compiled_once(
         for name in gradient:
             assert (found[name] - gradient[name]).norm() <= 1e-5 * gradient[name].norm(), name
     assert 0 < counts[1] == counts[2] == counts[3]
+
+
+@pytest.mark.slow
+def test_a_model_that_answers_meanwhile_is_not_compiled_anew(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says what transformers' own says, and its loss and its graphs are those from before."""
+    prompt = encoder.encode_prompt([noise(96, 64)], chat("Which parts?", "R"))
+    asked = collate([prompt], 0, padding_side="left")
+    del asked["labels"]
+    limit = GenerationConfig(max_new_tokens=6, do_sample=False)
+    expected = adapted_model().get_base_model().generate(**asked, generation_config=limit).tolist()
+    packed_loss = PackedLoss(adapted_model())
+    packed_loss.install_forward()
+    packed_loss.model.train()
+    graphs = CompileCounterWithBackend("aot_eager")
+    compile_module = torch.nn.Module.compile
+    monkeypatch.setattr(
+        torch.nn.Module, "compile", lambda self, **how: compile_module(self, backend=graphs, **how)
+    )
+    packed_loss.compile_layers()
+    batch = packed(encoder, [sample(encoder, 96, 64, "R, C")], BatchShape(128, 2))
+    before = float(packed_loss.model(batch=batch)), graphs.frame_count
+    with packed_loss.answering() as model:
+        found = model.generate(**asked, generation_config=limit).tolist()
+    assert found == expected and graphs.frame_count == before[1] > 0
+    assert (float(packed_loss.model(batch=batch)), graphs.frame_count) == before
+    assert packed_loss.model.training
 
 
 @pytest.mark.parametrize("extra_targets", [("merger",), ("vision", "merger")])
