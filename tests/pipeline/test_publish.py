@@ -148,7 +148,7 @@ def test_the_adapter_is_sent_and_loads_again(checkout: Path, hub: ModelHub, tmp_
     read = documented(
         "python -m stages.predict sheet.png --adapter OWNER/NAME", checkout, **online(hub, tmp_path)
     )
-    own = documented("python -m stages.predict sheet.png", checkout)
+    own = documented("python -m stages.predict sheet.png --adapter models/adapter", checkout)
     assert bill(read) == bill(own) != []
 
 

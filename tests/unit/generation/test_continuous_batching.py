@@ -100,7 +100,6 @@ def test_layers_are_compiled_once_for_prompts_and_steps_of_any_shape(
     Sizes that happen to be equal in a model this small, as 6 slots and 6 heads, would: PyTorch takes them for
     one unless its duck shapes are off.
     """
-    monkeypatch.setattr(torch.fx.experimental._config, "use_duck_shape", False)
     monkeypatch.setattr(kv_cache, "KV_BUCKET", 20)  # with 6 tokens, steps attend to all positions
     monkeypatch.setattr(continuous_batching, "PREFILL_BUCKET", 3)
     attended = set()
@@ -117,11 +116,13 @@ def test_layers_are_compiled_once_for_prompts_and_steps_of_any_shape(
     )
     how = {"continuous": True, "compile_from": 0}
     try:
-        first = ask(rows[1], batch_size=5, max_new_tokens=6, **how)
-        count = graphs.frame_count
-        ask(rows[1][:3], batch_size=3, max_new_tokens=60, **how)
-        monkeypatch.setattr(kv_cache, "KV_BUCKET", 2)
-        ask(rows[1], batch_size=5, **how)
+        # Not by monkeypatch, after which this setting does not exist any more.
+        with torch.fx.experimental._config.patch(use_duck_shape=False):
+            first = ask(rows[1], batch_size=5, max_new_tokens=6, **how)
+            count = graphs.frame_count
+            ask(rows[1][:3], batch_size=3, max_new_tokens=60, **how)
+            monkeypatch.setattr(kv_cache, "KV_BUCKET", 2)
+            ask(rows[1], batch_size=5, **how)
     finally:
         for module in model.modules():
             module._compiled_call_impl = None
