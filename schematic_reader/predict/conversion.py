@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from schematic_reader.cli import UserError
 from schematic_reader.kicad.bom import ListedSymbol
 from schematic_reader.predict.parts import Part
-from schematic_reader.tasks.contract import Task
+from schematic_reader.tasks.contract import EMPTY, Task
 from schematic_reader.tasks.description import DescriptionTask
-from schematic_reader.tasks.joining import EMPTY
 from schematic_reader.tasks.untrusted import unfenced
 
 
