@@ -12,7 +12,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -280,15 +281,22 @@ def sheets(tmp_path: Path) -> list[str]:
     return [str(tmp_path / name) for name in files]
 
 
+@asynccontextmanager
+async def open_page(client: Client, tmp_path: Path) -> AsyncIterator[Tab]:
+    """A tab of desktop width with the page in it."""
+    async with open_tab(tmp_path) as tab:
+        await tab.call("Page.enable")
+        await tab.look(width=1280, height=900, dark=False)
+        await tab.call("Page.navigate", url=str(client.make_url("/")))
+        await tab.until("location.port && document.readyState === 'complete'")
+        yield tab
+
+
 def test_in_a_browser(tmp_path: Path, reader: SheetReader, sheets: list[str]) -> None:
     """Files are dropped on the page, the parts stand beside the picture, and the CSV is downloaded."""
 
     async def test(client: Client) -> None:
-        async with open_tab(tmp_path) as tab:
-            await tab.call("Page.enable")
-            await tab.look(width=1280, height=900, dark=False)
-            await tab.call("Page.navigate", url=str(client.make_url("/")))
-            await tab.until("location.port && document.readyState === 'complete'")
+        async with open_page(client, tmp_path) as tab:
             await drop(tab, sheets)
             await tab.until("document.querySelectorAll('article').length === 2")
             assert await tab.value("[...document.querySelectorAll('h2')].map(one => one.textContent)") == [
@@ -379,11 +387,7 @@ def test_references_and_values_stand_beside_the_sheet(tmp_path: Path, sheets: li
         return f"[...{rows}].map(row => row.innerText)"
 
     async def test(client: Client) -> None:
-        async with open_tab(tmp_path) as tab:
-            await tab.call("Page.enable")
-            await tab.look(width=1280, height=900, dark=False)
-            await tab.call("Page.navigate", url=str(client.make_url("/")))
-            await tab.until("location.port && document.readyState === 'complete'")
+        async with open_page(client, tmp_path) as tab:
             await drop(tab, [sheets[0], str(tmp_path / "a.kicad_sch")])
             await tab.until("document.querySelectorAll('article').length === 2")
             assert await tab.value(beside(0)) == [
@@ -445,11 +449,7 @@ def test_where_a_part_was_read_is_marked_on_the_picture(tmp_path: Path) -> None:
     row = "[...document.querySelectorAll('tr.placed')].find(row => row.cells[0].textContent === '{}')"
 
     async def test(client: Client) -> None:
-        async with open_tab(tmp_path) as tab:
-            await tab.call("Page.enable")
-            await tab.look(width=1280, height=900, dark=False)
-            await tab.call("Page.navigate", url=str(client.make_url("/")))
-            await tab.until("location.port && document.readyState === 'complete'")
+        async with open_page(client, tmp_path) as tab:
             await drop(tab, [str(tmp_path / "a.png")])
             await tab.until("document.querySelectorAll('article').length === 1")
             assert await tab.value("document.querySelectorAll('.bom tbody tr').length") == 2  # R1; U0-U3
