@@ -2,7 +2,7 @@
 
 Holds the answers of a structured task, ``data/predictions/tuned.parquet`` if no other file is named, against
 the KiCad texts of their sheets in the test split of ``data/clean``, and records what docs/metrics.md explains
-under "Bill of materials".
+under "Bill of materials": a line for all sheets and, where they differ in paper, one for each size.
 """
 
 from __future__ import annotations
@@ -14,12 +14,16 @@ from benchmarks.common.results import record
 from schematic_reader.cli import UserError, run
 from schematic_reader.config import load_params
 from schematic_reader.io.tables import clean_parts, iterate_rows, readable
+from schematic_reader.report.data_facts import paper_of
 from schematic_reader.scoring.bom import bom_metrics
 from schematic_reader.scoring.evaluation import read_predictions
 from schematic_reader.tasks import task as task_named
 from schematic_reader.tasks.description import DescriptionTask
 
 STRUCTURED = ("json", "yaml", "schematic")
+
+PAPERS = {"A4 and smaller": 0.065, "A3": 0.13, "larger than A3": float("inf")}
+"""The largest paper of each size in m²; A4 has 0.062, ANSI A 0.060, A3 0.125, ANSI B 0.120."""
 
 
 def main() -> None:
@@ -35,14 +39,27 @@ def main() -> None:
     task = task_named(args.task or params.task)
     if not isinstance(task, DescriptionTask):
         raise UserError("the task components gives no references: name --task json, yaml or schematic")
-    found = bom_metrics(
-        read_predictions(args.predictions, "evaluate"),
-        schematic_texts(args.clean),
-        task,
-        bootstrap_samples=params.evaluate.bootstrap_samples,
-        seed=params.seed,
-    )
-    record("bom", f"{args.predictions}, task {task.name}", **found)
+    texts = schematic_texts(args.clean)
+    rows = read_predictions(args.predictions, "evaluate")
+    papers = {row.id: paper for row in rows if (paper := paper_size(texts.get(row.id, "")))}
+    sizes = [size for size in PAPERS if size in papers.values()]
+    for size in [None, *(sizes if len(sizes) > 1 else [])]:
+        found = bom_metrics(
+            [row for row in rows if size in (None, papers.get(row.id))],
+            texts,
+            task,
+            bootstrap_samples=params.evaluate.bootstrap_samples,
+            seed=params.seed,
+        )
+        record("bom", ", ".join([str(args.predictions), f"task {task.name}", *filter(None, [size])]), **found)
+
+
+def paper_size(schematic: str) -> str | None:
+    """The size of a sheet's paper, one of ``PAPERS``; None for a KiCad text that tells none."""
+    _, size = paper_of(schematic)  # mm
+    if size is None:
+        return None
+    return next(name for name, largest in PAPERS.items() if size[0] * size[1] / 1e6 <= largest)
 
 
 def schematic_texts(clean: Path) -> dict[str, str]:

@@ -82,7 +82,7 @@ class Messages:
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """The largest picture that the model gets, in pixels; the most tiles that a larger sheet is cut into."""
+    """The largest picture that the model gets, in pixels; the most tiles of a sheet, 1 where none is cut."""
 
     max_side: int
     max_pixels: int

@@ -19,7 +19,7 @@ from schematic_reader.io.files import read_json, write_json, write_text
 from schematic_reader.io.tables import PREDICTIONS, Pictures, write_rows
 from schematic_reader.report.page import report_page
 from schematic_reader.report.plots import write_plots
-from schematic_reader.scoring.confidence import confidence_metrics, fit_platt, judged_items
+from schematic_reader.scoring.confidence import confidence_groups, fit_calibration
 from schematic_reader.scoring.evaluation import (
     evaluate_model,
     prediction_rows,
@@ -81,9 +81,8 @@ def main() -> None:
     metrics["gain"] = gain(
         predictions, baseline, task=task, bootstrap_samples=judged.bootstrap_samples, seed=params.seed
     )
-    calibration = fit_platt(judged_items(prediction_rows(validation, answers, task), task))
-    if said := judged_items(predictions, task):
-        metrics["confidence"] = confidence_metrics(said, calibration)
+    calibration = fit_calibration(prediction_rows(validation, answers, task), task)
+    metrics |= confidence_groups(predictions, task, calibration)
     write_rows(OUT, PREDICTIONS, map(asdict, predictions))
     calibration.write(CALIBRATION)
     write_plots(PLOTS, baseline, predictions, task, before=before, after=metrics, calibration=calibration)

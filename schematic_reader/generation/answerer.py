@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from schematic_reader.generation.grammar import grammar_constraint
 from schematic_reader.generation.prompts import ImageSource, PromptBatch
 from schematic_reader.generation.settings import Decoding, GeneratedTokens, GenerationSettings
 from schematic_reader.generation.static_batching import generate_in_static_batches
+from schematic_reader.generation.symbols_watch import SymbolsWatch
 from schematic_reader.io.adapter_digests import check_adapter
 from schematic_reader.io.parallel import cores
 from schematic_reader.model import distributed
@@ -35,7 +37,7 @@ from schematic_reader.model.distributed import gather_dict, init, rank, shard_fo
 from schematic_reader.model.encode import Encoder
 from schematic_reader.model.fused import patch_embed_as_linear
 from schematic_reader.model.load import load_base, load_processor, load_tuned
-from schematic_reader.tasks.contract import ModelAnswer, Task
+from schematic_reader.tasks.contract import ModelAnswer, SymbolsEnd, Task
 
 _STORED_AT_ONCE = 8  # answers: each time the disk has to confirm
 
@@ -132,7 +134,9 @@ class Answerer:
         """The answers to the rows of ``share`` that are not ``answered``, stored some at a time."""
         model = self.load()
         stop_ids = _stop_ids(model, self.encoder)
-        decoding = Decoding(self.settings, stop_ids, self.encoder.pad_id, self._constraint)
+        symbols_end = self.settings.symbols_end
+        watch = partial(SymbolsWatch, self.encoder, symbols_end) if symbols_end else None
+        decoding = Decoding(self.settings, stop_ids, self.encoder.pad_id, self._constraint, watch)
         answers: dict[int, ModelAnswer] = {}
         unstored: dict[int, ModelAnswer] = {}
         with (
@@ -147,7 +151,9 @@ class Answerer:
         ):
             for generated in self._generated_tokens(model, prompts, share, answered, decoding):
                 for number in generated.keys() - answered:
-                    unstored[number] = _decode(generated[number], stop_ids, self.encoder)
+                    unstored[number] = _decode(
+                        generated[number], stop_ids, self.encoder, watch() if watch else None
+                    )
                     progress.update()
                 if len(unstored) >= min(_STORED_AT_ONCE, self.settings.batch_size):
                     store(unstored)
@@ -173,6 +179,7 @@ class Answerer:
                 decoding,
                 answered=answered,
                 max_new_tokens=lambda number: self.max_new_tokens(prompts.rows[number]),
+                resumable=self._cache is not None,
             )
         size = self.settings.batch_size
         batches = [share[start : start + size] for start in range(0, len(share), size)]
@@ -188,6 +195,8 @@ def open_answerer(
     seed: int,
     adapter: Path | None = None,
     cache: Path | None = None,
+    symbols_end: SymbolsEnd | None = None,
+    continuous: bool = False,
 ) -> Answerer:
     """The Answerer of a model with the settings of params.yaml, in each process of a run.
 
@@ -196,6 +205,9 @@ def open_answerer(
         task: whose grammar answers are constrained to where ``evaluate.grammar`` is true.
         adapter: the exported adapter on the base; None answers with the base as it is.
         cache: the folder of the sets of answers (``AnswerCache``); None generates all answers.
+        symbols_end: where answers end because only their symbols are wanted; None asks for all of them.
+        continuous: continuous batching on a CPU too. It is faster than static batches there, and its answers
+            differ from theirs by rounding, with which the metrics of stages were made.
 
     Raises:
         UserError: the model or the adapter cannot be loaded, or not run here.
@@ -208,7 +220,11 @@ def open_answerer(
     source, revision = (str(adapter), None) if own_processor else (model.base, model.revision)
     encoder = Encoder(load_processor(source, revision))
     settings = GenerationSettings.of(
-        evaluate, task.grammar, batch_size=model.batch_size, continuous=device.name == "cuda"
+        evaluate,
+        task.grammar,
+        batch_size=model.batch_size,
+        continuous=continuous or device.name == "cuda",
+        symbols_end=symbols_end,
     )
     stored = None
     if cache is not None:
@@ -254,16 +270,25 @@ def _stop_ids(model: Any, encoder: Encoder) -> list[int]:
     return sorted({encoder.end_of_turn_id, *([own] if isinstance(own, int) else own or [])})
 
 
-def _decode(generated: GeneratedTokens, stop_ids: Sequence[int], encoder: Encoder) -> ModelAnswer:
-    """The answer that generated tokens spell, up to the first stop token; padding may follow that."""
+def _decode(
+    generated: GeneratedTokens, stop_ids: Sequence[int], encoder: Encoder, watch: SymbolsWatch | None
+) -> ModelAnswer:
+    """The answer that generated tokens spell, up to the first stop token; padding may follow that.
+
+    Where ``watch`` ends it before, its symbols are made a whole answer.
+    """
     end = next((at for at, token in enumerate(generated.ids) if token in stop_ids), None)
     ids = generated.ids[:end]
+    if watch and any(watch(token) for token in ids):
+        ids, end = ids[: watch.tokens], None
     text: str = encoder.tokenizer.decode(ids, skip_special_tokens=True)
-    finish = "length" if end is None else "stop"
+    whole = watch.whole if watch else None
+    answer = text.strip() if whole is None else whole
+    finish = "length" if end is None and whole is None else "stop"
     if not generated.probs:
-        return ModelAnswer(text.strip(), len(ids), finish)
+        return ModelAnswer(answer, len(ids), finish)
     stream, tokenizer = DecodeStream(skip_special_tokens=True), encoder.tokenizer.backend_tokenizer
-    length = len(text.strip())
+    length = len(answer)
     at, ends = len(text.lstrip()) - len(text), list[int]()  # minus the blanks that are stripped
     for token in ids:
         # None while a character lacks some of its bytes.
@@ -272,4 +297,4 @@ def _decode(generated: GeneratedTokens, stop_ids: Sequence[int], encoder: Encode
     if end is not None:
         ends.append(length)
     probabilities = [round(prob, 6) for prob in generated.probs[: len(ends)]]
-    return ModelAnswer(text.strip(), len(ids), finish, ends, probabilities)
+    return ModelAnswer(answer, len(ids), finish, ends, probabilities)

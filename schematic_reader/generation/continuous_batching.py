@@ -2,8 +2,8 @@
 
 Prompts are prefilled several at once, packed; between two prefills all running requests take decode steps
 together. The host reads a step's tokens some steps later, so that the GPU never waits for it. Which prompts
-share a prefill is planned beforehand, and a decode step has the same shapes however many slots are in use, so
-that an answer does not depend on which requests were already finished when a run resumed.
+share a prefill is planned beforehand, and where a run may resume a decode step has the same shapes however
+many slots are in use, so that an answer does not depend on which requests were finished before.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from transformers import LogitsProcessorList
 from schematic_reader.generation.kv_cache import SlotKVCache, StepOutput, slot_attention
 from schematic_reader.generation.prompts import PromptBatch
 from schematic_reader.generation.settings import Decoding, GeneratedTokens
+from schematic_reader.generation.symbols_watch import EndWatch
 from schematic_reader.model.encode import Encoded
 from schematic_reader.model.packed_batch import BatchShape, PackedBatch, pack_batch
 
@@ -48,12 +49,14 @@ class Request:
         cached_tokens: of the prompt, then also of the answer, that are in the KV cache.
         max_new_tokens: the most tokens of the answer.
         processors: change the scores before a token is selected; most requests have none.
+        watch: tells where the answer ends before a stop token.
     """
 
     number: int
     cached_tokens: int
     max_new_tokens: int
     processors: LogitsProcessorList
+    watch: EndWatch | None = None
     tokens: list[int] = field(default_factory=list)
     probs: list[float] = field(default_factory=list)
 
@@ -66,6 +69,7 @@ def generate_continuously(
     *,
     answered: Container[int],
     max_new_tokens: Callable[[int], int],
+    resumable: bool,
 ) -> Iterator[dict[int, GeneratedTokens]]:
     """The answer to each row, by its number, as it finishes.
 
@@ -74,6 +78,8 @@ def generate_continuously(
         answered: those whose answers are there. They are prefilled all the same beside others, so that these
             are computed as they would have been.
         max_new_tokens: of the row with this number.
+        resumable: whether a run may resume with a part of the answers, which then must not depend on what
+            is decoded beside them. A GPU's never do.
     """
     if all(number in answered for number in order):
         return
@@ -97,7 +103,8 @@ def generate_continuously(
             return None
         # A request's input_ids are those of its answer alone: none are the prompt's.
         processors = decoding.logits_processors(1, 0)
-        return Request(number, prompts.lengths[number][0], max_new_tokens(number), processors)
+        watch = decoding.watch() if decoding.watch else None
+        return Request(number, prompts.lengths[number][0], max_new_tokens(number), processors, watch)
 
     with slot_attention(model) as packed:
         if len(order) >= settings.compile_from:
@@ -108,7 +115,7 @@ def generate_continuously(
         # 3) prefill and decode, while threads encode and pack the prompts of the next prefills
         encoded = prompts.encode_ahead(plan, pack, model.dtype)
         prefills = (([request(number) for number in numbers], batch) for numbers, batch in encoded)
-        for done in ContinuousBatching(cache, decoding.stop_ids).run_requests(prefills):
+        for done in ContinuousBatching(cache, decoding.stop_ids, resumable=resumable).run_requests(prefills):
             yield {done.number: GeneratedTokens(done.tokens, done.probs)}
 
 
@@ -136,10 +143,12 @@ class ContinuousBatching:
 
     Args:
         stop_ids: tokens that end an answer.
+        resumable: every decode step has the same shapes; without it a CPU's takes the slots in use alone.
     """
 
-    def __init__(self, cache: SlotKVCache, stop_ids: Container[int]) -> None:
+    def __init__(self, cache: SlotKVCache, stop_ids: Container[int], *, resumable: bool) -> None:
         self._cache, self._stop_ids = cache, stop_ids
+        self._in_use_alone = cache.on_cpu and not resumable
         self._running: list[Request | None] = [None] * cache.slots  # by slot
 
     def run_requests(
@@ -155,7 +164,7 @@ class ContinuousBatching:
         upcoming = next(waiting, None)
         # Steps whose tokens the host has not read, each with the requests that had the slots.
         unread: deque[tuple[list[Request | None], StepOutput]] = deque()
-        lag = _HOST_LAG_STEPS if self._cache.greedy_on_device else 0
+        lag = _HOST_LAG_STEPS if self._cache.greedy_on_device and not self._cache.on_cpu else 0
         while True:
             # 1) prefill while there are free slots and, unless nothing else is to do, prompts are ready
             while upcoming and self._admits(*upcoming):
@@ -164,7 +173,8 @@ class ContinuousBatching:
             if not any(self._running):
                 return
             # 2) one decode step for all slots: (slots, vocabulary)
-            logits = self._cache.decode_step(max(one.cached_tokens for one in self._running if one))
+            in_use = self._close_gaps() if self._in_use_alone else None
+            logits = self._cache.decode_step(max(one.cached_tokens for one in self._running if one), in_use)
             unread.append((list(self._running), self._cache.last_step_async()))
             for request in self._running:
                 if request:
@@ -181,6 +191,17 @@ class ContinuousBatching:
         """Whether these requests are prefilled now: there are slots, and no running request would wait."""
         has_room = sum(request is not None for request in requests) <= self._running.count(None)
         return has_room and (batch.done() or not any(self._running))
+
+    def _close_gaps(self) -> int:
+        """Move requests from the last slots into free ones before them; how many slots are in use."""
+        free = [slot for slot, request in enumerate(self._running) if request is None]
+        used = [slot for slot, request in enumerate(self._running) if request is not None]
+        for target, source in zip(free, reversed(used), strict=False):
+            if target > source:
+                break
+            self._cache.move(source, target)
+            self._running[target], self._running[source] = self._running[source], None
+        return len(used)
 
     def _prefill_into_free_slots(self, requests: Sequence[Request | None], batch: PackedBatch) -> None:
         """Prefill packed prompts and give each request a slot."""
@@ -208,7 +229,8 @@ class ContinuousBatching:
                 continue  # the slot was empty, or its request finished in a step before
             request.tokens.append(token)
             request.probs.append(prob)
-            if token in self._stop_ids or len(request.tokens) == request.max_new_tokens:
+            ended = token in self._stop_ids or len(request.tokens) == request.max_new_tokens
+            if ended or (request.watch and request.watch(token)):
                 self._running[slot] = None
                 yield request
 

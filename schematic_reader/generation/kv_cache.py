@@ -1,8 +1,8 @@
 """A KV cache with one slot a sequence, the prefill that fills a slot, and one decode step for all slots.
 
 Prompts are prefilled packed end to end, as in training, and their keys and values written to their slots. A
-decode step has the same shapes whatever the slots hold, so on a GPU it is captured as one CUDA graph for each
-attended length and replayed.
+decode step on a GPU has the same shapes whatever the slots hold, so it is captured as one CUDA graph for each
+attended length and replayed. On a CPU, where a step's time grows with its slots, it takes those in use alone.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch.nn import functional
 from transformers import AttentionInterface
 
 from schematic_reader.model import attention
+from schematic_reader.model.device import float32_matmul
 from schematic_reader.model.fused import use_fused_rms_norm
 from schematic_reader.model.packed_batch import PackedBatch
 from schematic_reader.model.packed_model import PackedModel
@@ -68,6 +69,7 @@ class SlotKVCache:
         text = model.base.config.text_config
         weight = model.base.lm_head.weight
         self._device, self._dtype = weight.device, weight.dtype
+        self.on_cpu = self._device.type == "cpu"
         self._max_len = math.ceil(max_len / KV_BUCKET) * KV_BUCKET + _PAD
         # Keys and values of every layer, (slots + 1, KV heads, max_len, head_dim) each.
         shape = (slots + 1, text.num_key_value_heads, self._max_len, text.head_dim)
@@ -110,19 +112,22 @@ class SlotKVCache:
         self._rope_positions[owners] = batch.position_ids[1, 0, last] + 1
         return self._lm_head(hidden[0, last])[: len(slots)]
 
-    def decode_step(self, longest: int) -> torch.Tensor:
+    def decode_step(self, longest: int, slots: int | None = None) -> torch.Tensor:
         """Run one decode step for every slot.
 
         Args:
             longest: at least the cached tokens of every slot that is in use.
+            slots: on a CPU, the first so many alone; None for all.
 
         Returns:
             Next-token logits, float32, ``(slots, vocabulary)``; the next step writes over them.
         """
         bucket = math.ceil((longest + 1) / KV_BUCKET) * KV_BUCKET
         attended = min(bucket, self._max_len - _PAD)
-        if self._device.type == "cpu":
-            self._step(attended)
+        if self.on_cpu:
+            # Rounding all cached keys and values to bfloat16 takes longer there than their products.
+            with float32_matmul("highest"):
+                self._step(attended, slots)
         elif graph := self._graphs.get(attended):
             graph.replay()
         elif attended not in self._graphs:  # eager at first: it compiles, and chooses kernels
@@ -136,6 +141,15 @@ class SlotKVCache:
             self._graphs[attended] = graph
             graph.replay()
         return self._logits
+
+    def move(self, source: int, target: int) -> None:
+        """Put what one slot has into another one."""
+        cached = int(self._lengths[source])
+        for kv in self._kv:
+            for tensor in kv.values():
+                tensor[target, :, :cached] = tensor[source, :, :cached]
+        for state in (self._tokens, self._lengths, self._rope_positions, self._probs):
+            state[target] = state[source]
 
     def append_argmax(self, slots: Sequence[int] | slice, logits: torch.Tensor, scores: torch.Tensor) -> None:
         """Append the argmax of ``scores`` to each slot; record its probability under ``logits``.
@@ -151,7 +165,7 @@ class SlotKVCache:
 
     def last_step_async(self) -> StepOutput:
         """The tokens that the last step read, and their probabilities, copied asynchronously."""
-        if self._device.type == "cpu":
+        if self.on_cpu:
             return StepOutput(self._step_output.clone(), None)
         pinned = torch.empty_like(self._step_output, device="cpu", pin_memory=True)
         values = pinned.copy_(self._step_output, non_blocking=True)
@@ -159,28 +173,28 @@ class SlotKVCache:
         ready.record()
         return StepOutput(values, ready)
 
-    def _step(self, attended: int) -> None:
+    def _step(self, attended: int, slots: int | None = None) -> None:
         """The step itself, all on the device: what a CUDA graph captures."""
-        used = slice(self.slots)  # all but the spare one
+        used = slice(slots or self.slots)  # without the spare one
         # 1) what the host hears of: the tokens that this step reads
-        self._step_output[0], self._step_output[1] = self._tokens[used], self._probs[used]
+        self._step_output[0, used], self._step_output[1, used] = self._tokens[used], self._probs[used]
         # 2) embed one token a slot: (slots, 1, width)
         lengths = self._lengths[used]
         hidden = self._model.base.model.language_model.embed_tokens(self._tokens[used])[:, None]
         # 3) mask what lies behind each slot's last token, the new one included: (slots, 1, 1, attended)
         beyond = torch.arange(attended, device=self._device) > lengths[:, None]
-        mask = torch.zeros(self.slots, attended, dtype=self._dtype, device=self._device)
+        mask = torch.zeros(beyond.shape, dtype=self._dtype, device=self._device)
         mask = mask.masked_fill(beyond, -torch.inf)[:, None, None]
         # 4) all layers, which write the new keys and values; rotary positions are (3, slots, 1)
         rope_positions = self._rope_positions[used].expand(3, -1)[..., None]
         layer_kwargs = [kv | {"positions": lengths} for kv in self._kv]
         hidden = self._model.decode_hidden_states(hidden, rope_positions, mask, layer_kwargs)
-        self._logits.copy_(self._lm_head(hidden[:, 0]))
+        self._logits[used] = self._lm_head(hidden[:, 0])
         # 5) advance; a slot that nobody uses stays at the end of its positions
         lengths.add_(1).clamp_(max=self._max_len - 1)
         self._rope_positions[used] += 1
         if self.greedy_on_device:
-            self.append_argmax(used, self._logits, self._logits)
+            self.append_argmax(used, self._logits[used], self._logits[used])
 
     def _to_device_async(self, values: Sequence[int]) -> torch.Tensor:
         """Integers on the model's device, copied without waiting for the work queued there."""

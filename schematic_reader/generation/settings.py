@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from transformers import LogitsProcessor, LogitsProcessorList, RepetitionPenaltyLogitsProcessor
 
 from schematic_reader.config import Evaluate
-from schematic_reader.tasks.contract import Grammar
+from schematic_reader.generation.symbols_watch import EndWatch
+from schematic_reader.tasks.contract import Grammar, SymbolsEnd
 
 COMPILE_FROM = 2000
 """Sheets from which compiling the layers saves more time than it takes (benchmarks/RESULTS.md)."""
@@ -30,6 +31,7 @@ class GenerationSettings:
         grammar: what answers are constrained to; None for free text.
         continuous: continuous batching, with the decode step captured in CUDA graphs on a GPU. A beam search,
             which reorders its KV cache, is left to static batches.
+        symbols_end: where an answer ends because only its symbols are wanted; None asks for all of it.
         compile_from: so many sheets or more compile the model's layers where ``continuous``.
     """
 
@@ -39,11 +41,18 @@ class GenerationSettings:
     repetition_penalty: float = 1.0
     grammar: Grammar | None = None
     continuous: bool = False
+    symbols_end: SymbolsEnd | None = None
     compile_from: int = COMPILE_FROM
 
     @classmethod
     def of(
-        cls, evaluate: Evaluate, grammar: Grammar | None, *, batch_size: int, continuous: bool
+        cls,
+        evaluate: Evaluate,
+        grammar: Grammar | None,
+        *,
+        batch_size: int,
+        continuous: bool,
+        symbols_end: SymbolsEnd | None = None,
     ) -> GenerationSettings:
         """The settings of params.yaml's group ``evaluate``, for a task with this grammar."""
         return cls(
@@ -53,6 +62,7 @@ class GenerationSettings:
             repetition_penalty=evaluate.repetition_penalty,
             grammar=grammar if evaluate.grammar else None,
             continuous=continuous,
+            symbols_end=symbols_end,
         )
 
 
@@ -71,12 +81,14 @@ class Decoding:
     Args:
         stop_ids: tokens that end an answer.
         constraint: makes what constrains answers to a grammar; None for free text.
+        watch: makes what tells where one answer ends before a stop token; None where nothing does.
     """
 
     settings: GenerationSettings
     stop_ids: list[int]
     pad_id: int
     constraint: LogitsProcessorFactory | None
+    watch: Callable[[], EndWatch] | None = None
 
     def logits_processors(self, prompts: int, prompt_tokens: int) -> LogitsProcessorList:
         """What changes the scores of the next tokens of a batch before one is selected.

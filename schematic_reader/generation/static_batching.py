@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, StoppingCriteriaList
 
 from schematic_reader.generation.prompts import PromptBatch
 from schematic_reader.generation.settings import Decoding, GeneratedTokens
+from schematic_reader.generation.symbols_watch import StopWhereWatched
 from schematic_reader.model.encode import Encoded, collate
 
 
@@ -37,10 +38,14 @@ def generate_in_static_batches(
         width = batch["input_ids"].shape[1]  # of the padded prompts, (batch, width)
         recorder = _ProbabilityRecorder()
         first = [recorder] if settings.num_beams == 1 else []
+        # Beams change places from step to step: their answers are generated to the end.
+        watch = decoding.watch if settings.num_beams == 1 else None
+        watched = [StopWhereWatched([watch() for _ in numbers])] if watch else []
         sequences = model.generate(  # (batch, width + new tokens), padded behind shorter answers
             **{name: tensor.to(model.device, non_blocking=True) for name, tensor in batch.items()},
             generation_config=config,
             logits_processor=LogitsProcessorList([*first, *decoding.logits_processors(len(numbers), width)]),
+            stopping_criteria=StoppingCriteriaList(watched),
         )
         probs = recorder.probabilities(sequences) if first else [[] for _ in sequences]
         ids = sequences[:, width:].tolist()

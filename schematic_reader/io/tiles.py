@@ -1,4 +1,4 @@
-"""Cuts a sheet that is larger than the model's pictures into overlapping tiles.
+"""Cuts a sheet into overlapping tiles, enlarged where there is room; a small sheet is one tile.
 
 Each tile has a core, and the cores of a sheet's tiles cover it once; around its core a tile shows
 ``MARGIN`` pixels more, so that no text at the core's edge is cut through. An answer about a tile tells of
@@ -9,6 +9,7 @@ of the sheet, it goes on in the sheet's own background colour.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -24,6 +25,11 @@ STEP = 24
 """Sides of tiles are multiples of this many pixels: a patch of 12, merged by 2, so that ``models/tiny`` gets
 tiles as they are. The processor of a model with other patches resizes tiles by 2 % at most, like sheets."""
 
+ENLARGED = 1.5
+"""The most by which a sheet that is cut is enlarged, as the number of tiles allows: a small model reads text
+of 7 pixels far better than of 5, which KiCad's usual text has at 96 pixels an inch (pretraining/LOG.md)."""
+
+_LEAST_ENLARGED = 1.1  # enlarging by less blurs more than it shows
 _SHRINK = 0.98  # from one scale that is tried to the next
 
 
@@ -70,12 +76,12 @@ class Tiling:
 def tiling(width: int, height: int, limits: ImageLimits) -> Tiling | None:
     """How a picture of ``width`` x ``height`` pixels is cut; None where it is asked about as a whole.
 
-    It is cut where it does not fit into the limits as it is and ``limits.tiles`` allows more than one. Of the
-    grids with at most so many tiles that is taken which shrinks the sheet least; then the one with the fewest
-    tiles, then the fewest pixels.
+    It is cut where ``limits.tiles`` allows more than one tile, a small one too: a model that knows tiles
+    takes what stands at the edge of a picture for another tile's. Of the grids with at most so many tiles
+    that is taken which shows the sheet largest, up to ``ENLARGED``; then the one with the fewest tiles, then
+    the fewest pixels.
     """
-    fits = max(width, height) <= limits.max_side and width * height <= limits.max_pixels
-    if limits.tiles < 2 or fits:
+    if limits.tiles < 2:
         return None
     found = [
         (-scale, tiles.columns * tiles.rows, tiles.size[0] * tiles.size[1], tiles.columns, tiles)
@@ -90,15 +96,26 @@ def tiling(width: int, height: int, limits: ImageLimits) -> Tiling | None:
 def _largest(
     width: int, height: int, columns: int, rows: int, limits: ImageLimits
 ) -> tuple[float, Tiling | None]:
-    """The largest scale, 1 at most, at which ``columns`` x ``rows`` tiles hold the sheet."""
-    scale = 1.0
-    while True:
+    """The largest scale, at most ``ENLARGED``, at which ``columns`` x ``rows`` tiles hold the sheet."""
+    for scale in _scales():
         scaled = (max(1, round(width * scale)), max(1, round(height * scale)))
         across, down = (_side(length, count) for length, count in zip(scaled, (columns, rows), strict=True))
         if max(across, down) <= limits.max_side and across * down <= limits.max_pixels:
             return scale, Tiling(scaled, columns, rows, (across, down))
         if scaled == (1, 1):
-            return scale, None
+            break
+    return scale, None
+
+
+def _scales() -> Iterator[float]:
+    """Those that are tried, falling without end; a sheet that is hardly enlarged keeps its own size."""
+    scale = ENLARGED
+    while scale >= _LEAST_ENLARGED:
+        yield scale
+        scale *= _SHRINK
+    scale = 1.0
+    while True:
+        yield scale
         scale *= _SHRINK
 
 

@@ -72,7 +72,7 @@ def listed_symbols(sheet: Sheet) -> tuple[ListedSymbol, ...]:
         ListedSymbol(
             lib_id=symbol.lib_id,
             reference=symbol.designator,
-            value=_shown(sheet, symbol.instance_value or symbol.value),
+            value=_shown(sheet, symbol.used_fields["Value"]),
             unit=symbol.unit,
             dnp=symbol.dnp or symbol.value_of(_DNP).strip().casefold() not in _POPULATED,
             in_bom=symbol.in_bom,

@@ -131,7 +131,7 @@ def _as_used(sheet: Sheet, file: str, project: ProjectFile) -> Sheet:
     sheet = resolved(with_project(replace(sheet, file_name=posixpath.basename(file)), project))
     symbols = []
     for symbol in sheet.symbols:
-        used = {"Reference": symbol.designator, "Value": symbol.instance_value or symbol.value}
+        used = symbol.used_fields
         properties = tuple(
             replace(field, value=used.get(field.key, field.value)) for field in symbol.properties
         )

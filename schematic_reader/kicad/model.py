@@ -188,6 +188,11 @@ class PlacedSymbol:
     def value(self) -> str:
         return self.value_of("Value")
 
+    @property
+    def used_fields(self) -> dict[str, str]:
+        """The reference and the value on the sheet's own or first use, by the keys of their properties."""
+        return {"Reference": self.designator, "Value": self.instance_value or self.value}
+
 
 @dataclass(frozen=True, slots=True)
 class Line:

@@ -72,8 +72,7 @@ def sheet_variables(sheet: Sheet) -> dict[str, str]:
 def symbol_variables(symbol: PlacedSymbol, library: LibSymbol | None) -> dict[str, str]:
     """What the fields of a placed symbol define, by their names in capitals and as they are."""
     fields = {p.key: p.value for p in symbol.properties}
-    fields["Reference"] = symbol.designator
-    fields["Value"] = symbol.instance_value or symbol.value
+    fields |= symbol.used_fields
     names = {key.upper(): value for key, value in fields.items()} | fields
     kinds = {p.key: p.value for p in library.properties} if library is not None else {}
     return names | {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +31,17 @@ class Device:
     def torch_device(self) -> str:
         """The device as PyTorch names it, such as ``cuda:1``."""
         return f"cuda:{self.index}" if self.name == "cuda" else self.name
+
+
+@contextmanager
+def float32_matmul(precision: str) -> Iterator[None]:
+    """Another precision of float32 matmuls until the block ends; see ``prepare_device``."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def prepare_device(model: Model, seed: int) -> Device:

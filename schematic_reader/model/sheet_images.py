@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -12,6 +17,9 @@ from schematic_reader.config import ImageLimits
 from schematic_reader.io.picture import fitted_size, open_fitted, open_picture
 from schematic_reader.io.tables import Pictures, readable
 from schematic_reader.io.tiles import Tiling, tiling
+
+SHEETS_KEPT = 4
+"""Sheets whose picture is kept: threads ask for the tiles of one after the other, and of the next sheet's."""
 
 
 class SheetImages:
@@ -27,14 +35,19 @@ class SheetImages:
         self._limits = limits
         self._sizes: dict[str, list[tuple[int, int]]] = {}
         self._folder = folder / split
+        self._scaled = _LastPictures()
 
     def picture(self, row: dict[str, Any]) -> Image.Image:
         """The RGB picture of a message row, or of its tile, at most as large as the limits."""
-        data = self.image_bytes(row)
         tiles = self.tiling(row)
         if row.get("tile") is None or tiles is None:
-            return open_fitted(data, max_side=self._limits.max_side, max_pixels=self._limits.max_pixels)
-        return tiles.cut(tiles.scale(open_picture(data)), row["tile"])
+            data, limits = self.image_bytes(row), self._limits
+            return open_fitted(data, max_side=limits.max_side, max_pixels=limits.max_pixels)
+
+        def scaled() -> Image.Image:
+            return tiles.scale(open_picture(self.image_bytes(row)))
+
+        return tiles.cut(self._scaled.get((row["part"], row["row"]), scaled), row["tile"])
 
     def tiling(self, row: dict[str, Any]) -> Tiling | None:
         """How the sheet of a message row is cut; None where it is asked about as a whole."""
@@ -60,3 +73,39 @@ class SheetImages:
             columns = (table.column(name).to_pylist() for name in ("width", "height"))
             self._sizes[part] = list(zip(*columns, strict=True))
         return self._sizes[part][row["row"]]
+
+
+class _LastPictures:
+    """The pictures made last, ``SHEETS_KEPT`` of them, each made once however many threads ask for it.
+
+    It may be pickled or forked to worker processes, which start with none.
+    """
+
+    def __init__(self) -> None:
+        self._made: OrderedDict[tuple[str, int], Future[Image.Image]] = OrderedDict()
+        self._owner, self._lock = os.getpid(), Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_owner": 0}
+
+    def get(self, key: tuple[str, int], make: Callable[[], Image.Image]) -> Image.Image:
+        """The picture of that name; who asks first makes it, and others wait. Raises as ``make``."""
+        if self._owner != os.getpid():
+            self._made, self._owner, self._lock = OrderedDict(), os.getpid(), Lock()
+        with self._lock:
+            found = self._made.get(key)
+            if found is None:
+                own = self._made[key] = Future()
+                if len(self._made) > SHEETS_KEPT:
+                    self._made.popitem(last=False)
+            else:
+                self._made.move_to_end(key)
+        if found is not None:
+            return found.result()
+        try:
+            picture = make()
+        except BaseException as error:
+            own.set_exception(error)
+            raise
+        own.set_result(picture)
+        return picture

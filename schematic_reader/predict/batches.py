@@ -62,6 +62,11 @@ def read_files(
     for reading in done:
         if reading.empty:
             log.warning("%s: nothing was read: the answer names no part", reading.origin)
+        if reading.unlike:
+            log.warning(
+                "%s: does not look like the sheets that the model was made for: all that is read is doubtful",
+                reading.origin,
+            )
         if reading.cut:
             log.warning("%s: answer truncated at evaluate.max_new_tokens, may be incomplete", reading.origin)
     return done, failed, reader

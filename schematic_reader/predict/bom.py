@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from schematic_reader.kicad.bom import ListedSymbol, grouped, parts_of, parts_of_answer, reference_ranges
 from schematic_reader.predict.part_kinds import part_kind
-from schematic_reader.predict.parts import Reading, part_list
+from schematic_reader.predict.parts import Reading, is_doubtful, part_list
 
 _POWER = "power"
 
@@ -18,7 +18,8 @@ class BomLine:
 
     Where an answer gives names alone (the task components), ``references`` and ``value`` are empty and
     ``quantity`` is None. ``sheets`` are those that show the parts; ``confidence`` is the lowest of the parts,
-    of a name that several sheets show the highest, and None where there is none.
+    of a name that several sheets show the highest, and None where there is none. By it the line is
+    ``doubtful``.
     """
 
     references: tuple[str, ...]
@@ -29,6 +30,7 @@ class BomLine:
     sheets: tuple[str, ...]
     confidence: float | None
     dnp: bool
+    doubtful: bool
 
     @property
     def ranges(self) -> str:
@@ -44,8 +46,9 @@ def bill_of_materials(readings: Sequence[Reading]) -> list[BomLine]:
     """
     parts = [part for project in _projects(readings) for part in _parts(project)]
     names = part_list(reading for reading in readings if _has_names_alone(reading))
-    return [_line(group) for group in grouped(parts)] + [
-        BomLine((), "", None, name.part, name.kind, name.seen_in, name.confidence, dnp=False)
+    calibrated = any(reading.calibrated for reading in readings)
+    return [_line(group, calibrated=calibrated) for group in grouped(parts)] + [
+        BomLine((), "", None, name.part, name.kind, name.seen_in, name.confidence, False, name.doubtful)
         for name in names
         if name.kind != _POWER
     ]
@@ -119,9 +122,9 @@ def _symbols(reading: Reading) -> Iterator[ListedSymbol]:
         yield replace(symbol, sheet=str(reading.origin), confidence=confidence)
 
 
-def _line(parts: Sequence[ListedSymbol]) -> BomLine:
+def _line(parts: Sequence[ListedSymbol], *, calibrated: bool) -> BomLine:
     first = parts[0]
-    confidences = [part.confidence for part in parts if part.confidence is not None]
+    lowest = min((part.confidence for part in parts if part.confidence is not None), default=None)
     return BomLine(
         references=tuple(part.reference for part in parts),
         value=first.value,
@@ -129,6 +132,7 @@ def _line(parts: Sequence[ListedSymbol]) -> BomLine:
         symbol=first.name,
         kind=part_kind(first.name),
         sheets=tuple(dict.fromkeys(part.sheet for part in parts)),
-        confidence=min(confidences, default=None),
+        confidence=lowest,
         dnp=first.dnp,
+        doubtful=is_doubtful(lowest, calibrated=calibrated),
     )

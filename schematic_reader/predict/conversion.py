@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from schematic_reader.cli import UserError
 from schematic_reader.kicad.bom import ListedSymbol
 from schematic_reader.predict.parts import Part
+from schematic_reader.scoring.symbol_confidence import name_confidences
 from schematic_reader.tasks.contract import EMPTY, Task
 from schematic_reader.tasks.description import DescriptionTask
 from schematic_reader.tasks.untrusted import unfenced
@@ -40,11 +41,5 @@ def converted(answer: str, asked: DescriptionTask, shown: Task) -> str:
 
 def named_parts(symbols: Sequence[ListedSymbol]) -> dict[str, Part]:
     """The library symbols by name, each once with the highest confidence of its placed ones."""
-    parts: dict[str, Part] = {}
-    for symbol in symbols:
-        if not symbol.name:
-            continue
-        known = parts.setdefault(symbol.name, Part(symbol.name, symbol.confidence))
-        if (symbol.confidence or 0.0) > (known.confidence or 0.0):
-            parts[symbol.name] = Part(symbol.name, symbol.confidence)
-    return parts
+    highest = name_confidences(symbols)
+    return {symbol.name: Part(symbol.name, highest.get(symbol.name)) for symbol in symbols if symbol.name}

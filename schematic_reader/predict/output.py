@@ -11,7 +11,7 @@ from schematic_reader.io.display import ellipsized, printable
 from schematic_reader.kicad.bom import ListedSymbol
 from schematic_reader.kicad.sexpr import Node, Symbol, dump
 from schematic_reader.predict.bom import BomLine, bill_of_materials, listed
-from schematic_reader.predict.parts import Reading, part_list
+from schematic_reader.predict.parts import Reading, is_doubtful, part_list
 
 COLUMNS = ("part", "kind", "seen in", "confidence")
 FILE_COLUMNS = ("references", "values", "read from")
@@ -20,7 +20,13 @@ FILE_COLUMNS = ("references", "values", "read from")
 BOM_COLUMNS = ("Reference", "Value", "Qty", "Symbol", "Kind", "Sheet", "Confidence", "DNP")
 """The first three and the last as in KiCad's own export."""
 
+DOUBT = "doubtful"
+"""Name and content of a further column of both, behind the confidence, where confidences are calibrated."""
+
 NOTHING = "nothing read"
+UNLIKE = "not readable"
+"""In the column of kinds, of a sheet on which all that was read is doubtful."""
+
 BYTE_ORDER_MARK = "\ufeff"
 """By which Excel detects UTF-8."""
 
@@ -66,12 +72,29 @@ def as_csv(readings: Sequence[Reading]) -> str:
 
 def as_bom(readings: Sequence[Reading]) -> str:
     """The bill of materials as CSV, its cells as those of ``as_csv``."""
-    return _csv([BOM_COLUMNS, *map(_bom_row, bill_of_materials(readings))])
+    lines = bill_of_materials(readings)
+    rows = [BOM_COLUMNS, *map(_bom_row, lines)]
+    doubts = [DOUBT.capitalize(), *(_doubt(line.doubtful) for line in lines)]
+    unlike = [reading for reading in readings if reading.unlike]
+    rows += [("", "", "", "", UNLIKE, str(reading.origin), "", "") for reading in unlike]
+    doubts += [DOUBT for _ in unlike]
+    if _calibrated(readings):
+        place = BOM_COLUMNS.index("DNP")
+        rows = [(*row[:place], doubt, *row[place:]) for row, doubt in zip(rows, doubts, strict=True)]
+    return _csv(rows)
 
 
 def as_kicad(readings: Sequence[Reading]) -> str:
-    """Every placed symbol, power symbols included, in the words of a ``.kicad_sch`` but without a place."""
-    return dump([Symbol("symbols"), *(_symbol_node(symbol) for symbol in listed(readings))])
+    """Every placed symbol, power symbols included, in the words of a ``.kicad_sch`` but without a place.
+
+    A doubtful one has a property that says so.
+    """
+    calibrated = _calibrated(readings)
+    nodes = (
+        _symbol_node(symbol, doubtful=is_doubtful(symbol.confidence, calibrated=calibrated))
+        for symbol in listed(readings)
+    )
+    return dump([Symbol("symbols"), *nodes])
 
 
 def as_table(readings: Sequence[Reading]) -> str:
@@ -85,10 +108,12 @@ def as_table(readings: Sequence[Reading]) -> str:
 def as_json(readings: Sequence[Reading], *, task: str, calibrated: bool, ascii: bool = False) -> str:
     """``task``, ``calibrated``, ``sheets`` and ``bom``, the bill of materials of all of them.
 
-    ``calibrated`` is false where confidences are uncalibrated token probabilities. What a terminal would obey
-    is escaped, so that nothing is lost.
+    ``calibrated`` is false where confidences are uncalibrated token probabilities; where they are not, parts
+    and lines tell whether they are ``doubtful``. What a terminal would obey is escaped, so that nothing is
+    lost.
     """
-    bom = [_bom_entry(line) for line in bill_of_materials(readings)]
+    known = _calibrated(readings)
+    bom = [_bom_entry(line, calibrated=known) for line in bill_of_materials(readings)]
     found = {"task": task, "calibrated": calibrated, "sheets": sheets(readings), "bom": bom}
     text = json.dumps(found, indent=2, ensure_ascii=ascii)
     return _OUTSIDE_ASCII.sub(lambda found: _escaped(found[0]), text) + "\n"
@@ -106,6 +131,7 @@ def as_text(readings: Sequence[Reading]) -> str:
 def sheets(readings: Sequence[Reading]) -> list[dict[str, Any]]:
     """An object a sheet: ``file``, ``page`` (null but in a PDF or TIFF), ``answer``, ``cut`` and ``parts``.
 
+    ``readable``, where confidences of parts are calibrated, is false where none is likely to be right.
     One that was read from its KiCad file has ``read from: file`` and its place in the project as ``sheet``
     too, and its parts their ``placed`` symbols. The root sheet has the project's ``nets``, each with its pins
     as reference and number.
@@ -121,9 +147,12 @@ def _sheet(reading: Reading) -> dict[str, Any]:
         "cut": reading.cut,
         "parts": [
             {"part": part.name, "kind": part.kind, "confidence": _rounded(part.confidence)}
+            | ({DOUBT: is_doubtful(part.confidence, calibrated=True)} if reading.calibrated else {})
             for part in reading.parts
         ],
     }
+    if reading.readable is not None:
+        found["readable"] = reading.readable
     if reading.from_file:
         found |= {"read from": "file", "sheet": reading.origin.sheet}
         for entry, part in zip(found["parts"], reading.parts, strict=True):
@@ -140,17 +169,28 @@ def _sheet(reading: Reading) -> dict[str, Any]:
 
 
 def _columns(readings: Sequence[Reading]) -> tuple[str, ...]:
-    return (*COLUMNS, *FILE_COLUMNS) if any(reading.from_file for reading in readings) else COLUMNS
+    doubt = (DOUBT,) if _calibrated(readings) else ()
+    return (*COLUMNS, *doubt, *(FILE_COLUMNS if any(reading.from_file for reading in readings) else ()))
+
+
+def _calibrated(readings: Sequence[Reading]) -> bool:
+    return any(reading.calibrated for reading in readings)
+
+
+def _doubt(doubtful: bool) -> str:
+    return DOUBT if doubtful else ""
 
 
 def _rows(readings: Sequence[Reading]) -> list[tuple[str, ...]]:
-    """A row a part, then one for each sheet on which nothing was read."""
+    """A row a part, then one for each sheet on which nothing was read, or nothing that is likely right."""
+    calibrated = _calibrated(readings)
     rows = [
         (
             line.part,
             line.kind,
             "; ".join(line.seen_in),
             "" if line.confidence is None else f"{line.confidence:.3f}",
+            *((_doubt(line.doubtful),) if calibrated else ()),
             "; ".join(reference for reference, _ in line.placed),
             "; ".join(value for _, value in line.placed),
             " and ".join(line.read_from),
@@ -158,11 +198,19 @@ def _rows(readings: Sequence[Reading]) -> list[tuple[str, ...]]:
         for line in part_list(readings)
     ]
     rows += [
-        ("", NOTHING, str(reading.origin), "", "", "", "file" if reading.from_file else "picture")
+        (
+            *("", UNLIKE if reading.unlike else NOTHING, str(reading.origin), ""),
+            *((_doubt(reading.unlike),) if calibrated else ()),
+            *("", "", _source(reading)),
+        )
         for reading in readings
-        if not reading.parts
+        if reading.unlike or not reading.parts
     ]
     return [row[: len(_columns(readings))] for row in rows]
+
+
+def _source(reading: Reading) -> str:
+    return "file" if reading.from_file else "picture"
 
 
 def _bom_row(line: BomLine) -> tuple[str, ...]:
@@ -178,8 +226,8 @@ def _bom_row(line: BomLine) -> tuple[str, ...]:
     )
 
 
-def _bom_entry(line: BomLine) -> dict[str, Any]:
-    return {
+def _bom_entry(line: BomLine, *, calibrated: bool) -> dict[str, Any]:
+    entry = {
         "references": list(line.references),
         "value": line.value,
         "quantity": line.quantity,
@@ -189,9 +237,10 @@ def _bom_entry(line: BomLine) -> dict[str, Any]:
         "confidence": _rounded(line.confidence),
         "dnp": line.dnp,
     }
+    return entry | ({DOUBT: line.doubtful} if calibrated else {})
 
 
-def _symbol_node(symbol: ListedSymbol) -> Node:
+def _symbol_node(symbol: ListedSymbol, *, doubtful: bool) -> Node:
     return [
         Symbol("symbol"),
         [Symbol("lib_id"), printable(symbol.lib_id)],
@@ -204,6 +253,7 @@ def _symbol_node(symbol: ListedSymbol) -> Node:
                 ("Reference", symbol.reference),
                 ("Value", symbol.value),
                 ("Sheet", symbol.sheet),
+                *([(DOUBT.capitalize(), "yes")] if doubtful else []),
             )
         ),
     ]

@@ -57,7 +57,7 @@ function show(found) {
   element("toolbar").hidden = !found.csv && !found.bom;
   const names = new Set(found.sheets.flatMap((one) => [...one.parts.map((part) => part.part), ...one.bom.map((line) => line.symbol)]));
   element("summary").textContent = `${count(names.size, "library symbol")} on ${count(found.sheets.length, "sheet")}. ` +
-    (found.calibrated ? "Confidence is the share of such answers that are right." : "Confidence is the model's own; it is not calibrated.");
+    (found.calibrated ? "Confidence is the share of such answers that are right; doubtful parts are more likely wrong than right." : "Confidence is the model's own; it is not calibrated.");
 }
 
 function article(one, task) {
@@ -72,18 +72,21 @@ function article(one, task) {
   query(".bom").hidden = !one.bom.length;
   const picture = query(".picture");
   query(".bom tbody").append(...one.bom.map((line) => marking(picture, line.places,
-    row([line.references, line.dnp && !/dn[a-z]/i.test(line.value) ? `${line.value} (DNP)` : line.value, line.symbol], line.confidence, fromFile))));
+    row([line.references, line.dnp && !/dn[a-z]/i.test(line.value) ? `${line.value} (DNP)` : line.value, line.symbol], line, fromFile))));
   query(".parts").hidden = !parts.length;
   query(".parts tbody").append(...parts.map((part) => marking(picture, one.places[part.part],
-    row([part.part, part.kind], part.confidence, fromFile))));
+    row([part.part, part.kind], part, fromFile))));
   if (task !== "components") {
     query("details").hidden = false;
     query("details").open = !one.bom.length;
     query("pre").textContent = printable(one.answer, "\t\n");
   }
   const nothing = !parts.length && !one.bom.length;
-  query(".none").hidden = !one.cut && !nothing;
-  query(".none").textContent = nothing ? "No part was read." : "The answer was cut: parts may be missing.";
+  const unlike = one.readable === false && !nothing;
+  query(".none").hidden = !one.cut && !nothing && !unlike;
+  query(".none").textContent = nothing ? "No part was read."
+    : unlike ? "This does not look like the sheets that the model was made for: all that is read is doubtful."
+    : "The answer was cut: parts may be missing.";
   return node;
 }
 
@@ -96,7 +99,7 @@ function marking(picture, places, line) {
     ["left", "top", "width", "height"].forEach((side, number) => { mark.style[side] = `${100 * box[number]}%`; });
     return mark;
   });
-  line.className = "placed";
+  line.classList.add("placed");
   line.tabIndex = 0;
   const show = () => picture.append(...marks), hide = () => marks.forEach((mark) => mark.remove());
   for (const event of ["mouseenter", "focus"]) line.addEventListener(event, show);
@@ -104,7 +107,7 @@ function marking(picture, places, line) {
   return line;
 }
 
-function row(cells, confidence, fromFile) {
+function row(cells, { confidence, doubtful }, fromFile) {
   const line = document.createElement("tr"), meter = document.createElement("meter"), last = item("td", "");
   if (fromFile) {
     last.textContent = "from the file";
@@ -113,7 +116,8 @@ function row(cells, confidence, fromFile) {
   } else {
     meter.value = confidence;
     // Rounding must make no answer certain.
-    last.append(meter, `${Math.min(99, Math.round(100 * confidence))} %`);
+    last.append(meter, `${Math.min(99, Math.round(100 * confidence))} %`, ...(doubtful ? [item("em", "doubtful")] : []));
+    line.classList.toggle("doubtful", Boolean(doubtful));
   }
   line.append(...cells.map((text) => item("td", text)), last);
   return line;

@@ -13,6 +13,14 @@ from schematic_reader.predict.places import Places
 from schematic_reader.tasks.components import is_none
 from schematic_reader.tasks.contract import EMPTY
 
+DOUBTFUL = 0.5
+"""A part of a lower calibrated confidence is more likely wrong than right, and marked as doubtful."""
+
+
+def is_doubtful(confidence: float | None, *, calibrated: bool) -> bool:
+    """Whether what has this confidence is marked; without a calibration nothing is."""
+    return calibrated and confidence is not None and confidence < DOUBTFUL
+
 
 @dataclass(frozen=True)
 class Part:
@@ -35,9 +43,12 @@ class Reading:
     """The model's answer for the sheet at ``origin``, and for the task components the parts in it.
 
     ``cut`` is true where the answer was truncated at ``evaluate.max_new_tokens``, ``from_file`` where no
-    model was asked: the parts are those of the KiCad file. The root sheet of a project has the ``nets`` of
+    model was asked: the parts are those of the KiCad file. ``calibrated`` is true where the confidences are
+    probabilities, by which parts are ``DOUBTFUL``. The root sheet of a project has the ``nets`` of
     all its sheets. ``symbols`` are the placed ones, power symbols included, of a KiCad file or of the answer
     to a structured task. ``places`` tells where on a sheet that was cut into tiles its parts were read.
+    ``readable`` is false where all parts of such an answer are doubtful, or there is none, as on a photo or a
+    page of text; None where confidences do not tell.
     """
 
     origin: SheetOrigin
@@ -48,6 +59,13 @@ class Reading:
     nets: tuple[Net, ...] = ()
     symbols: tuple[ListedSymbol, ...] = ()
     places: Places = field(default_factory=dict)
+    calibrated: bool = False
+    readable: bool | None = None
+
+    @property
+    def unlike(self) -> bool:
+        """Whether something was read, but nothing that is likely to be right."""
+        return self.readable is False and not self.empty
 
     @property
     def empty(self) -> bool:
@@ -58,7 +76,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class PartLine:
-    """A line of the list of parts; ``confidence`` is the highest of its sheets.
+    """A line of the list of parts; ``confidence`` is the highest of its sheets, by which it is ``doubtful``.
 
     ``placed`` are the references and values of sheets read from their files, each once, and ``read_from`` has
     ``file``, ``picture`` or both.
@@ -70,6 +88,7 @@ class PartLine:
     confidence: float | None
     placed: tuple[tuple[str, str], ...] = ()
     read_from: tuple[str, ...] = ("picture",)
+    doubtful: bool = False
 
 
 def part_list(readings: Iterable[Reading]) -> list[PartLine]:
@@ -84,7 +103,7 @@ def part_list(readings: Iterable[Reading]) -> list[PartLine]:
         sheets = tuple(dict.fromkeys(str(reading.origin) for reading, _ in found))
         placed = tuple(dict.fromkeys(one for _, part in found for one in part.placed))
         read_from = tuple(sorted({"file" if reading.from_file else "picture" for reading, _ in found}))
-        lines.append(
-            PartLine(name, part_kind(name), sheets, max(confidences, default=None), placed, read_from)
-        )
+        highest = max(confidences, default=None)
+        doubtful = is_doubtful(highest, calibrated=any(reading.calibrated for reading, _ in found))
+        lines.append(PartLine(name, part_kind(name), sheets, highest, placed, read_from, doubtful))
     return sorted(lines, key=lambda line: (line.kind, line.part.casefold(), line.part))

@@ -280,6 +280,7 @@ def _own_bom(reading: Reading) -> list[dict[str, Any]]:
             "quantity": line.quantity,
             "symbol": line.symbol,
             "confidence": line.confidence,
+            "doubtful": line.doubtful,
             "dnp": line.dnp,
             "places": list(
                 dict.fromkeys(box for name in line.references for box in reading.places.get(name, ()))

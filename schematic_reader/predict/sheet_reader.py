@@ -10,14 +10,13 @@ from PIL import Image as PILImage
 
 from schematic_reader.config import Messages
 from schematic_reader.io.tiles import Tiling
-from schematic_reader.kicad.bom import ListedSymbol
 from schematic_reader.predict.conversion import converted, named_parts
 from schematic_reader.predict.opened_sheet import OpenedSheet
-from schematic_reader.predict.parts import Part, Reading
+from schematic_reader.predict.parts import Part, Reading, is_doubtful
 from schematic_reader.predict.places import places
-from schematic_reader.scoring.confidence import Calibration, item_confidences, span_confidence
+from schematic_reader.scoring.confidence import Calibration, item_confidences
+from schematic_reader.scoring.symbol_confidence import part_confidences, symbols_with_confidences
 from schematic_reader.scoring.tiled_answers import answer_sheets
-from schematic_reader.tasks.answer_tokens import symbol_spans
 from schematic_reader.tasks.components import is_none
 from schematic_reader.tasks.contract import ModelAnswer, Task
 from schematic_reader.tasks.description import DescriptionTask
@@ -56,7 +55,7 @@ class SheetReader:
 
     Args:
         task: that the model is asked.
-        calibration: of the confidences of the task's names or placed symbols; None where there is none.
+        calibration: of the confidences of the task's names and parts; None where there is none.
         batch_size: sheets that are best read at once.
         shown: the task as whose answers the model's are shown; None for the one that it is asked.
     """
@@ -106,39 +105,36 @@ class SheetReader:
                 (one["tile"], said.text) for one, said in asked if one["id"] == row["id"] and "tile" in one
             ]
             where = places(self._task, sheet.tiling, tiles) if sheet.tiling else {}
-            readings.append(replace(self._reading(sheet, answer), places=where))
+            readings.append(replace(self._reading(sheet, answer), places=where, calibrated=self.calibrated))
         return readings
 
     def _reading(self, sheet: OpenedSheet, answer: ModelAnswer) -> Reading:
         text, cut = answer.text, answer.finish == "length"
         if not isinstance(self._task, DescriptionTask):
             return Reading(sheet.origin, text, tuple(self._names(answer)), cut)
+        raw = symbols_with_confidences(self._task, text, answer.ends, answer.probabilities)
+        names = named_parts(raw).values()
+        of_parts = self._calibration.parts if self._calibration else None
         symbols = tuple(
-            replace(symbol, confidence=self._confidence(symbol.confidence))
-            for symbol in _with_confidences(self._task.symbols(text), answer)
+            replace(symbol, confidence=_calibrated(symbol.confidence, of_parts)) for symbol in raw
         )
         if self._shown is not self._task:
             text = converted(text, self._task, self._shown)
         structured = isinstance(self._shown, DescriptionTask)
-        parts = () if structured else tuple(named_parts(symbols).values())
-        return Reading(sheet.origin, text, parts, cut, symbols=symbols)
+        parts = (replace(name, confidence=_calibrated(name.confidence, self._calibration)) for name in names)
+        likely = [_calibrated(one, of_parts) for one in part_confidences(raw).values()]
+        readable = None if of_parts is None else not all(is_doubtful(one, calibrated=True) for one in likely)
+        return Reading(
+            sheet.origin, text, () if structured else tuple(parts), cut, symbols=symbols, readable=readable
+        )
 
     def _names(self, answer: ModelAnswer) -> Iterator[Part]:
         """The parts of an answer to the task ``components``."""
         raw = item_confidences(self._task, answer.text, answer.ends, answer.probabilities)
         for item in self._task.parse(answer.text).items:
             if not is_none(name := self._task.name_of(item)):
-                yield Part(name, self._confidence(raw.get(item)))
-
-    def _confidence(self, raw: float | None) -> float | None:
-        return raw if raw is None or self._calibration is None else self._calibration.confidence(raw)
+                yield Part(name, _calibrated(raw.get(item), self._calibration))
 
 
-def _with_confidences(symbols: Sequence[ListedSymbol], answer: ModelAnswer) -> Iterator[ListedSymbol]:
-    """The symbols, in the order of the answer, with the raw confidence of what it says of each."""
-    texts = [(symbol.reference, symbol.lib_id, symbol.value) for symbol in symbols]
-    for symbol, span in zip(symbols, symbol_spans(texts, answer.text), strict=True):
-        if span is None or not answer.probabilities:
-            yield symbol
-        else:
-            yield replace(symbol, confidence=span_confidence(answer.ends, answer.probabilities, *span))
+def _calibrated(raw: float | None, calibration: Calibration | None) -> float | None:
+    return raw if raw is None or calibration is None else calibration.confidence(raw)

@@ -7,7 +7,7 @@ KiCad's own export has it (``kicad.bom``); the answer is grouped by the same rul
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from schematic_reader.cli import UserError
@@ -25,13 +25,12 @@ Parts = Sequence[ListedSymbol]
 
 
 @dataclass(frozen=True, slots=True)
-class _Sheet:
-    """A sheet's parts by the answer, by its target, which a perfect answer equals, and by its KiCad text."""
+class _Compared:
+    """A sheet's items by one measure: of the answer, of its target as a perfect answer, and the true ones."""
 
-    repository: str
-    answer: Parts
-    target: Parts
-    truth: Parts
+    said: Counter[Item]
+    perfect: Counter[Item]
+    true: Counter[Item]
 
 
 def bom_metrics(
@@ -53,27 +52,47 @@ def bom_metrics(
     Raises:
         UserError: no sheet can be judged.
     """
-    sheets: list[_Sheet] = []
+    sheets: list[dict[str, _Compared]] = []
+    repositories: list[str] = []
     unread = 0
     for row in predictions:
         truth = _true_parts(schematics.get(row.id, ""))
         if truth is None:
             unread += 1
             continue
-        answer, target = (parts_of_answer(task.symbols(text)) for text in (row.prediction, row.target))
-        sheets.append(_Sheet(row.name, answer, target, truth))
+        sheets.append(_compared(task.symbols(row.prediction), task.symbols(row.target), truth))
+        repositories.append(row.name)
     if not sheets:
         raise UserError(f"none of {unread} sheets has a KiCad text to judge against")
     metrics: dict[str, float | dict[str, float]] = {"sheets": len(sheets), "unread": unread}
-    for name, items_of in _COMPARED.items():
-        counts = [count(items_of(one.answer), items_of(one.truth)) for one in sheets]
-        low, high = f1_interval(
-            counts, [one.repository for one in sheets], bootstrap_samples=bootstrap_samples, seed=seed
-        )
-        loose = [count(_folded(items_of(one.answer)), _folded(items_of(one.truth))) for one in sheets]
-        perfect = [count(items_of(one.target), items_of(one.truth)) for one in sheets]
+    for name in sheets[0]:
+        items = [sheet[name] for sheet in sheets]
+        counts = [count(one.said, one.true) for one in items]
+        low, high = f1_interval(counts, repositories, bootstrap_samples=bootstrap_samples, seed=seed)
+        loose = [count(_folded(one.said), _folded(one.true)) for one in items]
+        perfect = [count(one.perfect, one.true) for one in items]
         metrics[name] = _group(total(counts), low, high, total(loose).f1, total(perfect).f1)
     return metrics
+
+
+def _compared(answer: Parts, target: Parts, truth: Parts) -> dict[str, _Compared]:
+    """What is compared of a sheet, by measure.
+
+    Args:
+        answer, target: their placed symbols, power symbols included.
+        truth: the parts of the KiCad text.
+    """
+    said, perfect = parts_of_answer(answer), parts_of_answer(target)
+    found = {
+        name: _Compared(items_of(said), items_of(perfect), items_of(truth))
+        for name, items_of in _OF_PARTS.items()
+    }
+    return found | {"names": _Compared(_names(answer), _names(target), _names(target))}
+
+
+def _names(symbols: Parts) -> Counter[Item]:
+    """Each library symbol once, as the task ``components`` has them."""
+    return Counter({symbol.name for symbol in symbols})
 
 
 def _true_parts(text: str) -> Parts | None:
@@ -108,7 +127,7 @@ def _purchases(parts: Parts) -> Counter[Item]:
     return Counter((part.value, part.name) for part in parts if not part.dnp)
 
 
-_COMPARED = {
+_OF_PARTS: dict[str, Callable[[Parts], Counter[Item]]] = {
     "references": _references,
     "values": _values,
     "parts": _parts,

@@ -1,16 +1,17 @@
 """Confidence of each named item, and its calibration (Platt scaling).
 
-The raw confidence of an item is the geometric mean of the probabilities of its tokens. Token probabilities
-are over- or under-confident, so they are calibrated on answers for validation sheets by Platt scaling
-(Probabilistic Outputs for Support Vector Machines, 1999): two parameters that a few hundred items determine,
-where isotonic regression would overfit.
+The raw confidence of a name is the geometric mean of the probabilities of its tokens, that of a placed
+symbol their product (``symbol_confidence``). Token probabilities are over- or under-confident, so they are
+calibrated on answers for validation sheets by Platt scaling (Probabilistic Outputs for Support Vector
+Machines, 1999): two parameters that a few hundred items determine, where isotonic regression would overfit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,14 @@ from schematic_reader.cli import UserError
 from schematic_reader.io.files import read_json, write_json
 from schematic_reader.scoring.precision_recall import share
 from schematic_reader.scoring.predictions import PredictionRow, actual_items, parsed_answer
+from schematic_reader.scoring.symbol_confidence import (
+    name_confidences,
+    part_confidences,
+    symbols_with_confidences,
+)
 from schematic_reader.tasks.answer_tokens import EPS, geometric_mean, span_tokens
 from schematic_reader.tasks.contract import Item, Task
+from schematic_reader.tasks.description import DescriptionTask
 
 BINS = 10
 """Of equal width, each with its upper end: Guo et al., On Calibration of Modern Neural Networks, 2017."""
@@ -40,44 +47,28 @@ JudgedItem = tuple[float, bool]
 def item_confidences(
     task: Task, text: str, ends: Sequence[int], probabilities: Sequence[float]
 ) -> dict[Item, float]:
-    """The raw confidence, from 0 to 1, of each item of an answer, in the order of the answer.
+    """The raw confidence, from 0 to 1, of each name in an answer, in the order of the answer.
 
-    The tokens of an item are those of its name and the one after it (a comma or the end of the turn), which
-    ends the name: ``R`` might have gone on as ``R_Small``. Of an item that occurs twice the first counts.
+    The tokens of a name are its own and the one after it (a comma or the end of the turn), which ends the
+    name: ``R`` might have gone on as ``R_Small``. Of a name that occurs twice the first counts. In a
+    structured task the names are those of library symbols, with the confidence of a symbol that is called so.
 
     Args:
-        text: the answer; what is not valid has no items.
+        text: the answer; what is not valid has no items, but where symbols before a cut can be read.
         ends: for each token, the number of characters of ``text`` up to its end, as
             ``tasks.contract.ModelAnswer``.
         probabilities: of each token, given all before it; empty where generation did not record them.
-
-    Returns:
-        Empty for the structured tasks, which give no item positions.
     """
+    if isinstance(task, DescriptionTask):
+        return dict(name_confidences(symbols_with_confidences(task, text, ends, probabilities)).items())
     found: dict[Item, float] = {}
     if not probabilities or not parsed_answer(task, text).valid:
         return found
     for item, first, last in task.spans(text):
-        confidence = span_confidence(ends, probabilities, first, last)
-        if item not in found and confidence is not None:
-            found[item] = confidence
+        chosen = probabilities[span_tokens(ends, (first, last))]
+        if item not in found and chosen:
+            found[item] = geometric_mean(chosen)
     return found
-
-
-def span_confidence(
-    ends: Sequence[int], probabilities: Sequence[float], first: int, last: int
-) -> float | None:
-    """The geometric mean of the probabilities of the tokens of a span of an answer, and of the one after it.
-
-    Args:
-        ends, probabilities: as ``item_confidences``.
-        first, last: index of the span's first character, and of the one after its last.
-
-    Returns:
-        None where there is no such token.
-    """
-    chosen = probabilities[span_tokens(ends, (first, last))]
-    return geometric_mean(chosen) if chosen else None
 
 
 @dataclass(frozen=True)
@@ -85,11 +76,13 @@ class Calibration:
     """From a raw confidence to the share of such items that are right.
 
     ``points`` are (raw, right) in ascending order, between which it is linear and beyond which it is flat.
-    ``items`` is how many items it was fitted on; with 0 it leaves a confidence as it is.
+    ``items`` is how many items it was fitted on; with 0 it leaves a confidence as it is. It is that of names;
+    ``parts`` is that of a structured task's parts, of reference and value together.
     """
 
     points: tuple[tuple[float, float], ...] = ((0.0, 0.0), (1.0, 1.0))
     items: int = 0
+    parts: Calibration | None = None
 
     def confidence(self, raw: float) -> float:
         """The probability, from 0 to 1, that an item of this raw confidence is right."""
@@ -98,8 +91,12 @@ class Calibration:
 
     def write(self, path: Path) -> None:
         """Write it as JSON, atomically."""
+        write_json(path, self._stored())
+
+    def _stored(self) -> dict[str, Any]:
         points = [{"raw": raw, "right": right} for raw, right in self.points]
-        write_json(path, {"items": self.items, "points": points})
+        stored: dict[str, Any] = {"items": self.items, "points": points}
+        return stored if self.parts is None else stored | {"parts": self.parts._stored()}
 
     @classmethod
     def read(cls, path: Path) -> Calibration:
@@ -110,22 +107,50 @@ class Calibration:
         """
         value = read_json(path, "evaluate")
         try:
-            points = tuple((float(point["raw"]), float(point["right"])) for point in value["points"])
-            items = int(value["items"])
+            found = cls._checked(value)
+            return replace(found, parts=cls._checked(value["parts"])) if "parts" in value else found
         except (KeyError, TypeError, ValueError):
-            points, items = (), 0
+            raise UserError(f"{path} holds no calibration: delete it and run `dvc repro evaluate`") from None
+
+    @classmethod
+    def _checked(cls, value: Any) -> Calibration:
+        """Raises KeyError, TypeError or ValueError where it is none."""
+        points = tuple((float(point["raw"]), float(point["right"])) for point in value["points"])
         numbers = [number for point in points for number in point]
         if not points or list(points) != sorted(points) or not all(0 <= number <= 1 for number in numbers):
-            raise UserError(f"{path} holds no calibration: delete it and run `dvc repro evaluate`")
-        return cls(points, items)
+            raise ValueError("no ascending points between 0 and 1")
+        return cls(points, int(value["items"]))
 
 
-def fit_platt(judged: Sequence[JudgedItem]) -> Calibration:
+def fit_calibration(rows: Iterable[PredictionRow], task: Task) -> Calibration:
+    """The calibration of the answers.
+
+    Names of the task ``components`` weigh the same. In a structured task sheets do: the symbols of one, up to
+    hundreds, are right or wrong together, so that a few large sheets would outweigh all others.
+    """
+    answers = list(rows)
+    if not isinstance(task, DescriptionTask):
+        return fit_platt(judged_items(answers, task))
+    names, parts = (
+        _fit_by_sheet([judge([row], task) for row in answers]) for judge in (judged_items, judged_parts)
+    )
+    return replace(names, parts=parts if parts.items else None)
+
+
+def _fit_by_sheet(sheets: Sequence[Sequence[JudgedItem]]) -> Calibration:
+    judged = [item for sheet in sheets for item in sheet]
+    return fit_platt(judged, [1 / len(sheet) for sheet in sheets for _ in sheet])
+
+
+def fit_platt(judged: Sequence[JudgedItem], weights: Sequence[float] | None = None) -> Calibration:
     """The calibration of these items; without any, one that changes nothing.
 
     A logistic curve on the logit of the raw confidence, fitted to Platt's targets: (n + 1) / (n + 2) of n
     right items, 1 / (n + 2) of n wrong ones, so that a few items that were all right make none certain. A
     negative slope (more confident items are right less often) is replaced by a constant.
+
+    Args:
+        weights: of each item; None where all weigh the same.
     """
     if not judged:
         return Calibration()
@@ -133,17 +158,18 @@ def fit_platt(judged: Sequence[JudgedItem]) -> Calibration:
 
     logits = _logit(np.array([raw for raw, _ in judged]))
     right = np.array([right for _, right in judged])
+    weight = np.ones(len(judged)) if weights is None else np.array(weights)
     number = int(right.sum())
     targets = np.where(right, (number + 1) / (number + 2), 1 / (len(judged) - number + 2))
     # A target between 0 and 1 is that much of a right item and the rest of a wrong one.
     model = LogisticRegression(C=np.inf, max_iter=1000).fit(
         np.concatenate([logits, logits])[:, None],
         np.repeat([1, 0], len(judged)),
-        sample_weight=np.concatenate([targets, 1 - targets]),
+        sample_weight=np.concatenate([targets, 1 - targets]) * np.tile(weight, 2),
     )
     slope, level = float(model.coef_[0, 0]), float(model.intercept_[0])
     if slope < 0:
-        slope, level = 0.0, float(_logit(targets.mean()))
+        slope, level = 0.0, float(_logit(np.average(targets, weights=weights)))
     raws = 1 / (1 + np.exp(-np.linspace(-_MAX_LOGIT, _MAX_LOGIT, _POINTS)))
     rights = 1 / (1 + np.exp(-(slope * _logit(raws) + level)))
     points = zip(raws.round(6).tolist(), np.clip(rights, 1e-6, 1 - 1e-6).round(6).tolist(), strict=True)
@@ -157,13 +183,37 @@ def _logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def judged_items(rows: Iterable[PredictionRow], task: Task) -> list[JudgedItem]:
-    """Each item that the answers name: its raw confidence, and whether the sheet has it (strictly)."""
+    """Each name that the answers say: its raw confidence, and whether the sheet has it (strictly).
+
+    In a structured task that is each library symbol's name, whatever its references and values.
+    """
     return [
         (raw, item in actual)
         for row in rows
-        for actual in [actual_items(row, task)]
+        for actual in [_actual_names(row, task)]
         for item, raw in item_confidences(task, row.prediction, row.ends, row.probabilities).items()
     ]
+
+
+def judged_parts(rows: Iterable[PredictionRow], task: DescriptionTask) -> list[JudgedItem]:
+    """Each part that the answers say: its raw confidence, and whether the sheet has it.
+
+    It is right where a part of the sheet has its reference and its value, whatever its library symbol.
+    """
+    return [
+        (raw, part in actual)
+        for row in rows
+        for actual in [{(symbol.reference, symbol.value) for symbol in task.symbols(row.target)}]
+        for part, raw in part_confidences(
+            symbols_with_confidences(task, row.prediction, row.ends, row.probabilities)
+        ).items()
+    ]
+
+
+def _actual_names(row: PredictionRow, task: Task) -> Container[Item]:
+    if isinstance(task, DescriptionTask):
+        return {symbol.name for symbol in task.symbols(row.target)}
+    return actual_items(row, task)
 
 
 def calibrated(judged: Iterable[JudgedItem], calibration: Calibration) -> list[JudgedItem]:
@@ -179,6 +229,19 @@ def reliability(judged: Sequence[JudgedItem]) -> list[tuple[float, float, int]]:
         (sum(raw for raw, _ in part) / len(part), sum(right for _, right in part) / len(part), len(part))
         for _, part in sorted(bins.items())
     ]
+
+
+def confidence_groups(
+    rows: Sequence[PredictionRow], task: Task, calibration: Calibration
+) -> dict[str, dict[str, float]]:
+    """``confidence``, of the names that the answers say, and of a structured task ``confidence_parts``.
+
+    A group without items is left out.
+    """
+    groups = {"confidence": (judged_items(rows, task), calibration)}
+    if isinstance(task, DescriptionTask):
+        groups["confidence_parts"] = (judged_parts(rows, task), calibration.parts or Calibration())
+    return {name: confidence_metrics(judged, fitted) for name, (judged, fitted) in groups.items() if judged}
 
 
 def confidence_metrics(judged: Sequence[JudgedItem], calibration: Calibration) -> dict[str, float]:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from PIL import Image
 
+from schematic_reader.io.page_frame import inside_frame
 from schematic_reader.io.parallel import cores
 from schematic_reader.io.picture import is_blank
 from schematic_reader.io.tiles import MARGIN, Tiling
@@ -37,7 +38,7 @@ def answer_sheets(
     """The answer to each message row, in the order of ``rows``.
 
     Sheets that are cut are asked about tile by tile, all tiles of all sheets at once. A tile whose core shows
-    nothing is not asked about, but where no image is shown.
+    nothing inside the page's frame is not asked about, but where no image is shown.
 
     Args:
         answer: ``generation.answerer.Answerer.answer`` of one model.
@@ -61,13 +62,26 @@ def answer_sheets(
 def _blank_tiles(
     sheets: CutSheets, rows: Sequence[Row], tilings: Sequence[Tiling | None]
 ) -> set[tuple[int, int]]:
-    """The number of the row and of the tile for each tile that shows nothing in its core."""
-    every = [(i, tile) for i, tiling in enumerate(tilings) if tiling for tile in range(len(tiling))]
+    """The number of the row and of the tile for each tile that shows nothing, or the page's frame alone."""
 
-    def blank(place: tuple[int, int]) -> bool:
-        picture = sheets.picture(rows[place[0]] | {"tile": place[1]})
-        width, height = picture.size
-        return is_blank(picture.crop((MARGIN, MARGIN, width - MARGIN, height - MARGIN)))
+    def blank_tiles_of(place: tuple[int, Tiling]) -> list[tuple[int, int]]:
+        number, tiling = place
+        width, height = tiling.scaled
+        shares = inside_frame(sheets.picture(rows[number]))
+        frame = [share * side for share, side in zip(shares, (width, height) * 2, strict=True)]
+        found = []
+        for tile in range(len(tiling)):
+            left, top, right, bottom = core = tiling.core(tile)
+            # What of the core is inside the frame, in pixels of the tile's own picture.
+            inner = (max(left, frame[0]), max(top, frame[1]), min(right, frame[2]), min(bottom, frame[3]))
+            x, y, to_x, to_y = (
+                round(at - start) + MARGIN for at, start in zip(inner, core[:2] * 2, strict=True)
+            )
+            picture = sheets.picture(rows[number] | {"tile": tile})
+            if x >= to_x or y >= to_y or is_blank(picture.crop((x, y, to_x, to_y))):
+                found.append((number, tile))
+        return found
 
+    every = [(number, tiling) for number, tiling in enumerate(tilings) if tiling]
     with ThreadPoolExecutor(cores()) as threads:
-        return {place for place, nothing in zip(every, threads.map(blank, every), strict=True) if nothing}
+        return {place for found in threads.map(blank_tiles_of, every) for place in found}

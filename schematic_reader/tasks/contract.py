@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -63,6 +64,29 @@ class Grammar:
 
     lark: str
     closers: str
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolsEnd:
+    """Where the symbols of an answer in a structured task's compact form end, which has them before all else.
+
+    Args:
+        pattern: matches at the start of an answer that no symbol can follow any more; its group ``symbols``
+            is the text up to the last symbol, and matches nothing where there is none.
+        closers: what makes that text a whole answer.
+        empty: the whole answer without symbols.
+    """
+
+    pattern: str
+    closers: str
+    empty: str
+
+    def whole(self, text: str) -> str | None:
+        """The symbols of an answer, which may go on, as a whole answer; None while symbols may follow."""
+        found = re.match(self.pattern, text, re.DOTALL)
+        if found is None:
+            return None
+        return self.empty if found["symbols"] is None else found["symbols"] + self.closers
 
 
 class Task(Protocol):

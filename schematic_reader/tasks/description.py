@@ -26,7 +26,16 @@ from schematic_reader.kicad.kiutils import (
     sheet_text,
 )
 from schematic_reader.kicad.model import Point
-from schematic_reader.tasks.contract import CleanRow, Form, Grammar, Item, ItemSpan, ParsedAnswer, heading
+from schematic_reader.tasks.contract import (
+    CleanRow,
+    Form,
+    Grammar,
+    Item,
+    ItemSpan,
+    ParsedAnswer,
+    SymbolsEnd,
+    heading,
+)
 from schematic_reader.tasks.folding import fold
 from schematic_reader.tasks.untrusted import UnreadableError, check_parts, check_text, unfenced
 
@@ -193,8 +202,8 @@ class DescriptionTask:
     """A structured task: the text of one column, read and written by the functions given.
 
     ``read`` raises UnreadableError; ``write`` prints the compact form, which ``grammar``, if there is one,
-    describes; ``closed`` ends a compact text that was cut off behind its last whole symbol; ``questions`` has
-    one for each form.
+    describes; ``closed`` ends a compact text that was cut off behind its last whole symbol; ``symbols_end``
+    tells where the symbols of a compact text end; ``questions`` has one for each form.
     """
 
     name: str
@@ -202,6 +211,7 @@ class DescriptionTask:
     read: Callable[[str], Description]
     write: Callable[[Description], str]
     closed: Callable[[str], str]
+    symbols_end: SymbolsEnd
     grammar: Grammar | None = None
 
     def prompt(self, row: CleanRow, *, form: Form, with_name: bool) -> str:

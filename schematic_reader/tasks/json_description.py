@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from schematic_reader.tasks.contract import Grammar
+from schematic_reader.tasks.contract import EMPTY, Grammar, SymbolsEnd
 from schematic_reader.tasks.description import Description, DescriptionTask, compact_mapping, from_mapping
 from schematic_reader.tasks.untrusted import MAX_DEPTH, UnreadableError
 
@@ -42,6 +42,14 @@ TEXT: /"([^"\\\x00-\x1f\x7f]|\\["\\\/bfnrt]){0,200}"/
 
 # Strings are skipped whole, an unclosed one to the end of the text, so that the scan stays linear.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+(?:(?P<whole>")|\\?\Z)|[\[\]{}]', re.DOTALL)
+
+
+# ``{"symbols":[...]``, or a first section of another name.
+_SYMBOLS_END = SymbolsEnd(
+    r'\s*(?:(?P<symbols>\{"symbols":\[(?:,?\[(?:[^]"]|"(?:[^"\\]|\\.)*+")*\])*\])|\{"(?!symbols")\w+")',
+    closers="}",
+    empty=EMPTY["json"],
+)
 
 
 def load(text: str) -> object:
@@ -88,4 +96,6 @@ def closed(text: str) -> str:
     return text[:end] + closers
 
 
-TASK = DescriptionTask("json", {"compact": _COMPACT, "verbatim": _VERBATIM}, read, write, closed, _GRAMMAR)
+TASK = DescriptionTask(
+    "json", {"compact": _COMPACT, "verbatim": _VERBATIM}, read, write, closed, _SYMBOLS_END, _GRAMMAR
+)

@@ -6,6 +6,7 @@ from typing import Any
 
 from schematic_reader.io.sheet_texts import MAX_TEXT_CHARS
 from schematic_reader.kicad.sexpr import SexprError, Symbol, dump, parse
+from schematic_reader.tasks.contract import EMPTY, SymbolsEnd
 from schematic_reader.tasks.description import Description, DescriptionTask, Entry, number, symbol
 from schematic_reader.tasks.untrusted import MAX_DEPTH, UnreadableError
 
@@ -25,6 +26,15 @@ _VERBATIM = (
 
 _LABELS = {"label": "local", "global_label": "global", "hierarchical_label": "hierarchical"}
 _SHEET_NAMES = ("Sheetname", "Sheet name")  # KiCad 7 and later, KiCad 6
+
+
+# The symbols before the first list of another name.
+_SYMBOLS_END = SymbolsEnd(
+    r'\s*(?:(?P<symbols>\(kicad_sch(?:\s*\(symbol(?:\s+"(?:[^"\\]|\\.)*+")*\s*\))+)|\(kicad_sch)'
+    r"(?=\s*\((?!symbol\s)\w+\s)",
+    closers="\n)",
+    empty=EMPTY["schematic"],
+)
 
 
 def read(text: str) -> Description:
@@ -111,4 +121,6 @@ def closed(text: str) -> str:
     return text.rpartition("\n")[0] + "\n)"
 
 
-TASK = DescriptionTask("schematic", {"compact": _COMPACT, "verbatim": _VERBATIM}, read, write, closed)
+TASK = DescriptionTask(
+    "schematic", {"compact": _COMPACT, "verbatim": _VERBATIM}, read, write, closed, _SYMBOLS_END
+)

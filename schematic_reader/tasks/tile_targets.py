@@ -1,12 +1,14 @@
 """What each tile of a sheet tells of, as the target of a question about it.
 
 A tile tells of what has its place in the tile's core: a symbol at its text that is read first, a label at its
-position, a sub-sheet at its name. Cores cover a sheet once, so nothing is told of twice.
+position, a sub-sheet at its name. Cores cover a sheet once, so nothing is told of twice. References and
+values are those that are drawn: what a sheet hides cannot be read from its picture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from schematic_reader.io.tiles import Tiling
@@ -61,12 +63,27 @@ def parts_of(sheet: Sheet, tiling: Tiling) -> list[Sheet]:
             size=sheet.size,
             version=sheet.version,
             lib_symbols=sheet.lib_symbols,
-            symbols=tuple(symbols[tile]),
+            symbols=tuple(map(_as_drawn, symbols[tile])),
             labels=tuple(labels[tile]),
             sheets=tuple(boxes[tile]),
         )
         for tile in range(len(tiling))
     ]
+
+
+def _as_drawn(symbol: PlacedSymbol) -> PlacedSymbol:
+    """The symbol with the reference and value that are drawn, "" for one that is hidden.
+
+    A power symbol, whose drawing tells what it is, keeps its own.
+    """
+    if symbol.designator.startswith("#"):
+        return symbol
+    drawn = symbol.used_fields
+    fields = (
+        replace(field, value="" if field.hidden else drawn[field.key]) if field.key in drawn else field
+        for field in symbol.properties
+    )
+    return replace(symbol, properties=tuple(fields), instance_reference="", instance_value="")
 
 
 def symbol_places(symbol: PlacedSymbol) -> list[Point]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from schematic_reader.tasks.contract import Grammar
+from schematic_reader.tasks.contract import EMPTY, Grammar, SymbolsEnd
 from schematic_reader.tasks.description import Description, DescriptionTask, compact_mapping, from_mapping
 from schematic_reader.tasks.untrusted import MAX_DEPTH, UnreadableError
 
@@ -52,6 +52,12 @@ MAX_EVENTS = 500_000
 """Most parser events that are read. The longest of the mini set's YAML texts makes about 30,000."""
 
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+
+
+# The lines up to the key of the next section, or a first section of another name.
+_SYMBOLS_END = SymbolsEnd(
+    r"\s*(?:(?P<symbols>symbols:.*?)(?=\n[A-Za-z])|(?!symbols)[A-Za-z]+:)", closers="", empty=EMPTY["yaml"]
+)
 
 
 def load(text: str) -> object:
@@ -135,4 +141,6 @@ def closed(text: str) -> str:
     return text.rpartition("\n")[0]
 
 
-TASK = DescriptionTask("yaml", {"compact": _COMPACT, "verbatim": _VERBATIM}, read, write, closed, _GRAMMAR)
+TASK = DescriptionTask(
+    "yaml", {"compact": _COMPACT, "verbatim": _VERBATIM}, read, write, closed, _SYMBOLS_END, _GRAMMAR
+)

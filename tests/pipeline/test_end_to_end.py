@@ -54,7 +54,7 @@ def run_model_stages(folder: Path, task: str, capsys: pytest.CaptureFixture[str]
     before, after = (
         json.loads((folder / f"metrics/{name}.json").read_text()) for name in ("baseline", "evaluate")
     )
-    assert set(before) - {"prior"} == set(after) - {"gain", "confidence"}
+    assert set(before) - {"prior"} == set(after) - {"gain", "confidence", "confidence_parts"}
     assert before["sheets"] == after["sheets"] == 4
     if small_params(task)["evaluate"]["grammar"]:
         assert before["answers"]["valid"] == after["answers"]["valid"] == 1.0

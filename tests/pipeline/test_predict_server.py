@@ -33,6 +33,7 @@ from schematic_reader.predict.model_source import ModelSource
 from schematic_reader.predict.opened_sheet import SheetLimits, render_scale
 from schematic_reader.predict.server import application, is_loopback
 from schematic_reader.predict.sheet_reader import SheetReader
+from schematic_reader.scoring.confidence import Calibration
 from schematic_reader.synthetic.sample import make_row
 from schematic_reader.tasks import task as task_named
 from schematic_reader.tasks.contract import ModelAnswer
@@ -366,7 +367,7 @@ SYMBOLS = (
 
 
 def structured_reader() -> SheetReader:
-    """Gives the same resistors and a power symbol, each token with a probability of 0.5, for every sheet."""
+    """Gives the same resistors and a power symbol for every sheet; two of five such parts are right."""
     symbols = [[reference, "Device:R", value] for value, reference in SYMBOLS]
     text = json.dumps({"symbols": [*symbols, ["power:GND", "GND"]]}, separators=(",", ":"))
     answer = ModelAnswer(text, len(text), "stop", list(range(1, len(text) + 1)), [0.5] * len(text))
@@ -374,7 +375,8 @@ def structured_reader() -> SheetReader:
     def ask(_sheets: Any, rows: list[dict[str, Any]], /) -> list[ModelAnswer]:
         return [answer for _ in rows]
 
-    return SheetReader(ask, task_named("json"), PARAMS.messages, None)
+    parts = Calibration(((0.0, 0.4), (1.0, 0.4)), 5)
+    return SheetReader(ask, task_named("json"), PARAMS.messages, Calibration(items=5, parts=parts))
 
 
 def test_references_and_values_stand_beside_the_sheet(tmp_path: Path, sheets: list[str]) -> None:
@@ -391,8 +393,13 @@ def test_references_and_values_stand_beside_the_sheet(tmp_path: Path, sheets: li
             await drop(tab, [sheets[0], str(tmp_path / "a.kicad_sch")])
             await tab.until("document.querySelectorAll('article').length === 2")
             assert await tab.value(beside(0)) == [
-                "R1-R3, R12\t10k\tR\t50 %", "R4\t4k7 DNP\tR\t50 %", "R5\t<b>1k</b>\tR\t50 %",
+                "R1-R3, R12\t10k\tR\t40 %\ndoubtful", "R4\t4k7 DNP\tR\t40 %\ndoubtful",
+                "R5\t<b>1k</b>\tR\t40 %\ndoubtful",
             ]  # fmt: skip
+            told = "document.querySelectorAll('.none:not([hidden])')"
+            assert await tab.value(f"[...{told}].map(one => one.innerText.slice(0, 18))") == [
+                "This does not look"
+            ]
             assert await tab.value(beside(1)) == ["R9\t1M (DNP)\tR\tfrom the file"]
             assert await tab.value("[...document.querySelectorAll('details')].map(one => one.open)") == [
                 False, False,
@@ -402,9 +409,11 @@ def test_references_and_values_stand_beside_the_sheet(tmp_path: Path, sheets: li
             await tab.call("Browser.setDownloadBehavior", **downloads)
             await tab.value("document.getElementById('bom').click()")
             rows = list(csv.DictReader(await downloaded(tmp_path / "down" / "bom.csv")))
-            assert [(row["Reference"], row["Qty"], row["DNP"], row["Sheet"]) for row in rows] == [
-                ("R1-R3, R12", "4", "", "5.png"), ("R4", "1", "DNP", "5.png"), ("R5", "1", "", "5.png"),
-                ("R9", "1", "DNP", "a.kicad_sch"),
+            columns = ("Reference", "Qty", "Doubtful", "DNP", "Sheet")
+            assert [tuple(row[name] for name in columns) for row in rows] == [
+                ("R1-R3, R12", "4", "doubtful", "", "5.png"), ("R4", "1", "doubtful", "DNP", "5.png"),
+                ("R5", "1", "doubtful", "", "5.png"), ("R9", "1", "", "DNP", "a.kicad_sch"),
+                ("", "", "doubtful", "", "5.png"),
             ]  # fmt: skip
             for width in (1280, 390):
                 await tab.look(width=width, height=900, dark=width == 390)

@@ -17,6 +17,7 @@ from tests.support.finished import commit, small_params
 
 TRAINED = 24
 HELD_OUT = 4
+TILES = 4  # of a sheet: more take more time, and nothing else is different
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +41,18 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "-S profiles.sample.data.source=local -S profiles.sample.data.rows=null "
         "-S profiles.sample.data.path=FOLDER -S profiles.sample.data.test_path=TEST "
         "-S profiles.sample.image.max_side=768 -S profiles.sample.image.max_pixels=400000 "
-        "-S profiles.sample.image.tiles=12 "
-        "-S profiles.sample.train.epochs=1 -S profiles.sample.train.max_sheets=100000 "
-        "-S profiles.sample.train.step_tokens=16384 -S profiles.sample.train.packed_length=16384 "
-        "-S profiles.sample.train.learning_rate=2e-3 "
+        "-S profiles.sample.image.tiles=24 "
+        "-S profiles.sample.train.epochs=5 -S profiles.sample.train.max_sheets=100000 "
+        "-S profiles.sample.train.step_tokens=32768 -S profiles.sample.train.packed_length=8192 "
+        "-S profiles.sample.train.learning_rate=2.5e-3 -S lora.dropout=0 -S train.vision_cache_gib=0 "
         "-S task=json -S messages.with_name=false -S evaluate.max_new_tokens=2048",
         folder,
-        {"FOLDER": str(own / "train.parquet"), "TEST": str(own / "test.parquet")},
+        {
+            "image.tiles=24": f"image.tiles={TILES}",
+            "epochs=5": "epochs=1",
+            "FOLDER": str(own / "train.parquet"),
+            "TEST": str(own / "test.parquet"),
+        },
     )
     return folder
 
@@ -58,7 +64,7 @@ def test_it_trains_on_the_sheets_with_the_settings_of_the_recipe(checkout: Path)
         "task": "json",
         "form": "compact",
         "with_name": False,
-        "image": {"max_side": 768, "max_pixels": 400000, "tiles": 12},
+        "image": {"max_side": 768, "max_pixels": 400000, "tiles": TILES},
         "canvas": None,
     }
     clean = json.loads((checkout / "metrics" / "clean.json").read_text())

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import chdir
 from dataclasses import replace
@@ -10,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoModelForImageTextToText, AutoProcessor, __version__
 
 from benchmarks.generation import served
 from schematic_reader.cli import UserError
@@ -23,6 +26,7 @@ from tests.support.chat_server import MODEL, ChatServer, running_chat_server
 from tests.support.commands import documented
 from tests.support.finished import copy_finished
 from tests.support.loopback import Handler, LoopbackServer, serving
+from tests.support.paths import ROOT
 
 PLACE = "http://localhost:8000/v1"
 
@@ -54,13 +58,17 @@ def untuned(checkout: Path) -> Iterator[ChatServer]:
     yield from chat_server(checkout, None)
 
 
-def test_merged_weights_have_every_file_that_transformers_saves(checkout: Path, tmp_path: Path) -> None:
-    """Of model, tokenizer, processor and the processor's parts, and nothing else but the card and its own."""
+@pytest.fixture(scope="module")
+def merged(checkout: Path) -> Path:
+    """The folder with the checkout's adapter merged into its base."""
     documented("python -m stages.publish --repo OWNER/NAME --merged --dry-run", checkout)
-    files = {path.name: path.read_bytes() for path in (checkout / "published").iterdir()}
-    model, processor = (
-        auto.from_pretrained(checkout / "published") for auto in (AutoModelForImageTextToText, AutoProcessor)
-    )
+    return checkout / "published"
+
+
+def test_merged_weights_have_every_file_that_transformers_saves(merged: Path, tmp_path: Path) -> None:
+    """Of model, tokenizer, processor and the processor's parts, and nothing else but the card and its own."""
+    files = {path.name: path.read_bytes() for path in merged.iterdir()}
+    model, processor = (auto.from_pretrained(merged) for auto in (AutoModelForImageTextToText, AutoProcessor))
     for part in (model, processor, processor.tokenizer, processor.image_processor, processor.video_processor):
         part.save_pretrained(tmp_path)
     saved = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -73,6 +81,45 @@ def test_merged_weights_have_every_file_that_transformers_saves(checkout: Path, 
             assert own | {"local_files_only": None} == other | {"local_files_only": None}, name
         else:
             assert files[name] == content, name
+
+
+ANSWER = """
+import sys, torch, transformers
+from PIL import Image
+from transformers import AutoModelForImageTextToText, AutoProcessor
+folder, picture = sys.argv[1:]
+model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
+processor = AutoProcessor.from_pretrained(folder)
+content = [{"type": "image", "image": Image.open(picture)}, {"type": "text", "text": "Which parts?"}]
+chat = {"tokenize": True, "add_generation_prompt": True, "return_dict": True, "return_tensors": "pt"}
+inputs = processor.apply_chat_template([{"role": "user", "content": content}], **chat)
+answer = model.generate(**inputs, max_new_tokens=16, do_sample=False)
+print("answer", transformers.__version__, *answer[0, inputs["input_ids"].shape[1] :].tolist())
+"""
+
+
+@pytest.mark.slow
+def test_merged_weights_answer_the_same_in_the_oldest_transformers(merged: Path, tmp_path: Path) -> None:
+    """The oldest that docs/serving.md names, in an environment of its own, with this one's PyTorch."""
+    oldest = "5.0.0"
+    assert f"transformers {oldest.partition('.')[0]}" in (ROOT / "docs/serving.md").read_text(
+        encoding="utf-8"
+    )
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(tmp_path / "site")]
+    if subprocess.run([*install, f"transformers=={oldest}"], check=False, capture_output=True).returncode:
+        pytest.skip(f"pip gets no transformers {oldest}")
+    answers = {}
+    for version, site in ((__version__, ""), (oldest, str(tmp_path / "site"))):
+        said = subprocess.run(
+            [sys.executable, "-c", ANSWER, str(merged), str(merged / SHEET)],
+            env=os.environ | {"PYTHONPATH": site, "HF_HUB_OFFLINE": "1"},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        _, found, *answers[version] = said.splitlines()[-1].split()
+        assert found == version
+    assert answers[oldest] == answers[__version__] and len(answers[oldest]) > 1
 
 
 def last_line(said: str) -> dict[str, Any]:

@@ -33,4 +33,13 @@ def test_groups_that_only_some_runs_have_are_named() -> None:
     sure = keys(confidence_metrics([(0.5, True)], Calibration(items=1)))
     nets = {re.sub(r"^pair_", "", key) for key in keys(connectivity("json", []))}
     assert sure | nets | {*REASONS, IN_TEST_SET} <= NAMED
-    assert {"symbols", "labels", "subsheets", "nets", "ocr", "confidence", "no_image"} <= NAMED
+    assert {
+        "symbols",
+        "labels",
+        "subsheets",
+        "nets",
+        "ocr",
+        "confidence",
+        "confidence_parts",
+        "no_image",
+    } <= NAMED

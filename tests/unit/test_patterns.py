@@ -15,7 +15,7 @@ import regex
 
 from schematic_reader.io import sheet_texts
 from schematic_reader.kicad.nets import bus_labels
-from schematic_reader.tasks import components, json_description
+from schematic_reader.tasks import components, json_description, schematic
 from tests.support.paths import ROOT
 
 LONG = "iVBORw0KGgo/+" + "A" * 60
@@ -57,6 +57,16 @@ PATTERNS = {
     "names": (components._NAME, ['"', '""', "R", ",", "\n", " ", ".", "- ", "1) "], 8),
     "tokens": (json_description._TOKEN, ['"', "\\", '\\"', "a", "\n", "[", "}"], 8),
     "vector": (bus_labels._VECTOR, ["~{", "_", "A", "[", "]", "[1..", "0]", "[0..2]", "}", "+", " "], 7),
+    "symbols of json": (
+        re.compile(json_description._SYMBOLS_END.pattern, re.DOTALL),
+        ['{"symbols":[', '["R1","R"]', ",", "[", "]", '"', "\\", '"a"', '{"labels"', "}"],
+        8,
+    ),
+    "symbols of schematic": (
+        re.compile(schematic._SYMBOLS_END.pattern, re.DOTALL),
+        ["(kicad_sch", "\n(symbol", ' "R1"', ")", " ", "\n(label x", '"', "\\", "(symbol "],
+        8,
+    ),
     "group": (bus_labels._GROUP, ["~{", "_{", "A", "{", "}", " ", "[", "~", "B}"], 8),
 }
 
@@ -69,7 +79,7 @@ def test_a_pattern_finds_what_another_engine_finds(name: str) -> None:
     hits = 0
     for _ in range(10_000):
         text = "".join(rng.choices(pieces, k=rng.randint(1, length)))
-        if name in ("schematic", "json", "yaml"):
+        if name in ("schematic", "json", "yaml") or name.startswith("symbols of"):
             text = pieces[0] + text
         found = [(match.span(), match.groups()) for match in pattern.finditer(text)]
         assert found == [(match.span(), match.groups()) for match in other.finditer(text)], text
@@ -91,7 +101,13 @@ def test_every_possessive_group_is_among_the_patterns() -> None:
         for path in (ROOT / "schematic_reader").rglob("*.py")
         if re.search(r"\)[*+?}]\+", path.read_text("utf-8"))
     }
-    assert {path.stem for path in files} <= {"sheet_texts", "bus_labels", "components", "json_description"}
+    assert {path.stem for path in files} <= {
+        "sheet_texts",
+        "bus_labels",
+        "components",
+        "json_description",
+        "schematic",
+    }
 
 
 def _hit(tree: object, within: bool = False) -> bool:

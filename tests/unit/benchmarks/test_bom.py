@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import chdir
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from benchmarks import bom
@@ -42,6 +44,26 @@ def test_a_line_of_results_has_the_measures(folder: Path, monkeypatch: pytest.Mo
     found = json.loads((folder / "results.jsonl").read_text())
     assert (found["benchmark"], found["sheets"]) == ("bom", 1)
     assert found["lines"]["f1"] == 1.0 and found["lines"]["true"] > 3
+    assert found["names"]["f1"] == 1.0 and found["names"]["true"] > 3
+
+
+def test_sheets_of_several_papers_have_a_line_for_each(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clean, predictions = folder / "data/clean/test/part-00.parquet", folder / "data/predictions/tuned.parquet"
+    rows, answers = (pq.read_table(path).to_pylist() for path in (clean, predictions))
+    larger = re.sub(r"\(paper [^()]*\)", '(paper "A2")', rows[0]["schematic"], count=1)
+    assert larger != rows[0]["schematic"]
+    write_rows(clean, CLEAN, [*rows, rows[0] | {"id": "y", "schematic": larger}])
+    write_rows(predictions, PREDICTIONS, [*answers, answers[0] | {"id": "y", "prediction": "{}"}])
+    monkeypatch.setattr("sys.argv", ["bom", "--task", "json"])
+    with chdir(folder):
+        bom.main()
+    every, small, large = map(json.loads, (folder / "results.jsonl").read_text().splitlines())
+    assert [one["sheets"] for one in (every, small, large)] == [2, 1, 1]
+    assert [small["variant"].split(", ")[-1], large["variant"].split(", ")[-1]] == [
+        "A4 and smaller",
+        "larger than A3",
+    ]
+    assert (small["references"]["f1"], large["references"]["f1"]) == (1.0, 0.0)
 
 
 def test_the_task_components_has_none(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

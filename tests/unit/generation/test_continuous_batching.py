@@ -14,6 +14,7 @@ from torch._dynamo.testing import CompileCounterWithBackend
 from schematic_reader.generation import continuous_batching, kv_cache
 from schematic_reader.generation.answerer import Answerer
 from schematic_reader.generation.continuous_batching import PREFILL_TOKENS, plan_prefills
+from schematic_reader.generation.kv_cache import SlotKVCache
 from schematic_reader.generation.settings import GenerationSettings
 from schematic_reader.model.encode import Encoder
 from schematic_reader.model.sheet_images import SheetImages
@@ -88,6 +89,31 @@ def test_each_request_may_have_its_own_limit(rows: Rows, model: Any, encoder: En
         assert answer.finish == ("length" if limit <= other.tokens else other.finish)
 
 
+def test_a_step_on_a_cpu_takes_the_slots_in_use_alone(
+    rows: Rows, model: Any, encoder: Encoder, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers of 1, 9, 3, 5 and 2 tokens: a request that moves to another slot goes on as it was."""
+    taken = []
+    step = SlotKVCache.decode_step
+
+    def recorded(self: SlotKVCache, longest: int, slots: int | None) -> torch.Tensor:
+        taken.append(slots)
+        return step(self, longest, slots)
+
+    monkeypatch.setattr(SlotKVCache, "decode_step", recorded)
+    settings = GenerationSettings(batch_size=5, max_new_tokens=9, continuous=True)
+    sheets = SheetImages(rows[0], "test", LIMITS)
+    found = FixedLengths(lambda: model, encoder, settings).answer(sheets, rows[1])
+    assert taken[0] == 5
+    assert taken == sorted(taken, reverse=True)
+    assert sum(taken) == sum(answer.tokens + (answer.finish == "stop") for answer in found)
+    for answer, other in zip(found, ask(rows[1], max_new_tokens=9), strict=True):
+        assert other.text.startswith(answer.text)
+        assert answer.probabilities == pytest.approx(
+            other.probabilities[: len(answer.probabilities)], abs=1e-5
+        )
+
+
 @pytest.mark.slow
 def test_layers_are_compiled_once_for_prompts_and_steps_of_any_shape(
     rows: Rows,
@@ -105,7 +131,9 @@ def test_layers_are_compiled_once_for_prompts_and_steps_of_any_shape(
     attended = set()
     step = kv_cache.SlotKVCache._step
     monkeypatch.setattr(
-        kv_cache.SlotKVCache, "_step", lambda self, length: (attended.add(length), step(self, length))[1]
+        kv_cache.SlotKVCache,
+        "_step",
+        lambda self, length, slots=None: (attended.add(length), step(self, length, slots))[1],
     )
     plain = ask(rows[1], max_new_tokens=6)
     torch._dynamo.reset()  # what other tests have compiled counts against the limit of versions

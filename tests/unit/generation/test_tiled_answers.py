@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +23,21 @@ from schematic_reader.tasks.joining import joined
 from schematic_reader.tasks.messages import chat
 from tests.support.answering import answerer, write_sheets
 
-LIMITS = ImageLimits(max_side=480, max_pixels=1 << 20, tiles=6)
+LIMITS = ImageLimits(max_side=480, max_pixels=1 << 20, tiles=4)
+WHOLE = replace(LIMITS, tiles=1)
 COMPONENTS = task_named("components")
 MARKS = [(30, 40), (560, 50), (550, 330)]
 """Places of black squares on a large sheet, each in the core of a tile of its own."""
 
 
-def sheet(size: tuple[int, int], marks: list[tuple[int, int]]) -> dict[str, Any]:
+def sheet(
+    size: tuple[int, int], marks: list[tuple[int, int]], limits: ImageLimits = LIMITS
+) -> dict[str, Any]:
     """A row that holds a sheet with black squares."""
     picture = Image.new("RGB", size, "white")
     for x, y in marks:
         ImageDraw.Draw(picture).rectangle((x, y, x + 9, y + 9), fill="black")
-    cut = tiling(*size, LIMITS)
+    cut = tiling(*size, limits)
     opened = OpenedSheet(SheetOrigin("a"), cut.scale(picture) if cut else picture, tiling=cut)
     return {"id": "a", "sheet": opened, "messages": chat("Which parts?", "R")}
 
@@ -55,7 +59,8 @@ class SquareReader:
 
 
 def test_all_tiles_of_all_sheets_are_asked_about_at_once_but_those_with_nothing_in_their_core() -> None:
-    large, small, empty = sheet((700, 430), MARKS), sheet((400, 300), MARKS[:1]), sheet((700, 430), [])
+    large, empty = sheet((700, 430), MARKS), sheet((700, 430), [])
+    small = sheet((400, 300), MARKS[:1], WHOLE)
     cut = large["sheet"].tiling
     assert (len(cut), cut.scaled, empty["sheet"].tiling) == (4, (700, 430), cut)
     reader = SquareReader()
@@ -63,6 +68,27 @@ def test_all_tiles_of_all_sheets_are_asked_about_at_once_but_those_with_nothing_
     assert reader.asked == [([0, 1, 3, None], {})]
     assert [answer.text for answer in answers] == ["S0, S1, S3", "SNone", "none"]
     assert [answer.tokens for answer in answers] == [9, 3, 0]
+
+
+def framed(size: tuple[int, int], marks: list[tuple[int, int]]) -> dict[str, Any]:
+    """A sheet with squares, the letter of a grid in each corner and a frame around and inside of them."""
+    row = sheet(size, marks)
+    draw, (width, height) = ImageDraw.Draw(row["sheet"].picture), size
+    for inset in (8, 24):
+        draw.rectangle((inset, inset, width - inset, height - inset), outline="black")
+    for x in (12, width - 20):
+        for y in (11, height - 22):
+            draw.text((x, y), "A", fill="black")
+    return row
+
+
+def test_a_tile_that_shows_the_frame_of_the_page_alone_is_not_asked_about() -> None:
+    reader = SquareReader()
+    answer_sheets(reader, COMPONENTS, OpenedImages(), [framed((700, 430), MARKS)])
+    assert reader.asked == [([0, 1, 3], {})]
+    near_the_frame = [(26, 26), (665, 26), (26, 395), (665, 395)]
+    answer_sheets(reader, COMPONENTS, OpenedImages(), [framed((700, 430), near_the_frame)])
+    assert reader.asked[1] == ([0, 1, 2, 3], {})
 
 
 def test_without_images_every_tile_is_asked_about() -> None:
@@ -74,7 +100,7 @@ def test_without_images_every_tile_is_asked_about() -> None:
 
 def test_sheets_that_are_not_cut_are_asked_about_as_they_are() -> None:
     reader = SquareReader()
-    rows = [sheet((400, 300), MARKS[:1]), sheet((480, 300), [])]
+    rows = [sheet((400, 300), MARKS[:1], WHOLE), sheet((480, 300), [], WHOLE)]
     answers = answer_sheets(reader, COMPONENTS, OpenedImages(), rows)
     assert answers == reader(OpenedImages(), rows)
     assert answer_sheets(reader, COMPONENTS, OpenedImages(), []) == []
@@ -82,7 +108,7 @@ def test_sheets_that_are_not_cut_are_asked_about_as_they_are() -> None:
 
 def test_a_sheet_from_outside_is_cut_as_in_evaluation(tmp_path: Path) -> None:
     picture = sheet((1400, 430), MARKS)["sheet"].picture
-    assert picture.size != (1400, 430)  # six tiles are not enough for its own size
+    assert picture.size != (1400, 430)  # four tiles are not enough for its own size
     (row,) = write_sheets(tmp_path, [picture := picture.resize((1400, 430))])
     limits = SheetLimits(
         LIMITS, 1 << 24, RenderScale(4.0, LIMITS.max_side, LIMITS.max_pixels, None, LIMITS.tiles)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import pandas as pd
@@ -163,9 +164,27 @@ def test_the_symbol_list_becomes_a_sheet_when_a_script_adds_places() -> None:
     ]
 
 
+def test_a_line_is_doubtful_by_its_lowest_part_where_confidences_are_calibrated() -> None:
+    plain = answered("a.png", ("R1", "R", "1k"), ("R2", "R", "1k"), ("R3", "R", "2k"), ("", "GND", "GND"))
+    sure = zip(plain.symbols, (0.9, 0.49, 0.5, 0.1), strict=True)
+    reading = replace(plain, symbols=tuple(replace(symbol, confidence=said) for symbol, said in sure))
+    assert rows([reading])[0] == HEADINGS and "Doubtful" not in as_kicad([reading])
+
+    marked = replace(reading, calibrated=True)
+    assert [(row[0], row[6], row[7], row[8]) for row in rows([marked])] == [
+        ("Reference", "Confidence", "Doubtful", "DNP"),
+        ("R1, R2", "0.490", "doubtful", ""),
+        ("R3", "0.500", "", ""),
+    ]
+    listed = parse(as_kicad([marked]))[1:]
+    assert [["property", "Doubtful", "yes"] in node for node in listed] == [False, True, False, True]
+    bom = json.loads(as_json([marked], task="json", calibrated=True))["bom"]
+    assert [line["doubtful"] for line in bom] == [True, False]
+
+
 @pytest.mark.parametrize("name", ["json", "yaml", "schematic"])
 def test_a_structured_answer_has_symbols_with_the_confidence_of_their_tokens(name: str) -> None:
-    """One character a token: those of R1's entry have 0.5, of the entry after it 0.25."""
+    """One character a token: those of R1's entry have 0.5, of the entries after it 0.25."""
     symbols = [
         ("R1", "Device:R", "1k"),
         ("R10", "Device:R", "2\"k'\\"),  # escaped in each layout
@@ -187,4 +206,6 @@ def test_a_structured_answer_has_symbols_with_the_confidence_of_their_tokens(nam
     found = [(one.reference, one.lib_id, one.value) for one in reading.symbols]
     assert found == symbols
     confidences = [one.confidence for one in reading.symbols]
-    assert confidences[0] == pytest.approx(0.5) and confidences[3] == pytest.approx(0.25)
+    said = [text[text.index("R1") : text.index("1k") + 3], text[text.index("R2") : text.rindex("1") + 2]]
+    assert confidences[0] == pytest.approx(0.5 ** (len(said[0]) - len("Device:")))
+    assert confidences[3] == pytest.approx(0.25 ** len(said[1]))

@@ -87,18 +87,54 @@ def test_names_alone_tell_no_other_task_s_answer(shown: str) -> None:
 
 
 def test_a_reader_shows_the_symbols_of_its_answers_with_calibrated_confidences() -> None:
-    """One character a token, all of probability 0.8, which the calibration takes for 0.3."""
+    """One character a token, all of probability 0.8; names are right in 0.3 of all cases, parts in 0.2."""
     count = len(TEXT) + 1
     answer = ModelAnswer(TEXT, count, "length", list(range(1, count + 1)), [0.8] * count)
-    calibration = Calibration(((0.0, 0.3), (1.0, 0.3)), 50)
+    parts = Calibration(((0.0, 0.2), (1.0, 0.2)), 50)
+    calibration = Calibration(((0.0, 0.3), (1.0, 0.3)), 50, parts)
     messages = Messages("compact", 1, "drop", False)
     reader = SheetReader(lambda *_: [answer], task("json"), messages, calibration, 1, task("components"))
     assert (reader.task, reader.calibrated) == ("components", True)
     (reading,) = reader.read([OpenedSheet(SheetOrigin("a.png"), Image.new("RGB", (64, 64)))])
+    assert reading.calibrated
     assert reading.answer == 'R, "PCA9517DP,118", +3V3' and reading.cut
     assert [(part.name, part.confidence) for part in reading.parts] == [
         ("R", 0.3), ("PCA9517DP,118", 0.3), ("+3V3", 0.3),
     ]  # fmt: skip
     assert [(one.reference, one.confidence) for one in reading.symbols] == [
-        ("R1", 0.3), ("U1", 0.3), ("R2", 0.3), ("", 0.3),
+        ("R1", 0.2), ("U1", 0.2), ("R2", 0.2), ("", 0.2),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("right", "text", "expected"),
+    [
+        ((0.5, 0.5), TEXT, True),
+        ((0.49, 0.49), TEXT, False),
+        ((0.0, 1.0), TEXT, False),  # of a loop's symbols the first counts: the others only repeat it
+        ((1.0, 1.0), '{"symbols":[["power:GND","GND"]]}', False),  # no part
+        ((1.0, 1.0), '{"symbols":[]}', False),
+        (None, TEXT, None),
+    ],
+)
+def test_a_sheet_is_readable_where_a_part_is_likely_right(
+    right: tuple[float, float] | None, text: str, expected: bool | None
+) -> None:
+    """The calibration goes from the first number, of the raw confidence 0, to the second."""
+    if right == (0.0, 1.0):
+        text = '{"symbols":[' + ",".join(['["R1","Device:R","1k"]'] * 3) + "]}"
+    place = text.find("1k") + 1
+    probabilities = [0.2 if end == place else 1.0 for end in range(1, len(text) + 1)]
+    answer = ModelAnswer(text, len(text), "stop", list(range(1, len(text) + 1)), probabilities)
+    calibration = None
+    if right:
+        low, high = right
+        calibration = Calibration(items=9, parts=Calibration(((0.0, low), (1.0, high)), 9))
+    messages = Messages("compact", 1, "drop", False)
+    reader = SheetReader(lambda *_: [answer], task("json"), messages, calibration, 1, task("components"))
+    (reading,) = reader.read([OpenedSheet(SheetOrigin("a.png"), Image.new("RGB", (64, 64)))])
+    assert reading.readable is expected
+    names = SheetReader(
+        lambda *_: [ModelAnswer("R", 1, "stop", [1], [0.1])], task("components"), messages, calibration
+    )
+    assert names.read([OpenedSheet(SheetOrigin("a.png"), Image.new("RGB", (64, 64)))])[0].readable is None

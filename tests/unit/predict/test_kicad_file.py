@@ -66,6 +66,22 @@ def run(*words: Path | str, kicad: Any = COMPONENTS) -> tuple[list[Reading], int
     return readings, failed, model
 
 
+def test_a_sheet_that_is_hardly_readable_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "a.png"
+    Image.effect_noise((64, 64), 99).convert("RGB").save(path)
+    for readable, told in ((True, 0), (None, 0), (False, 1)):
+        caplog.clear()
+        parts = (Part("X", 0.1),)
+        answered = partial(Reading, answer="X", parts=parts, cut=False, readable=readable)
+        monkeypatch.setattr(
+            Model, "read", lambda _, sheets, said=answered: [said(one.origin) for one in sheets]
+        )
+        assert run(path)[1] == 0
+        assert caplog.text.count("a.png: does not look like the sheets") == told
+
+
 def test_parts_references_and_values_are_those_of_the_file() -> None:
     found = COMPONENTS("amp.kicad_sch", FILES.get, project="amp.kicad_pro")
     assert [(str(r.origin), r.answer, r.parts) for r in found.readings] == [

@@ -183,24 +183,24 @@ CUT = replace(
 )
 
 
-def test_a_large_picture_keeps_its_size_where_it_is_cut() -> None:
+def test_a_large_picture_is_enlarged_where_it_is_cut() -> None:
     (sheet,) = open_sheets("a", lettered((1400, 900), 6), CUT)
-    assert sheet.tiling and sheet.tiling.scaled == sheet.picture.size == (1400, 900)
+    assert sheet.tiling and sheet.tiling.scaled == sheet.picture.size == (2100, 1350)
     assert not sheet.notes
-    (small,) = open_sheets("a", lettered((900, 600), 6), CUT)
-    assert small.tiling is None and small.picture.size == (900, 600)
+    (small,) = open_sheets("a", lettered((400, 300), 6), CUT)
+    assert small.tiling and len(small.tiling) == 1 and small.picture.size == (600, 450)
 
 
-@pytest.mark.parametrize(("letter", "tiles"), [(6, 6), (12, 6), (16, 2), (24, 0), (60, 0)])
-def test_a_picture_with_high_text_is_shrunk_into_fewer_tiles(letter: int, tiles: int) -> None:
+@pytest.mark.parametrize(
+    ("letter", "tiles", "high"), [(6, 6, 4), (12, 6, 8), (16, 6, 9), (24, 2, 9), (60, 1, 9)]
+)
+def test_a_picture_with_high_text_is_shrunk(letter: int, tiles: int, high: float) -> None:
+    """To 6 pixels, which are enlarged to 9 where the tiles allow it."""
     size = (3840, 2160)
     (sheet,) = open_sheets("screenshot", lettered(size, letter), CUT)
-    if not tiles:
-        assert sheet.tiling is None and sheet.picture.size == (1024, 576)
-        return
     assert sheet.tiling and len(sheet.tiling) == tiles
     height = letter * sheet.picture.width / size[0]
-    assert height == pytest.approx(6, abs=0.6) if letter > 6 else height < 6  # measured to a pixel
+    assert height == pytest.approx(high, abs=0.6)  # measured to a pixel
     assert bool(sheet.notes) == (height < 4)
     assert all("raise the profile's image.tiles" in note for note in sheet.notes)
 
@@ -213,7 +213,7 @@ def test_a_drawing_is_rendered_at_its_own_scale_where_it_is_cut(kind: str) -> No
         "pdf": pdf(width=594 / 25.4 * 72, height=420 / 25.4 * 72, content="0 0 9 9 re f"),
     }
     limits = replace(CUT, image=replace(CUT.image, max_side=768), scale=replace(CUT.scale, max_side=768))
-    limits = replace(limits, image=replace(limits.image, tiles=20), scale=replace(limits.scale, tiles=20))
+    limits = replace(limits, image=replace(limits.image, tiles=12), scale=replace(limits.scale, tiles=12))
     (sheet,) = open_sheets("a2", drawn[kind], limits)
     assert sheet.tiling and sheet.picture.size == sheet.tiling.scaled == (2376, 1680)
     assert not sheet.notes

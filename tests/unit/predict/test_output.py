@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -13,7 +14,7 @@ import pytest
 from schematic_reader.kicad.nodes import KicadError
 from schematic_reader.kicad.reader import read_sheet
 from schematic_reader.predict.opened_sheet import SheetOrigin
-from schematic_reader.predict.output import as_csv, as_json, as_table, as_text, formatted
+from schematic_reader.predict.output import as_bom, as_csv, as_json, as_table, as_text, formatted
 from schematic_reader.predict.part_kinds import part_kind
 from schematic_reader.predict.parts import Part, Reading, part_list
 from schematic_reader.tasks.components import is_none
@@ -92,6 +93,58 @@ def test_json_has_each_sheet_with_its_answer() -> None:
             {"part": "LM358", "kind": "other", "confidence": None},
         ],
     }
+
+
+CALIBRATED = [replace(one, calibrated=True) for one in TWO]
+
+
+def test_a_part_that_is_more_likely_wrong_is_doubtful_where_confidences_are_calibrated() -> None:
+    """By the highest confidence of its sheets: that of R_Small is 0.75. At one half it is not."""
+    more = [
+        replace(reading("c.png", TL071=0.49), calibrated=True),
+        replace(reading("d.png"), calibrated=True),
+    ]
+    rows = list(csv.reader(io.StringIO(as_csv([*CALIBRATED, *more]).removeprefix("\ufeff"))))
+    assert rows[0] == ["part", "kind", "seen in", "confidence", "doubtful"]
+    assert [(row[0], row[4]) for row in rows[1:]] == [
+        ("LM358", ""), ("TL071", "doubtful"), ("'+3V3", ""), ("GND", ""), ("R_Small", ""), ("", ""),
+    ]  # fmt: skip
+    table = as_table(more).splitlines()
+    assert table[0].endswith("confidence  doubtful") and table[1].endswith("0.490       doubtful")
+    assert "doubtful" not in as_csv(TWO) + as_table(TWO)
+
+
+def test_json_tells_of_each_part_whether_it_is_doubtful_where_confidences_are_calibrated() -> None:
+    """A part has here the confidence of its sheet, which is 0.25 for R_Small on the first."""
+    found = json.loads(as_json(CALIBRATED, task="components", calibrated=True))
+    assert [[part["doubtful"] for part in one["parts"]] for one in found["sheets"]] == [
+        [True, False, False], [False, False],
+    ]  # fmt: skip
+    assert {line["symbol"]: line["doubtful"] for line in found["bom"]} == {"LM358": False, "R_Small": False}
+    assert "doubtful" not in as_json(TWO, task="components", calibrated=False)
+
+
+def test_a_sheet_on_which_all_is_doubtful_is_a_row_that_says_so() -> None:
+    """Where nothing at all was read, the row says that."""
+    unlike = replace(reading("photo.png", R=0.3), calibrated=True, readable=False)
+    nothing = replace(reading("text.png"), calibrated=True, readable=False)
+    fine = replace(reading("a.png", R=0.9), calibrated=True, readable=True)
+    assert [one.unlike for one in (unlike, nothing, fine, TWO[0])] == [True, False, False, False]
+    found = [unlike, nothing, fine]
+    rows = list(csv.reader(io.StringIO(as_csv(found).removeprefix("\ufeff"))))
+    assert rows[2:] == [
+        ["", "not readable", "photo.png", "", "doubtful"],
+        ["", "nothing read", "text.png", "", ""],
+    ]
+    assert as_table(found).splitlines()[2].split() == ["not", "readable", "photo.png", "doubtful"]
+    lines = list(csv.DictReader(io.StringIO(as_bom(found).removeprefix("\ufeff"))))
+    assert [(line["Kind"], line["Sheet"], line["Doubtful"], line["DNP"]) for line in lines] == [
+        ("resistor", "photo.png; a.png", "", ""),
+        ("not readable", "photo.png", "doubtful", ""),
+    ]
+    told = json.loads(as_json(found, task="components", calibrated=True))["sheets"]
+    assert [one["readable"] for one in told] == [False, False, True]
+    assert "readable" not in as_json(TWO, task="components", calibrated=True)
 
 
 def test_one_answer_stands_alone_and_several_under_their_names() -> None:

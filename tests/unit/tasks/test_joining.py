@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
-from schematic_reader.scoring.confidence import item_confidences, span_confidence
+from schematic_reader.scoring.confidence import item_confidences
 from schematic_reader.tasks import task as task_named
-from schematic_reader.tasks.answer_tokens import symbol_spans
+from schematic_reader.tasks.answer_tokens import Span, geometric_mean, span_tokens, symbol_spans
 from schematic_reader.tasks.contract import EMPTY, ModelAnswer
 from schematic_reader.tasks.description import Description, DescriptionTask, Entry
 from schematic_reader.tasks.joining import joined
@@ -17,6 +17,11 @@ from schematic_reader.tasks.joining import joined
 STRUCTURED = ("json", "yaml", "schematic")
 COMPONENTS = task_named("components")
 JSON = task_named("json")
+
+
+def confidence(answer: ModelAnswer, span: Span) -> float:
+    """The mean probability of the tokens of a span and of the one that ends it."""
+    return geometric_mean(answer.probabilities[span_tokens(answer.ends, span)])
 
 
 def answered(text: str, finish: str = "stop", probability: float | None = None) -> ModelAnswer:
@@ -101,7 +106,7 @@ def test_a_reference_of_two_tiles_is_that_of_the_surer_one(name: str) -> None:
     kept = [*loose, ("R1", "Device:R", "7k"), *units, *loose, units[0], once, ("R2", "Device:R", "2k")]
     assert found.text == written(name, *kept)
     spans = list(symbol_spans(kept, found.text))
-    confidences = [span_confidence(found.ends, found.probabilities, *span) for span in spans if span]
+    confidences = [confidence(found, span) for span in spans if span]
     assert confidences == pytest.approx([0.5] + [0.75] * 7)
     untold = joined(task_named(name), [answered(answer.text) for answer in tiles])
     assert "1k" in untold.text and "7k" not in untold.text  # without probabilities the first tile counts
@@ -114,7 +119,7 @@ def test_a_symbol_that_is_said_in_escapes_has_the_confidence_of_its_answer() -> 
     kept = [("R1", "Device:R", "4µ"), ("R2", "Device:R", "1")]
     spans = list(symbol_spans(kept, found.text))
     assert None not in spans
-    confidences = [span_confidence(found.ends, found.probabilities, *span) for span in spans if span]
+    confidences = [confidence(found, span) for span in spans if span]
     assert confidences == pytest.approx([0.5, 0.5])
 
 

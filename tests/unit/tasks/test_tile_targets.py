@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -12,6 +14,7 @@ from PIL import Image
 
 from schematic_reader.config import ImageLimits
 from schematic_reader.io.tiles import Tiling, tiling
+from schematic_reader.kicad.kiutils import to_json, to_yaml
 from schematic_reader.kicad.model import Label, LibSymbol, PlacedSymbol, Property, Sheet, SheetBox
 from schematic_reader.kicad.nodes import KicadError
 from schematic_reader.kicad.reader import read_sheet
@@ -48,7 +51,7 @@ def row(*symbols: PlacedSymbol, width: int = WIDTH, height: int = HEIGHT, **more
 
 def references(found: dict[str, Any], cut: Tiling = CUT) -> list[list[str]]:
     parts = parts_of(read_sheet(found["schematic"]), cut)
-    return [[symbol.designator for symbol in part.symbols] for part in parts]
+    return [[symbol.value.removeprefix("value of ") for symbol in part.symbols] for part in parts]
 
 
 def test_a_symbol_belongs_to_the_core_in_which_its_reference_is_printed() -> None:
@@ -84,6 +87,39 @@ def test_the_target_of_a_tile_is_that_of_a_sheet_with_its_part(name: str) -> Non
         Counter({("sheet", "Power"): 1}),
     ]
     assert tile_targets(task_named(name), row(left), CUT, form="compact") == [targets[0], *[EMPTY[name]] * 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "write"), [("json", to_json), ("yaml", to_yaml), ("schematic", write_sheet)]
+)
+def test_targets_say_what_is_drawn(name: str, write: Callable[[Sheet], Any]) -> None:
+    """Of sheets that are used several times, in a hierarchy, the first use is drawn, not the properties."""
+    hidden_value = replace(
+        placed("R2", (50, 10), text_at=(50, 9)),
+        properties=(Property("Reference", "R2", (50, 9)), Property("Value", "10k", (50, 11), hidden=True)),
+    )
+    power = replace(
+        placed("#PWR1", (90, 10), text_at=None, lib_id="power:GND"),
+        properties=(
+            Property("Reference", "#PWR1", (90, 9), hidden=True),
+            Property("Value", "GND", (90, 11), hidden=True),
+        ),
+    )
+    used = replace(placed("R4", (110, 10), text_at=(110, 9)), instance_reference="R104", instance_value="22k")
+    symbols = (hidden_value, placed("R3", (70, 10), text_at=None), power, used)
+    sheet = Sheet(size=PAPER, symbols=symbols, lib_symbols={s.lib_id: LibSymbol(s.lib_id) for s in symbols})
+    (target, *_) = [
+        task_named(name).target({name: write(part)}, form="compact") for part in parts_of(sheet, CUT)
+    ]
+    assert target is not None
+    assert task_named(name).parse(target).items == Counter(
+        {
+            ("symbol", "R2", "R", ""): 1,
+            ("symbol", "", "R", "value of R3"): 1,
+            ("symbol", "", "GND", "GND"): 1,
+            ("symbol", "R104", "R", "22k"): 1,
+        }
+    )
 
 
 @pytest.mark.parametrize("scale", [1, 2.5])

@@ -1,0 +1,58 @@
+"""Ends an answer where its symbols do: what it would say behind them is not wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from tokenizers.decoders import DecodeStream
+from transformers import StoppingCriteria
+
+from schematic_reader.model.encode import Encoder
+from schematic_reader.tasks.contract import SymbolsEnd
+
+EndWatch = Callable[[int], bool]
+"""Told the tokens of one answer, one after the other; whether the answer ends with this one."""
+
+
+class SymbolsWatch:
+    """Follows one answer, token by token.
+
+    Attributes:
+        tokens: that it was told.
+        whole: the symbols as a whole answer; None as long as symbols may follow.
+    """
+
+    def __init__(self, encoder: Encoder, end: SymbolsEnd) -> None:
+        self._end, self._text = end, ""
+        self._next = partial(DecodeStream(skip_special_tokens=True).step, encoder.tokenizer.backend_tokenizer)
+        self.tokens = 0
+        self.whole: str | None = None
+
+    def __call__(self, token: int) -> bool:
+        self.tokens += 1
+        if piece := self._next(token):  # None while a character lacks some of its bytes
+            self._text += piece
+            self.whole = self._end.whole(self._text)
+        return self.whole is not None
+
+
+class StopWhereWatched(StoppingCriteria):
+    """Ends the answers of a batch, each where its watch says so.
+
+    Args:
+        watches: one an answer; a watch hears nothing of what follows the end.
+    """
+
+    def __init__(self, watches: list[EndWatch]) -> None:
+        self._watches = watches
+        self._done = [False] * len(watches)
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: object) -> torch.Tensor:  # noqa: ARG002
+        """Which answers have ended, bool, ``(batch,)``, after the last token of each: ``(batch, tokens)``."""
+        last = input_ids[:, -1].tolist()
+        self._done = [
+            done or watch(token) for done, watch, token in zip(self._done, self._watches, last, strict=True)
+        ]
+        return torch.tensor(self._done, device=input_ids.device)

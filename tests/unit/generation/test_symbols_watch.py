@@ -1,0 +1,59 @@
+"""Answers that end where their symbols do, before the model ends them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from schematic_reader.tasks.contract import SymbolsEnd
+from tests.support.answering import Ask, Rows
+
+AFTER_SIX = SymbolsEnd(r"(?P<symbols>.{6})", closers="!", empty="")
+"""Takes the first six characters for the symbols, whatever they are: the small base model says none."""
+
+NONE = SymbolsEnd(r".(?P<symbols>x{9})?", closers="!", empty="nothing")
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 4])
+@pytest.mark.parametrize("continuous", [False, True])
+def test_an_answer_ends_with_its_symbols_and_is_as_far_what_it_was(
+    rows: Rows, ask: Ask, continuous: bool, batch_size: int
+) -> None:
+    """Short answers end by themselves."""
+    how = {"batch_size": batch_size, "max_new_tokens": 12, "continuous": continuous}
+    whole = ask(rows[1], **how)
+    cut = ask(rows[1], symbols_end=AFTER_SIX, **how)
+    for answer, other in zip(cut, whole, strict=True):
+        if len(other.text) < 6:
+            assert answer == other
+            continue
+        tokens = next(count for count, end in enumerate(other.ends, start=1) if end >= 6)
+        assert (answer.text, answer.finish) == (other.text[:6] + "!", "stop")
+        assert answer.tokens == tokens == len(answer.probabilities)
+        assert answer.ends == [min(end, 7) for end in other.ends[:tokens]]
+        assert answer.probabilities == pytest.approx(other.probabilities[:tokens], abs=1e-5)
+    assert any(answer.tokens < other.tokens for answer, other in zip(cut, whole, strict=True))
+
+
+@pytest.mark.parametrize("continuous", [False, True])
+def test_nothing_is_generated_behind_the_symbols(rows: Rows, ask: Ask, continuous: bool) -> None:
+    """A limit of tokens that would take minutes is never reached."""
+    answers = ask(rows[1], symbols_end=AFTER_SIX, max_new_tokens=1 << 12, continuous=continuous)
+    assert max(answer.tokens for answer in answers) <= 7
+
+
+@pytest.mark.parametrize("continuous", [False, True])
+def test_an_answer_without_symbols_is_that_of_an_empty_sheet(rows: Rows, ask: Ask, continuous: bool) -> None:
+    whole = ask(rows[1], continuous=continuous)
+    answers = ask(rows[1], symbols_end=NONE, continuous=continuous)
+    said = [(answer.text, answer.finish) for answer, other in zip(answers, whole, strict=True) if other.text]
+    assert said == [("nothing", "stop")] * len(said) and said
+
+
+def test_beams_give_the_same_symbols(rows: Rows, ask: Ask) -> None:
+    whole = ask(rows[1], num_beams=2)
+    cut = ask(rows[1], num_beams=2, symbols_end=AFTER_SIX)
+    for answer, other in zip(cut, whole, strict=True):
+        text = other.text[:6] + "!" if len(other.text) >= 6 else other.text
+        assert replace(answer, tokens=0, finish="") == replace(other, tokens=0, finish="", text=text)
