@@ -26,6 +26,7 @@ from PIL import Image as PILImage
 
 from schematic_reader.cli import UserError, run
 from schematic_reader.io.picture import fitted_size
+from schematic_reader.predict.svg_fonts import fallback_font
 
 MAX_PAGES = 50
 SECONDS = 60
@@ -200,9 +201,23 @@ def _render_svg(data: bytes, scale: RenderScale) -> Iterator[Rendering]:
 
     paper = _svg_size(data)
     width, height = _size(*paper, scale)
+    font = (
+        fallback_font()
+    )  # resvg draws no text at all in a font that is missing, but for the generic families
     try:
+        document = _self_contained(data)
+        if font is None and _shows_text(document):
+            raise UserError(
+                "no font is installed to draw the SVG's text (Debian: apt install fonts-dejavu-core)"
+            )
         png = resvg_py.svg_to_bytes(
-            svg_string=_self_contained(data), width=width, height=height, background="white", dpi=96
+            svg_string=document,
+            width=width,
+            height=height,
+            background="white",
+            dpi=96,
+            serif_family=font,
+            sans_serif_family=font,
         )
     except (ValueError, ElementTree.ParseError) as error:  # UnicodeDecodeError too
         raise UserError(f"the SVG is damaged ({error}): export it again") from None
@@ -221,6 +236,13 @@ def _self_contained(data: bytes) -> str:
             if name.rpartition("}")[2] == "href" and not value.strip().startswith(("data:", "#")):
                 del element.attrib[name]
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def _shows_text(document: str) -> bool:
+    """Whether an SVG has text to be seen; KiCad's has each as lines, and once more without any opacity."""
+    root = ElementTree.fromstring(document)  # noqa: S314, bounded process
+    texts = (one for one in root.iter() if one.tag.rpartition("}")[2] == "text")
+    return any(one.get("opacity") != "0" and "".join(one.itertext()).strip() for one in texts)
 
 
 def _svg_size(data: bytes) -> tuple[float, float]:
