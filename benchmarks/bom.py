@@ -7,20 +7,14 @@ under "Bill of materials": a line for all sheets and, where they differ in paper
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from benchmarks.common.results import record
-from schematic_reader.cli import UserError, run
-from schematic_reader.config import load_params
+from benchmarks.common.stored_answers import stored_answers
+from schematic_reader.cli import run
 from schematic_reader.io.tables import clean_parts, iterate_rows, readable
 from schematic_reader.report.data_facts import paper_of
 from schematic_reader.scoring.bom import bom_metrics
-from schematic_reader.scoring.evaluation import read_predictions
-from schematic_reader.tasks import task as task_named
-from schematic_reader.tasks.description import DescriptionTask
-
-STRUCTURED = ("json", "yaml", "schematic")
 
 PAPERS = {"A4 and smaller": 0.065, "A3": 0.13, "larger than A3": float("inf")}
 """The largest paper of each size in m²; A4 has 0.062, ANSI A 0.060, A3 0.125, ANSI B 0.120."""
@@ -28,30 +22,19 @@ PAPERS = {"A4 and smaller": 0.065, "A3": 0.13, "larger than A3": float("inf")}
 
 def main() -> None:
     """Record one line."""
-    parser = argparse.ArgumentParser("python -m benchmarks.bom", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument(
-        "predictions", nargs="?", type=Path, default=Path("data/predictions/tuned.parquet"), metavar="FILE"
-    )
-    parser.add_argument("--task", choices=STRUCTURED, help="params.yaml's task if not given")
-    parser.add_argument("--clean", type=Path, default=Path("data/clean"), help="data/clean if not given")
-    args = parser.parse_args()
-    params = load_params()
-    task = task_named(args.task or params.task)
-    if not isinstance(task, DescriptionTask):
-        raise UserError("the task components gives no references: name --task json, yaml or schematic")
-    texts = schematic_texts(args.clean)
-    rows = read_predictions(args.predictions, "evaluate")
-    papers = {row.id: paper for row in rows if (paper := paper_size(texts.get(row.id, "")))}
+    answers = stored_answers("benchmarks.bom", (__doc__ or "").splitlines()[0])
+    texts = schematic_texts(answers.clean)
+    papers = {row.id: paper for row in answers.rows if (paper := paper_size(texts.get(row.id, "")))}
     sizes = [size for size in PAPERS if size in papers.values()]
     for size in [None, *(sizes if len(sizes) > 1 else [])]:
         found = bom_metrics(
-            [row for row in rows if size in (None, papers.get(row.id))],
+            [row for row in answers.rows if size in (None, papers.get(row.id))],
             texts,
-            task,
-            bootstrap_samples=params.evaluate.bootstrap_samples,
-            seed=params.seed,
+            answers.task,
+            bootstrap_samples=answers.params.evaluate.bootstrap_samples,
+            seed=answers.params.seed,
         )
-        record("bom", ", ".join([str(args.predictions), f"task {task.name}", *filter(None, [size])]), **found)
+        record("bom", ", ".join([answers.variant, *filter(None, [size])]), **found)
 
 
 def paper_size(schematic: str) -> str | None:

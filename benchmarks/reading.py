@@ -15,12 +15,10 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.common.results import record
+from benchmarks.common.shipped_reader import shipped_reader
 from schematic_reader.cli import UserError, run
-from schematic_reader.config import load_params
 from schematic_reader.io.parallel import cores
-from schematic_reader.predict.loading import load_reader
-from schematic_reader.predict.model_source import find_model, followed, settings_of
-from schematic_reader.predict.opened_sheet import SheetLimits, open_sheets, render_scale
+from schematic_reader.predict.opened_sheet import open_sheets
 
 
 def main() -> None:
@@ -33,10 +31,7 @@ def main() -> None:
     files = sorted(args.folder.glob("*.png"))
     if not files:
         raise UserError(f"{args.folder} holds no .png")
-    settings = settings_of(None, Path())
-    params = followed(settings, load_params())
-    reader = load_reader(find_model(None, params), "components", params)
-    limits = SheetLimits(params.active.image, params.clean.max_pixels, render_scale(params, settings))
+    reader, limits = shipped_reader()
     seconds, processor, tiles = [], [], []
     for file in tqdm(files, desc="reading", unit="sheet"):
         start, used = time.perf_counter(), time.process_time()
