@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 import yaml
 
+from schematic_reader.cleaning.split_groups import choose_split
 from schematic_reader.io.tables import RAW, write_rows
 from schematic_reader.synthetic.sample import make_row
 from tests.support.checkout import copy_checkout, git
 from tests.support.commands import documented, give_environment
 from tests.support.finished import commit, small_params
 
-TRAINED = 24
-HELD_OUT = 4
-TILES = 4  # of a sheet: more take more time, and nothing else is different
+TRAINED = 8  # the first of them in the validation split, which the name of its repository decides
+HELD_OUT = 2
+TILES = 2  # of a sheet: more take more time, and nothing else is different
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +31,12 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.rmtree(folder / "models" / "reader", ignore_errors=True)
     own = folder.with_name("own")
     rows = [make_row(number, 42, width=640, height=448) for number in range(TRAINED + HELD_OUT)]
-    for number, row in enumerate(rows):
-        row["name"] = f"owner/board-{number}"
+    shares = {name: params["clean"][name] for name in ("validation", "test")}
+    names = [f"owner/board-{number}" for number in range(50)]
+    chosen = [name for name in names if choose_split(name, **shares) == "validation"][:1]
+    chosen += [name for name in names if choose_split(name, **shares) != "validation"]
+    for number, (row, name) in enumerate(zip(rows, chosen, strict=False)):
+        row["name"] = name
         row["image"]["path"] = f"{number}.png"
     write_rows(own / "train.parquet", RAW, rows[:TRAINED])
     write_rows(own / "test.parquet", RAW, rows[TRAINED:])
