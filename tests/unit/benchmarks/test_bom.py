@@ -14,26 +14,14 @@ from benchmarks import bom
 from benchmarks.common import results
 from schematic_reader.cli import UserError
 from schematic_reader.io.tables import CLEAN, PREDICTIONS, write_rows
-from schematic_reader.synthetic.sample import make_row
-from schematic_reader.tasks import task as task_named
-from tests.support.paths import ROOT
+from tests.support.predicted_sheet import write_predicted_sheet
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout with one predicted sheet, whose answer is the target."""
     monkeypatch.setattr(results, "RESULTS", tmp_path / "results.jsonl")
-    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-    row = make_row(5, 42, width=640, height=448)
-    clean = dict.fromkeys(CLEAN.names, None) | {"id": "x", "schematic": row["schematic"], "image": b""}
-    clean |= {"width": 1, "height": 1}
-    write_rows(tmp_path / "data" / "clean" / "test" / "part-00.parquet", CLEAN, [clean])
-    target = task_named("json").target(row, form="compact")
-    predicted = dict.fromkeys(PREDICTIONS.names, 0.0) | {
-        "id": "x", "name": "a/b", "prompt": "?", "target": target, "prediction": target, "tokens": 1,
-        "finish": "stop", "ends": [], "probabilities": [],
-    }  # fmt: skip
-    write_rows(tmp_path / "data" / "predictions" / "tuned.parquet", PREDICTIONS, [predicted])
+    write_predicted_sheet(tmp_path)
     return tmp_path
 
 

@@ -12,14 +12,11 @@ import pytest
 from benchmarks import misread
 from benchmarks.common import results
 from benchmarks.misread import JudgedPart, judged_parts, shares
-from schematic_reader.io.tables import CLEAN, PREDICTIONS, write_rows
 from schematic_reader.kicad.bom import read_symbol
 from schematic_reader.kicad.model import Line, PlacedSymbol, Property, Sheet, TextStyle
 from schematic_reader.kicad.writer import write_sheet
-from schematic_reader.synthetic.sample import make_row
-from schematic_reader.tasks import task as task_named
 from tests.support.kicad_sheets import GROUND, RESISTOR
-from tests.support.paths import ROOT
+from tests.support.predicted_sheet import write_predicted_sheet
 
 
 def resistor(
@@ -92,17 +89,7 @@ def test_a_text_that_is_no_sheet_has_no_parts() -> None:
 
 def test_a_line_of_results_has_all_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results, "RESULTS", tmp_path / "results.jsonl")
-    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-    row = make_row(5, 42, width=640, height=448)
-    clean = dict.fromkeys(CLEAN.names, None) | {"id": "x", "schematic": row["schematic"], "image": b""}
-    clean |= {"width": 640, "height": 448}
-    write_rows(tmp_path / "data" / "clean" / "test" / "part-00.parquet", CLEAN, [clean])
-    target = task_named("json").target(row, form="compact")
-    predicted = dict.fromkeys(PREDICTIONS.names, 0.0) | {
-        "id": "x", "name": "a/b", "prompt": "?", "target": target, "prediction": target, "tokens": 1,
-        "finish": "stop", "ends": [], "probabilities": [],
-    }  # fmt: skip
-    write_rows(tmp_path / "data" / "predictions" / "tuned.parquet", PREDICTIONS, [predicted])
+    write_predicted_sheet(tmp_path)
     monkeypatch.setattr("sys.argv", ["misread", "--task", "json"])
     with chdir(tmp_path):
         misread.main()
