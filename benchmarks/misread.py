@@ -16,6 +16,7 @@ from benchmarks.common.results import record
 from benchmarks.common.stored_answers import stored_answers
 from schematic_reader.cli import run
 from schematic_reader.config import ImageLimits
+from schematic_reader.io.picture import fitted_size
 from schematic_reader.io.tables import clean_parts, iterate_rows
 from schematic_reader.io.tiles import tiling
 from schematic_reader.kicad.bom import ListedSymbol, listed_symbols
@@ -45,8 +46,8 @@ def main() -> None:
     for part in clean_parts(answers.clean, "test"):
         for row in iterate_rows([part], ["id", "schematic", "width", "height"]):
             if row["id"] in said and row["schematic"]:
-                scale = pixels_of(row["width"], row["height"], answers.params.active.image)
-                judged += judged_parts(row["schematic"], said[row["id"]], scale)
+                width = width_as_seen(row["width"], row["height"], answers.params.active.image)
+                judged += judged_parts(row["schematic"], said[row["id"]], width)
     groups: dict[str, list[JudgedPart]] = defaultdict(list)
     for one in judged:
         for group in one.groups:
@@ -59,10 +60,12 @@ def main() -> None:
     )
 
 
-def pixels_of(width: int, height: int, limits: ImageLimits) -> float:
-    """The width in pixels at which a model with these limits sees a picture."""
+def width_as_seen(width: int, height: int, limits: ImageLimits) -> int:
+    """The width in pixels that a picture of this size has for a model with these limits."""
     tiles = tiling(width, height, limits)
-    return tiles.scaled[0] if tiles else min(width, limits.max_side)
+    if tiles is not None:
+        return tiles.scaled[0]
+    return fitted_size(width, height, max_side=limits.max_side, max_pixels=limits.max_pixels)[0]
 
 
 def judged_parts(schematic: str, said: Sequence[ListedSymbol], width: float) -> Iterator[JudgedPart]:

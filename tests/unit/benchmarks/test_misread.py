@@ -12,6 +12,7 @@ import pytest
 from benchmarks import misread
 from benchmarks.common import results
 from benchmarks.misread import JudgedPart, judged_parts, shares
+from schematic_reader.config import ImageLimits
 from schematic_reader.kicad.bom import read_symbol
 from schematic_reader.kicad.model import Line, PlacedSymbol, Property, Sheet, TextStyle
 from schematic_reader.kicad.writer import write_sheet
@@ -81,6 +82,19 @@ def test_groups_tell_text_height_direction_and_what_is_printed() -> None:
     assert "reference not printed" in one.groups and not any("px" in group for group in one.groups)
     bus = replace(SHEET, lines=(Line(((0, 0), (9, 0)), kind="bus"),))
     assert all("sheet with buses" in one.groups for one in judged(bus))
+
+
+@pytest.mark.parametrize(
+    ("limits", "width"),
+    [
+        (ImageLimits(480, 10**6, 1), 480),
+        (ImageLimits(10**4, 250_000, 1), 1000 / 2),  # four times as many pixels as allowed
+        (ImageLimits(768, 400_000, 24), 1500),
+        (ImageLimits(10**4, 10**7, 1), 1000),
+    ],
+)
+def test_the_width_is_that_of_the_picture_that_the_model_gets(limits: ImageLimits, width: float) -> None:
+    assert abs(misread.width_as_seen(1000, 1000, limits) - width) <= 1
 
 
 def test_a_text_that_is_no_sheet_has_no_parts() -> None:
