@@ -145,7 +145,7 @@ class Answerer:
             tqdm(
                 total=len(set(share) - answered),
                 desc="answering" if prompts.with_image else "answering without images",
-                unit="sheet",
+                unit="picture",
                 disable=rank() > 0,
             ) as progress,
         ):

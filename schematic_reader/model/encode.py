@@ -52,6 +52,7 @@ class Encoder:
         self.tokenizer: Any = self.processor.tokenizer
         self.pad_id = int(self.tokenizer.pad_token_id)
         self.merge_size = int(self.processor.image_processor.merge_size)  # patches a side behind one token
+        self._measured = ("", 0)  # the prompt measured last and its tokens: tiles of a sheet share it
         self._forms: dict[str, str] = {}  # rendered prompts with placeholders, by their messages as JSON
         self.end_of_turn_id = self._end_of_turn()
 
@@ -94,10 +95,14 @@ class Encoder:
         """Token ids of an answer with its end-of-turn token, int64 of shape ``(tokens,)``."""
         return torch.tensor([*self._ids(target), self.end_of_turn_id], dtype=torch.int64)
 
-    def sample_length(self, sizes: list[tuple[int, int]], messages: list[dict[str, Any]]) -> int:
-        """Tokens of ``encode_sample`` for pictures of these (width, height), without opening them."""
+    def sample_lengths(self, sizes: list[tuple[int, int]], messages: list[dict[str, Any]]) -> tuple[int, int]:
+        """Tokens of the prompt and of the answer in ``encode_sample``.
+
+        Args:
+            sizes: (width, height) of each picture, which need not be opened.
+        """
         answer = self.answer_ids(messages[-1]["content"][0]["text"])
-        return self.prompt_length(sizes, messages) + len(answer)
+        return self.prompt_length(sizes, messages), len(answer)
 
     def prompt_length(self, sizes: list[tuple[int, int]], messages: list[dict[str, Any]]) -> int:
         """Tokens of ``encode_prompt`` for pictures of these (width, height), without opening them."""
@@ -105,7 +110,10 @@ class Encoder:
         patches = [image_processor.get_number_of_image_patches(height, width) for width, height in sizes]
         # The unexpanded prompt holds one placeholder per picture already.
         expansion = sum(count // self.merge_size**2 - 1 for count in patches)
-        return len(self._ids(self._prompt_text(messages))) + expansion
+        text, measured = self._prompt_text(messages), self._measured
+        if text != measured[0]:
+            measured = self._measured = (text, len(self._ids(text)))
+        return measured[1] + expansion
 
     def _ids(self, text: str) -> list[int]:
         """Token ids of ``text``; the backend takes a third of the time of the tokenizer's own call."""

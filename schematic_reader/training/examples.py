@@ -62,14 +62,14 @@ def select_examples(
     for row in sorted(trained, key=lambda row: (row["id"], row["tile"] or 0)):
         if len(chosen) == max_sheets and row["id"] not in chosen:
             break
-        length = encoder.sample_length([sheets.size(row)], row["messages"])
-        if length > max_length:
+        prompt, answer = encoder.sample_lengths([sheets.size(row)], row["messages"])
+        if prompt + answer > max_length:
             examples.dropped.append(sample_id(row))
         else:
             chosen.add(row["id"])
             examples.rows.append(row)
-            examples.lengths.append(length)
-            examples.answer_lengths.append(len(encoder.answer_ids(row["target"])))
+            examples.lengths.append(prompt + answer)
+            examples.answer_lengths.append(answer)
     return examples
 
 

@@ -101,7 +101,7 @@ def test_exactly_the_answer_and_its_end_of_turn_carry_a_loss(
     image_id = encoder.processor.image_token_id
     assert image_id not in sample.labels.tolist()
     assert (sample.mm_token_type_ids == (sample.input_ids == image_id)).all()
-    assert encoder.sample_length(sizes, messages) == len(ids)
+    assert sum(encoder.sample_lengths(sizes, messages)) == len(ids)
     cached = encoder.encode_with_cached_features(sample.image_grid_thw, messages)
     assert cached.pixel_values.numel() == 0
     for name in ("input_ids", "labels", "mm_token_type_ids", "image_grid_thw"):

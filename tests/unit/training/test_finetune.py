@@ -304,7 +304,7 @@ def test_a_spare_batch_has_no_answer_and_no_loss(encoder: Encoder, examples: dic
 def test_a_sheet_over_the_packed_length_is_dropped_whole_and_named(tmp_path: Path, encoder: Encoder) -> None:
     rows = message_rows(tmp_path, 6)
     sheets = SheetImages(tmp_path, "train", LIMITS)
-    lengths = {row["id"]: encoder.sample_length([sheets.size(row)], row["messages"]) for row in rows}
+    lengths = {row["id"]: sum(encoder.sample_lengths([sheets.size(row)], row["messages"])) for row in rows}
     limit = sorted(lengths.values())[3]
     chosen = select_examples(rows, sheets, encoder, max_length=limit, max_sheets=100)
     assert {row["id"] for row in chosen.rows} == {key for key, length in lengths.items() if length <= limit}
@@ -319,7 +319,7 @@ def test_of_a_sheet_that_is_cut_the_tiles_are_trained_on(tmp_path: Path, encoder
     tiles = [cut | {"tile": number, "tiles": 6} for number in (0, 2, 10)]
     rows = [last, *reversed(tiles), cut | {"tiles": 6}, unplaced | {"tiles": 6}, whole]
     sheets = SheetImages(tmp_path, "train", LIMITS)
-    limit = max(encoder.sample_length([sheets.size(row)], row["messages"]) for row in rows)
+    limit = max(sum(encoder.sample_lengths([sheets.size(row)], row["messages"])) for row in rows)
 
     def chosen(most: int) -> list[str]:
         return [sample_id(row) for row in selected(most).rows]

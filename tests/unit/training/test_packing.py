@@ -135,7 +135,8 @@ def test_real_sheets_leave_little_padding(mini: Path, qwen3_tokenizer: Path) -> 
                 *picture.size, max_side=profile.image.max_side, max_pixels=profile.image.max_pixels
             )
             question = f"Project: {row['name']}\nWhich library symbols are placed on this schematic sheet?"
-            lengths.append(encoder.sample_length([size], chat(question, ", ".join(sorted(set(names))))))
+            answer = ", ".join(sorted(set(names)))
+            lengths.append(sum(encoder.sample_lengths([size], chat(question, answer))))
     assert len(lengths) > 200
     max_length = profile.train.packed_length
     for longer in (0, 40, 80):  # tokens of a longer question
