@@ -96,7 +96,7 @@ class Remixer:
             return placed
         other = self._drawing(prefix, rng)
         # A larger drawing would hide what stands beside it.
-        if other is None or _pins_of(other) > 1.2 * _pins_of(symbol) + 1:
+        if other is None or pins_of(other) > 1.2 * pins_of(symbol) + 1:
             return placed
         key = f"swapped:{other.lib_id}"
         lib_symbols[key] = other
@@ -185,7 +185,7 @@ class Remixer:
         return replace(item, text=text)
 
 
-def _pins_of(symbol: LibSymbol) -> int:
+def pins_of(symbol: LibSymbol) -> int:
     return sum(len(unit.pins) for unit in symbol.units)
 
 

@@ -3,8 +3,8 @@
 ``python -m pretraining.renamed --rows FOLDER --out FILE.parquet --copies 6``
 
 What a sheet says of itself stays true: a part that is called as the value beside it says is still called so
-after both have changed, and a resistor is still a resistor. So names can be read off the picture, and not
-learned by heart.
+after both have changed, and one that its drawing tells is called as another drawing is when it gets that one.
+So names can be read off the picture, and not learned by heart of the places where parts stand.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 from pretraining.kinds import kind_of
 from pretraining.material import Material, gather, prefix_of, read_rows
-from pretraining.remix import QUANTITIES, Remixer
+from pretraining.remix import QUANTITIES, Remixer, pins_of
 from schematic_reader.cli import UserError, run
 from schematic_reader.importing.kicad_rows import raw_row
 from schematic_reader.io.parallel import cores, ordered_map
@@ -33,6 +33,8 @@ from schematic_reader.kicad.writer import write_sheet
 LOG = logging.getLogger("pretraining")
 _RENAMED = 0.7  # share of the parts that can be renamed
 _FROM_OTHERS = 0.6  # share of new names that stand on other sheets; the rest are variations of the old one
+_REDRAWN = 0.4  # share of the library symbols that get another drawing, and its name, where that tells them
+_UPRIGHT = 0.1  # share of shown references and values that are turned to run upward
 _SHORTEST = 3  # characters that a name and a value must share to belong together
 _NAME = re.compile(r"[A-Za-z0-9_.+-]{3,24}")
 _GROUND = re.compile(r"(?i)gnd|vss|earth|pwr_flag|mountinghole")
@@ -55,16 +57,20 @@ class Renamer(Remixer):
             prefix: [value for value in values if _NAME.fullmatch(value) and re.search(r"\d", value)]
             for prefix, values in material.values.items()
         }
+        self._drawings: dict[tuple[str, int], list[LibSymbol]] = {}  # by prefix and number of pins
+        for prefix, symbols in material.symbols.items():
+            for symbol in symbols:
+                if _is_told_by_drawing(symbol, prefix):
+                    self._drawings.setdefault((prefix, pins_of(symbol)), []).append(symbol)
 
     def __call__(self, sheet: Sheet, rng: random.Random) -> Sheet:
+        sheet = self._redrawn(sheet, rng)
         sheet = super().__call__(self._parts_renamed(sheet, rng), rng)
         return replace(sheet, lib_symbols=dict(sorted(sheet.lib_symbols.items())))
 
     def _parts_renamed(self, sheet: Sheet, rng: random.Random) -> Sheet:
         """The sheet with other names of library symbols, and of the values that say them."""
-        users: dict[str, list[PlacedSymbol]] = {}
-        for placed in sheet.symbols:
-            users.setdefault(placed.library_key, []).append(placed)
+        users = _users(sheet)
         library, renamed = dict(sheet.lib_symbols), {}
         for key, symbol in sheet.lib_symbols.items():
             own = users.get(key, [])
@@ -81,6 +87,34 @@ class Renamer(Remixer):
             _renamed(p, *renamed[p.library_key]) if p.library_key in renamed else p for p in sheet.symbols
         )
         return replace(sheet, lib_symbols=library, symbols=symbols)
+
+    def _redrawn(self, sheet: Sheet, rng: random.Random) -> Sheet:
+        """The sheet with other library symbols, drawing and name, for parts that only the drawing tells."""
+        library, drawn = dict(sheet.lib_symbols), {}
+        for key, users in _users(sheet).items():
+            symbol, prefix = library.get(key), prefix_of(users[0].reference)
+            if symbol is None or rng.random() > _REDRAWN or not _is_told_by_drawing(symbol, prefix):
+                continue
+            pool = self._drawings.get((prefix, pins_of(symbol)), ())
+            if not pool or any(placed.lib_name or placed.value == symbol.name for placed in users):
+                continue
+            new = rng.choice(pool)
+            library.pop(key)
+            library.setdefault(new.lib_id, new)  # one of that name that is there stays as it is
+            drawn[key] = new.lib_id
+        symbols = (
+            replace(placed, lib_id=drawn[placed.library_key], style=1)
+            if placed.library_key in drawn
+            else placed
+            for placed in sheet.symbols
+        )
+        return replace(sheet, lib_symbols=library, symbols=tuple(symbols))
+
+    def _field(self, field: Property, changed: dict[str, str], rng: random.Random) -> Property:
+        field = super()._field(field, changed, rng)
+        if field.key in changed and not field.hidden and rng.random() < _UPRIGHT:
+            field = replace(field, angle=90.0)
+        return field
 
     def _new_name(
         self, symbol: LibSymbol, users: Sequence[PlacedSymbol], old: str, rng: random.Random
@@ -105,6 +139,20 @@ class Renamer(Remixer):
 
     def _drawing(self, prefix: str, rng: random.Random) -> None:
         """None: another drawing would not be that of the part's name."""
+
+
+def _users(sheet: Sheet) -> dict[str, list[PlacedSymbol]]:
+    """The placed symbols by the key of their library symbol."""
+    users: dict[str, list[PlacedSymbol]] = {}
+    for placed in sheet.symbols:
+        users.setdefault(placed.library_key, []).append(placed)
+    return users
+
+
+def _is_told_by_drawing(symbol: LibSymbol, prefix: str) -> bool:
+    """Whether a part's drawing tells what it is, as a resistor's; not of one in several units."""
+    several = any(unit.unit > 1 for unit in symbol.units)
+    return not symbol.power and not several and not _TOLD_BY_TEXT.fullmatch(kind_of(symbol, prefix))
 
 
 def _shared_name(symbol: LibSymbol, users: Sequence[PlacedSymbol]) -> str:

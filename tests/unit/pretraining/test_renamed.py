@@ -76,10 +76,33 @@ def test_a_name_changes_together_with_the_value_that_says_it(made):
     assert len(supplies) > 2 and all(name == value for name, value in supplies)
 
 
-def test_what_is_drawn_as_one_part_alone_keeps_its_name(made):
-    assert {part(sheet, "R")[0] for sheet in made} == {"R"}
+def test_a_quantity_changes_and_ground_stays(made):
     assert len({part(sheet, "R")[1] for sheet in made}) > 10
     assert {part(sheet, "#PWR", 1) for sheet in made} == {("GND", "GND")}
+
+
+def test_a_part_that_its_drawing_tells_is_called_as_its_drawing_is(sheet):
+    usual = sheet.lib_symbols["Device:R"]
+    other = replace(usual, lib_id="Other:R_US", pin_numbers_hidden=not usual.pin_numbers_hidden)
+    elsewhere = replace(
+        sheet,
+        lib_symbols={"Other:R_US": other, "Device:R": usual},
+        symbols=(placed("Other:R_US", "R1", "10k", 20), placed("Device:R", "R2", "R", 40)),
+    )
+    renamer = Renamer(gather([("owner/y", elsewhere), ("owner/x", sheet)], ()))
+    found = [renamer(sheet, random.Random(seed)) for seed in range(60)]
+    assert {part(copy, "R")[0] for copy in found} == {"R", "R_US"}
+    for copy in found:
+        drawn = next(s for s in copy.symbols if prefix_of(s.reference) == "R")
+        hidden = copy.lib_symbols[drawn.lib_id].pin_numbers_hidden
+        assert (hidden != usual.pin_numbers_hidden) == (drawn.lib_id == "Other:R_US")
+    named = [renamer(elsewhere, random.Random(seed)) for seed in range(60)]
+    assert all(copy.symbols[1].lib_id == "Device:R" for copy in named if copy.symbols[1].value == "R")
+
+
+def test_some_shown_texts_run_upward(made):
+    shown = [field.angle for sheet in made for symbol in sheet.symbols for field in symbol.properties]
+    assert 0.03 < sum(angle == 90 for angle in shown) / len(shown) < 0.25
 
 
 def test_symbols_stand_in_the_order_of_the_file_format(made):
