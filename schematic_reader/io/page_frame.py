@@ -1,4 +1,4 @@
-"""The frame around a drawing: lines along all four edges of the page, as KiCad's drawing sheet has."""
+"""Where a page shows something: inside the frame along all four edges that KiCad's drawing sheet has."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from schematic_reader.io.picture import BLANK_CONTRAST
+from schematic_reader.io.picture import BLANK_CONTRAST, is_blank
 
 _BAND = 0.1  # of a side: how far from the edge lines are; KiCad's are at 12 mm at most, A5 is 148 mm high
 _SPAN = 0.75  # of the other side: how long a line is
@@ -29,6 +29,21 @@ def inside_frame(sheet: Image.Image) -> Box:
     sides = [_innermost(line) for line in (columns, rows, columns[::-1], rows[::-1])]
     left, top, right, bottom = (share if share is not None else -1.0 for share in sides)
     return WHOLE if None in sides else (left, top, 1 - right, 1 - bottom)
+
+
+def content_box(image: Image.Image) -> tuple[int, int, int, int] | None:
+    """Left, top, right and bottom of what an RGB picture shows on its background; None for a blank one.
+
+    Its background is the median of each channel, and what differs from it by ``BLANK_CONTRAST`` is shown.
+    """
+    if is_blank(image):
+        return None
+    levels = np.asarray(image, dtype=np.int16)  # (height, width, 3)
+    shown = (np.abs(levels - np.median(levels, axis=(0, 1))) >= BLANK_CONTRAST).any(axis=2)
+    rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
+    if not rows.size:  # a contrast whose ends are both near the median
+        return 0, 0, *image.size
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def _innermost(lines: NDArray[np.bool_]) -> float | None:

@@ -3,7 +3,8 @@
 Each tile has a core, and the cores of a sheet's tiles cover it once; around its core a tile shows
 ``MARGIN`` pixels more, so that no text at the core's edge is cut through. An answer about a tile tells of
 what has its place in the core alone. All tiles of a sheet have the same size; where one reaches over the edge
-of the sheet, it goes on in the sheet's own background colour.
+of the sheet, it goes on in the sheet's own background colour. Of a tile whose core is empty in part, less is
+shown to a model that is asked about it (``Tiling.around``).
 """
 
 from __future__ import annotations
@@ -25,12 +26,19 @@ STEP = 24
 """Sides of tiles are multiples of this many pixels: a patch of 12, merged by 2, so that ``models/tiny`` gets
 tiles as they are. The processor of a model with other patches resizes tiles by 2 % at most, like sheets."""
 
+SMALLEST = 240
+"""The least pixels of a side of what is shown of a tile, where the tile has so many."""
+
 ENLARGED = 1.5
 """The most by which a sheet that is cut is enlarged, as the number of tiles allows: a small model reads text
 of 7 pixels far better than of 5, which KiCad's usual text has at 96 pixels an inch (pretraining/LOG.md)."""
 
 _LEAST_ENLARGED = 1.1  # enlarging by less blurs more than it shows
 _SHRINK = 0.98  # from one scale that is tried to the next
+
+
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom in pixels of a picture."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,7 @@ class Tiling:
     def __len__(self) -> int:
         return self.columns * self.rows
 
-    def core(self, number: int) -> tuple[int, int, int, int]:
+    def core(self, number: int) -> Box:
         """Left, top, right and bottom in pixels of the scaled sheet; the last ones may end outside it.
 
         A place belongs to the core with ``left <= x < right`` and ``top <= y < bottom``.
@@ -66,6 +74,16 @@ class Tiling:
         tile = Image.new("RGB", self.size, scaled.getpixel((0, 0)))
         tile.paste(scaled, (MARGIN - left, MARGIN - top))
         return tile
+
+    def around(self, content: Box) -> Box:
+        """What to show of a tile whose core has nothing but ``content``, a box in the tile's picture.
+
+        It keeps the margin, so that what lies in it is still that of other tiles; its sides are multiples of
+        ``STEP`` like the tile's.
+        """
+        left, to_right = _grown(content[0], content[2], self.size[0])
+        top, to_bottom = _grown(content[1], content[3], self.size[1])
+        return left, top, to_right, to_bottom
 
     def scale(self, picture: Image.Image) -> Image.Image:
         """The sheet's picture in the size in which it is cut."""
@@ -122,3 +140,14 @@ def _scales() -> Iterator[float]:
 def _side(length: int, count: int) -> int:
     """The side of a tile where ``count`` of them cover ``length`` pixels."""
     return math.ceil((math.ceil(length / count) + 2 * MARGIN) / STEP) * STEP
+
+
+def _grown(start: int, end: int, side: int) -> tuple[int, int]:
+    """From where to where a tile of that side is shown for content between ``start`` and ``end`` of its core.
+
+    What is added over the margins, for the ``STEP`` and the smallest side, is of the core.
+    """
+    length = max(math.ceil((end - start + 2 * MARGIN) / STEP) * STEP, SMALLEST)
+    length = min(length, side)
+    first = min(start - MARGIN, side - length)
+    return first, first + length

@@ -8,10 +8,9 @@ from typing import Any, Protocol
 
 from PIL import Image
 
-from schematic_reader.io.page_frame import inside_frame
+from schematic_reader.io.page_frame import content_box, inside_frame
 from schematic_reader.io.parallel import cores
-from schematic_reader.io.picture import is_blank
-from schematic_reader.io.tiles import MARGIN, Tiling
+from schematic_reader.io.tiles import MARGIN, Box, Tiling
 from schematic_reader.tasks.contract import ModelAnswer, Task
 from schematic_reader.tasks.joining import joined
 
@@ -37,8 +36,9 @@ def answer_sheets(
 ) -> list[ModelAnswer]:
     """The answer to each message row, in the order of ``rows``.
 
-    Sheets that are cut are asked about tile by tile, all tiles of all sheets at once. A tile whose core shows
-    nothing inside the page's frame is not asked about, but where no image is shown.
+    Sheets that are cut are asked about tile by tile, all tiles of all sheets at once. Of a tile that part is
+    shown where its core has something inside the page's frame, with the usual margin around it; a tile
+    without such a part is not asked about. Where no image is shown, all are, as large as they are.
 
     Args:
         answer: ``generation.answerer.Answerer.answer`` of one model.
@@ -47,28 +47,51 @@ def answer_sheets(
     asked: list[Row] = []
     places: list[list[int]] = []  # of each row's questions in ``asked``
     tilings = [sheets.tiling(row) for row in rows]
-    blank = _blank_tiles(sheets, rows, tilings) if with_image else set()
+    boxes = _content_boxes(sheets, rows, tilings) if with_image else {}
     for number, (row, tiling) in enumerate(zip(rows, tilings, strict=True)):
-        tiles = [None] if tiling is None else [t for t in range(len(tiling)) if (number, t) not in blank]
-        places.append(list(range(len(asked), len(asked) + len(tiles))))
-        asked += [row if tile is None else row | {"tile": tile} for tile in tiles]
-    answers = answer(sheets, asked, **({} if with_image else {"with_image": False}))
+        if tiling is None:
+            questions = [row]
+        elif with_image:
+            questions = [
+                row | {"tile": tile, "box": boxes[number, tile]}
+                for tile in range(len(tiling))
+                if (number, tile) in boxes
+            ]
+        else:
+            questions = [row | {"tile": tile} for tile in range(len(tiling))]
+        places.append(list(range(len(asked), len(asked) + len(questions))))
+        asked += questions
+    answers = answer(_Boxes(sheets), asked, **({} if with_image else {"with_image": False}))
     return [
         answers[chosen[0]] if tiling is None else joined(task, [answers[place] for place in chosen])
         for chosen, tiling in zip(places, tilings, strict=True)
     ]
 
 
-def _blank_tiles(
-    sheets: CutSheets, rows: Sequence[Row], tilings: Sequence[Tiling | None]
-) -> set[tuple[int, int]]:
-    """The number of the row and of the tile for each tile that shows nothing, or the page's frame alone."""
+class _Boxes:
+    """The pictures of sheets; of a row with a ``box`` that part of its tile."""
 
-    def blank_tiles_of(place: tuple[int, Tiling]) -> list[tuple[int, int]]:
+    def __init__(self, sheets: CutSheets) -> None:
+        self._sheets = sheets
+
+    def picture(self, row: Row) -> Image.Image:
+        picture, box = self._sheets.picture(row), row.get("box")
+        return picture.crop(box) if box else picture
+
+    def size(self, row: Row) -> tuple[int, int]:
+        box = row.get("box")
+        return (box[2] - box[0], box[3] - box[1]) if box else self._sheets.size(row)
+
+
+def _content_boxes(
+    sheets: CutSheets, rows: Sequence[Row], tilings: Sequence[Tiling | None]
+) -> dict[tuple[int, int], Box]:
+    """What to show of each tile, by the number of its row and its own; none of a tile without content."""
+
+    def boxes_of(place: tuple[int, Tiling]) -> list[tuple[tuple[int, int], Box]]:
         number, tiling = place
-        width, height = tiling.scaled
         shares = inside_frame(sheets.picture(rows[number]))
-        frame = [share * side for share, side in zip(shares, (width, height) * 2, strict=True)]
+        frame = [share * side for share, side in zip(shares, tiling.scaled * 2, strict=True)]
         found = []
         for tile in range(len(tiling)):
             left, top, right, bottom = core = tiling.core(tile)
@@ -77,11 +100,14 @@ def _blank_tiles(
             x, y, to_x, to_y = (
                 round(at - start) + MARGIN for at, start in zip(inner, core[:2] * 2, strict=True)
             )
-            picture = sheets.picture(rows[number] | {"tile": tile})
-            if x >= to_x or y >= to_y or is_blank(picture.crop((x, y, to_x, to_y))):
-                found.append((number, tile))
+            if x >= to_x or y >= to_y:
+                continue
+            content = content_box(sheets.picture(rows[number] | {"tile": tile}).crop((x, y, to_x, to_y)))
+            if content:
+                at = (content[0] + x, content[1] + y, content[2] + x, content[3] + y)
+                found.append(((number, tile), tiling.around(at)))
         return found
 
     every = [(number, tiling) for number, tiling in enumerate(tilings) if tiling]
     with ThreadPoolExecutor(cores()) as threads:
-        return {place for found in threads.map(blank_tiles_of, every) for place in found}
+        return {place: box for found in threads.map(boxes_of, every) for place, box in found}

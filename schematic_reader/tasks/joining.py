@@ -34,8 +34,9 @@ def joined(task: Task, answers: Sequence[ModelAnswer]) -> ModelAnswer:
 
     Of a tile's answer that was cut off, what stands before the cut counts, and a loop there once. A name that
     several tiles say, in a structured task a reference that none says twice, is taken from the one that says
-    it with the highest confidence. Answers that are not valid say nothing; only where no tile's is, this one
-    is not either.
+    it with the highest confidence. A part without a value, as a tile's answer has it where the sheet shows
+    none, gets the name of its library symbol, as KiCad sets it. Answers that are not valid say nothing; only
+    where no tile's is, this one is not either.
 
     Args:
         answers: in the order of the tiles, without tiles that were not asked about.
@@ -134,13 +135,21 @@ def _joined_descriptions(task: DescriptionTask, answers: Sequence[ModelAnswer]) 
         whole.sheets.extend(description.sheets)
     if not tiles:
         return None
-    symbols = list(_each_reference_of_one_tile(tiles))
+    symbols = [(_with_value(entry), said) for entry, said in _each_reference_of_one_tile(tiles)]
     whole.symbols.extend(entry for entry, _ in symbols)
     if not whole.items():
         return ModelAnswer(EMPTY[task.name], 0, "stop")
     text = task.write(whole)
     found = zip(symbol_spans([entry.texts for entry in whole.symbols], text), symbols, strict=True)
     return _with_tokens(text, [(span, said) for span, (_, said) in found if span])
+
+
+def _with_value(entry: Entry) -> Entry:
+    """The symbol, where it is a part without a value with that which KiCad gives a part at first."""
+    reference, lib_id, value = entry.texts
+    if value or not reference:
+        return entry
+    return entry._replace(texts=(reference, lib_id, lib_id.rpartition(":")[2]))
 
 
 def _description(task: DescriptionTask, answer: ModelAnswer) -> Description | None:

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from schematic_reader.config import ImageLimits
-from schematic_reader.io.tiles import tiling
+from schematic_reader.io.tiles import MARGIN, SMALLEST, STEP, tiling
 from schematic_reader.model.encode import Encoder
 from schematic_reader.model.sheet_images import SheetImages
 from schematic_reader.predict.opened_sheet import OpenedSheet, SheetLimits, SheetOrigin, open_sheets
@@ -133,3 +135,64 @@ def test_the_answer_about_a_sheet_joins_the_models_answers_about_its_tiles(
     tiles = [0, 1, 3] if with_image else [0, 1, 2, 3]
     alone = answer(OpenedImages(), [large | {"tile": tile} for tile in tiles], with_image=with_image)
     assert found == joined(COMPONENTS, alone)
+
+
+class BoxReader(SquareReader):
+    """Keeps the pictures that it is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: list[Image.Image] = []
+
+    def text(self, images: Any, row: dict[str, Any]) -> str:
+        self.shown.append(images.picture(row))
+        return super().text(images, row)
+
+
+# A tile of (700, 430) is 480 x 360 px, and its core of 352 x 232 px begins 64 px from its edge.
+@pytest.mark.parametrize(
+    ("marks", "box"),
+    [
+        ([(100, 20)], (100, 20, 340, 260)),  # as small as a tile is shown
+        ([(100, 20), (330, 200)], (96, 20, 480, 356)),  # 240 and 190 with two margins, in steps
+        ([(342, 222)], (240, 120, 480, 360)),  # in the last corner of the core
+        ([(0, 0), (342, 222)], (0, 0, 480, 360)),
+    ],
+)
+def test_of_a_tile_is_shown_what_its_core_has_with_the_margin(
+    marks: list[tuple[int, int]], box: tuple[int, int, int, int]
+) -> None:
+    row, reader = sheet((700, 430), marks), BoxReader()
+    answer_sheets(reader, COMPONENTS, OpenedImages(), [row])
+    (shown,) = reader.shown
+    whole = OpenedImages().picture(row | {"tile": 0})
+    assert whole.size == (480, 360)
+    assert shown.size == (box[2] - box[0], box[3] - box[1])
+    assert shown.tobytes() == whole.crop(box).tobytes()
+    for x, y in marks:  # 64 px or more from each side
+        at = (x + MARGIN - box[0], y + MARGIN - box[1])
+        assert MARGIN <= at[0] <= shown.width - MARGIN - 10 and MARGIN <= at[1] <= shown.height - MARGIN - 10
+
+
+@given(
+    sizes=st.tuples(st.integers(330, 1500), st.integers(330, 900)),
+    spans=st.lists(st.floats(0, 1), min_size=4, max_size=4),
+)
+def test_a_box_is_in_its_tile_in_steps_and_keeps_content_in_what_is_its_own(
+    sizes: tuple[int, int], spans: list[float]
+) -> None:
+    cut = tiling(*sizes, LIMITS)
+    assert cut
+    content = []
+    for side, (low, high) in zip(cut.size, (sorted(spans[::2]), sorted(spans[1::2])), strict=True):
+        core = side - 2 * MARGIN
+        start = MARGIN + int(low * (core - 1))
+        content.append((start, max(start + 1, MARGIN + int(high * core))))
+    (left, right), (top, bottom) = content
+    box = cut.around((left, top, right, bottom))
+    for start, end, first, last, side in zip(
+        box[:2], box[2:], (left, top), (right, bottom), cut.size, strict=True
+    ):
+        assert 0 <= start <= first - MARGIN and last + MARGIN <= end <= side
+        assert (end - start) % STEP == 0 and end - start >= min(SMALLEST, side)
+        assert end - start < max(last - first + 2 * MARGIN + STEP, SMALLEST + 1)

@@ -123,6 +123,22 @@ def test_a_symbol_that_is_said_in_escapes_has_the_confidence_of_its_answer() -> 
     assert confidences == pytest.approx([0.5, 0.5])
 
 
+@pytest.mark.parametrize("name", STRUCTURED)
+def test_a_part_without_a_value_gets_that_which_kicad_gives_it(name: str) -> None:
+    said = [("R1", "Device:R", ""), ("U1", "MCU_ST:STM32", ""), ("C1", "Device:C", "1u"), ("J1", "Conn", "")]
+    tile = written(name, *said, ("", "power:GND", ""))
+    found = joined(task_named(name), [answered(tile, probability=0.5)])
+    values = ["R", "STM32", "1u", "Conn"]
+    expected = [(reference, lib, value) for (reference, lib, _), value in zip(said, values, strict=True)]
+    task = task_named(name)
+    assert isinstance(task, DescriptionTask)
+    symbols = [(one.reference, one.lib_id, one.value) for one in task.symbols(found.text)]
+    assert symbols == [*expected, ("", "power:GND", "")]
+    spans = [span for span in symbol_spans(symbols, found.text) if span]
+    assert len(spans) == 5 and found.ends[-1] == len(found.text)
+    assert all(confidence(found, span) == pytest.approx(0.5) for span in spans)
+
+
 def test_of_a_cut_off_answer_what_stands_before_the_cut_counts() -> None:
     text = '{"symbols":[["R1","Device:R","1k"],["power:GND","GND"]],"labels":["SDA","SC'
     found = joined(JSON, [answered(text, "length"), answered('{"symbols":[["R9","Device:R","1"]]}')])
