@@ -47,14 +47,14 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "-S profiles.sample.data.path=FOLDER -S profiles.sample.data.test_path=TEST "
         "-S profiles.sample.image.max_side=768 -S profiles.sample.image.max_pixels=400000 "
         "-S profiles.sample.image.tiles=24 "
-        "-S profiles.sample.train.epochs=5 -S profiles.sample.train.max_sheets=100000 "
-        "-S profiles.sample.train.step_tokens=32768 -S profiles.sample.train.packed_length=8192 "
-        "-S profiles.sample.train.learning_rate=2.5e-3 -S lora.dropout=0 -S train.vision_cache_gib=0 "
+        "-S profiles.sample.train.epochs=3 -S profiles.sample.train.max_sheets=100000 "
+        "-S profiles.sample.train.step_tokens=65536 -S profiles.sample.train.packed_length=16384 "
+        "-S profiles.sample.train.learning_rate=3.0e-3 -S lora.dropout=0 -S train.vision_cache_gib=0 "
         "-S task=json -S messages.with_name=false -S evaluate.max_new_tokens=2048",
         folder,
         {
             "image.tiles=24": f"image.tiles={TILES}",
-            "epochs=5": "epochs=1",
+            "epochs=3": "epochs=1",
             "FOLDER": str(own / "train.parquet"),
             "TEST": str(own / "test.parquet"),
         },

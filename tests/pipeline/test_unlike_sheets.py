@@ -22,7 +22,7 @@ from tests.support.stand_ins import page_of_text, photo, white_on_black, wobbly
 def readings() -> dict[str, Reading]:
     """By name, the reading of each picture; an answer ends after 120 tokens, on a photo in a loop."""
     pictures: dict[str, Image.Image] = {
-        "white on black": white_on_black(5), "wobbly": wobbly(7), "text": page_of_text(), "photo": photo(4),
+        "white on black": white_on_black(5), "wobbly": wobbly(6), "text": page_of_text(), "photo": photo(4),
     }  # fmt: skip
     with chdir(ROOT):
         settings = settings_of(None, ROOT)
