@@ -82,7 +82,7 @@ def read_sheets(path: Path, folder: Path, most: int) -> list[dict[str, Any]]:
         target = components.target(row, form="compact") or ""
         place = {"id": row["id"], "name": row["name"], "part": "part-00.parquet", "row": number}
         asked = {"prompt": prompt, "target": target, "messages": chat(prompt, target)}
-        rows.append(place | asked | {"tile": None, "tiles": 1})
+        rows.append(place | asked | {"tile": None, "shown": None, "tiles": 1})
     return rows
 
 

@@ -61,6 +61,7 @@ MESSAGES = pa.schema(
         ("target", pa.string()),
         ("messages", pa.list_(pa.struct([("role", pa.string()), ("content", _CONTENT)]))),
         ("tile", pa.int32()),  # its number; null: the row is about the whole sheet
+        ("shown", pa.list_(pa.int32())),  # what is shown of the tile: left, top, right, bottom in its pixels
         ("tiles", pa.int32()),  # into how many the sheet is cut; 1: it is asked about as a whole
     ]
 )

@@ -4,7 +4,7 @@ Each tile has a core, and the cores of a sheet's tiles cover it once; around its
 ``MARGIN`` pixels more, so that no text at the core's edge is cut through. An answer about a tile tells of
 what has its place in the core alone. All tiles of a sheet have the same size; where one reaches over the edge
 of the sheet, it goes on in the sheet's own background colour. Of a tile whose core is empty in part, less is
-shown to a model that is asked about it (``Tiling.around``).
+shown to a model (``Tiling.around``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from functools import lru_cache
 from PIL import Image
 
 from schematic_reader.config import ImageLimits
-from schematic_reader.io.picture import resized
+from schematic_reader.io.picture import Box, resized_part
 
 MARGIN = 64
 """Pixels around a core: 17 mm of a sheet at 96 pixels an inch, the length of a value of ten characters."""
@@ -35,10 +35,6 @@ of 7 pixels far better than of 5, which KiCad's usual text has at 96 pixels an i
 
 _LEAST_ENLARGED = 1.1  # enlarging by less blurs more than it shows
 _SHRINK = 0.98  # from one scale that is tried to the next
-
-
-Box = tuple[int, int, int, int]
-"""Left, top, right and bottom in pixels of a picture."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +64,31 @@ class Tiling:
         width, height = (side - 2 * MARGIN for side in self.size)
         return column * width, row * height, (column + 1) * width, (row + 1) * height
 
-    def cut(self, scaled: Image.Image, number: int) -> Image.Image:
-        """Tile ``number`` of the sheet's RGB picture in the size ``scaled``."""
-        left, top, _, _ = self.core(number)
-        tile = Image.new("RGB", self.size, scaled.getpixel((0, 0)))
-        tile.paste(scaled, (MARGIN - left, MARGIN - top))
+    def cut(self, picture: Image.Image, number: int, part: Box | None = None) -> Image.Image:
+        """Tile ``number`` of the sheet's RGB picture, which is resized from any size to ``scaled``.
+
+        Args:
+            part: in pixels of the tile, what to show of it; None for all of it.
+        """
+        core, (left, top, to_right, to_bottom) = self.core(number), part or (0, 0, *self.size)
+        x, y, to_x, to_y = box = (
+            core[0] - MARGIN + left,
+            core[1] - MARGIN + top,
+            core[0] - MARGIN + to_right,
+            core[1] - MARGIN + to_bottom,
+        )
+        inside = max(x, 0), max(y, 0), min(to_x, self.scaled[0]), min(to_y, self.scaled[1])
+        shown = resized_part(picture, self.scaled, inside)
+        if inside == box:
+            return shown
+        corner = resized_part(picture, self.scaled, (0, 0, 1, 1))
+        tile = Image.new("RGB", self.cut_size(part), corner.getpixel((0, 0)))
+        tile.paste(shown, (inside[0] - x, inside[1] - y))
         return tile
+
+    def cut_size(self, part: Box | None = None) -> tuple[int, int]:
+        """Width and height in pixels of what ``cut`` gives."""
+        return (part[2] - part[0], part[3] - part[1]) if part else self.size
 
     def around(self, content: Box) -> Box:
         """What to show of a tile whose core has nothing but ``content``, a box in the tile's picture.
@@ -84,10 +99,6 @@ class Tiling:
         left, to_right = _grown(content[0], content[2], self.size[0])
         top, to_bottom = _grown(content[1], content[3], self.size[1])
         return left, top, to_right, to_bottom
-
-    def scale(self, picture: Image.Image) -> Image.Image:
-        """The sheet's picture in the size in which it is cut."""
-        return resized(picture, self.scaled)
 
 
 @lru_cache(maxsize=4096)

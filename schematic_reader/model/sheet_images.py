@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from schematic_reader.config import ImageLimits
-from schematic_reader.io.picture import fitted_size, open_fitted, open_picture
+from schematic_reader.io.picture import Box, fitted_size, open_fitted, open_picture
 from schematic_reader.io.tables import Pictures, readable
+from schematic_reader.io.tile_parts import shown_parts
 from schematic_reader.io.tiles import Tiling, tiling
 
 SHEETS_KEPT = 4
@@ -35,23 +36,28 @@ class SheetImages:
         self._limits = limits
         self._sizes: dict[str, list[tuple[int, int]]] = {}
         self._folder = folder / split
-        self._scaled = _LastPictures()
+        self._opened = _LastPictures()
 
     def picture(self, row: dict[str, Any]) -> Image.Image:
-        """The RGB picture of a message row, or of its tile, at most as large as the limits."""
+        """The RGB picture of a message row, or of the shown part of its tile, within the limits."""
         tiles = self.tiling(row)
         if row.get("tile") is None or tiles is None:
             data, limits = self.image_bytes(row), self._limits
             return open_fitted(data, max_side=limits.max_side, max_pixels=limits.max_pixels)
+        return tiles.cut(self._open(row), row["tile"], row.get("shown"))
 
-        def scaled() -> Image.Image:
-            return tiles.scale(open_picture(self.image_bytes(row)))
-
-        return tiles.cut(self._scaled.get((row["part"], row["row"]), scaled), row["tile"])
+    def _open(self, row: dict[str, Any]) -> Image.Image:
+        """The RGB picture of the whole sheet at its full size."""
+        return self._opened.get((row["part"], row["row"]), lambda: open_picture(self.image_bytes(row)))
 
     def tiling(self, row: dict[str, Any]) -> Tiling | None:
         """How the sheet of a message row is cut; None where it is asked about as a whole."""
         return tiling(*self._full_size(row), self._limits)
+
+    def shown_parts(self, row: dict[str, Any]) -> dict[int, Box]:
+        """What to show of the tiles of a message row's sheet; nothing of one that is not cut."""
+        tiles = self.tiling(row)
+        return shown_parts(self._open(row), tiles) if tiles else {}
 
     def image_bytes(self, row: dict[str, Any]) -> bytes:
         """The bytes of a message row's picture as the data set has them."""
@@ -61,7 +67,7 @@ class SheetImages:
         """Width and height in pixels that ``picture`` would have."""
         tiles = self.tiling(row)
         if row.get("tile") is not None and tiles is not None:
-            return tiles.size
+            return tiles.cut_size(row.get("shown"))
         width, height = self._full_size(row)
         return fitted_size(width, height, max_side=self._limits.max_side, max_pixels=self._limits.max_pixels)
 

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from PIL import Image as PILImage
 
 from schematic_reader.config import Messages
+from schematic_reader.io.picture import Box
+from schematic_reader.io.tile_parts import shown_parts
 from schematic_reader.io.tiles import Tiling
 from schematic_reader.predict.conversion import converted, named_parts
 from schematic_reader.predict.opened_sheet import OpenedSheet
@@ -39,11 +41,17 @@ class OpenedImages:
         sheet: OpenedSheet = row["sheet"]
         if sheet.tiling is None or row.get("tile") is None:
             return sheet.picture
-        return sheet.tiling.cut(sheet.picture, row["tile"])
+        return sheet.tiling.cut(sheet.picture, row["tile"], row.get("shown"))
 
     def size(self, row: dict[str, Any]) -> tuple[int, int]:
         tiling = self.tiling(row)
-        return row["sheet"].picture.size if tiling is None or row.get("tile") is None else tiling.size
+        if tiling is None or row.get("tile") is None:
+            return row["sheet"].picture.size
+        return tiling.cut_size(row.get("shown"))
+
+    def shown_parts(self, row: dict[str, Any]) -> dict[int, Box]:
+        sheet: OpenedSheet = row["sheet"]
+        return shown_parts(sheet.picture, sheet.tiling) if sheet.tiling else {}
 
     def tiling(self, row: dict[str, Any]) -> Tiling | None:
         sheet: OpenedSheet = row["sheet"]

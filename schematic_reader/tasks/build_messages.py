@@ -17,6 +17,7 @@ from schematic_reader.cli import UserError
 from schematic_reader.config import ImageLimits, Messages
 from schematic_reader.io.files import atomic_folder
 from schematic_reader.io.parallel import ordered_map
+from schematic_reader.io.picture import open_picture
 from schematic_reader.io.tables import (
     MESSAGES,
     SPLITS,
@@ -26,8 +27,10 @@ from schematic_reader.io.tables import (
     row_groups,
     write_rows,
 )
-from schematic_reader.io.tiles import tiling
+from schematic_reader.io.tile_parts import shown_parts
+from schematic_reader.io.tiles import Tiling, tiling
 from schematic_reader.tasks import task
+from schematic_reader.tasks.contract import Form, Task
 from schematic_reader.tasks.messages import chat
 from schematic_reader.tasks.tile_targets import tile_targets
 
@@ -39,12 +42,13 @@ class SplitCounts:
     """``metrics/messages.json`` for one split; lengths are of all targets, before any is dropped.
 
     ``rows`` are of whole sheets, ``tiles`` of tiles; ``no_places`` counts sheets that are cut, but whose row
-    does not tell what is on which tile.
+    does not tell what is on which tile, and ``empty_tiles`` tiles that show nothing to ask about.
     """
 
     rows: int = 0
     tiles: int = 0
     no_places: int = 0
+    empty_tiles: int = 0
     no_target: int = 0
     too_long: int = 0
     cut: int = 0
@@ -117,15 +121,14 @@ def chats(
     """
     lengths: list[int] = []
     for row in chain.from_iterable(built):
-        targets = row.pop("tile_targets")
+        tiles = row.pop("tile_rows")
         if row["target"] is None:
             counts.no_target += 1
             continue
         lengths.append(len(row["target"]))
-        counts.no_places += row["tiles"] > 1 and targets is None
-        tiles = list(enumerate(targets or [])) if with_tiles else []
-        parts = [row | {"tile": number, "target": target} for number, target in tiles]
-        for part in [row, *parts]:
+        counts.no_places += row["tiles"] > 1 and tiles is None
+        counts.empty_tiles += row["tiles"] - len(tiles) if tiles else 0
+        for part in [row, *(row | tile for tile in tiles or [] if with_tiles)]:
             if len(part["target"]) > max_chars and not (part is row and with_tiles and row["tiles"] > 1):
                 if not cut:
                     counts.too_long += 1
@@ -148,7 +151,8 @@ def prompt_and_target(
 ) -> list[dict[str, Any]]:
     """Prompt and target of each row of one row group of a clean part; no target is None.
 
-    ``tile_targets`` are those of a sheet's tiles, None where it is not cut or does not tell them.
+    ``tile_rows`` are what the rows of its tiles have of their own: number, shown part and target of each that
+    shows anything; None where the sheet is not cut or does not tell the targets.
     """
     path, group = row_group
     chosen = task(name)
@@ -158,7 +162,7 @@ def prompt_and_target(
         texts = [name] if name in file.schema_arrow.names else []
         columns = ["id", "name", "description", "type", "components", *texts]
         if limits.tiles > 1:
-            columns += ["width", "height", *{"schematic"}.difference(columns)]
+            columns += ["image", "width", "height", *{"schematic"}.difference(columns)]
         table = file.read_row_group(group, columns=columns, use_threads=False)
         rows = table.select(columns).to_pylist()
     built = []
@@ -173,8 +177,17 @@ def prompt_and_target(
                 "prompt": chosen.prompt(row, form=params.form, with_name=params.with_name),
                 "target": chosen.target(row, form=params.form),
                 "tile": None,
+                "shown": None,
                 "tiles": len(cut) if cut else 1,
-                "tile_targets": tile_targets(chosen, row, cut, form=params.form) if cut else None,
+                "tile_rows": _tile_rows(chosen, row, cut, form=params.form) if cut else None,
             }
         )
     return built
+
+
+def _tile_rows(task: Task, row: dict[str, Any], cut: Tiling, *, form: Form) -> list[dict[str, Any]] | None:
+    targets = tile_targets(task, row, cut, form=form)
+    if targets is None:
+        return None
+    shown = shown_parts(open_picture(row["image"]), cut)
+    return [{"tile": tile, "shown": part, "target": targets[tile]} for tile, part in shown.items()]

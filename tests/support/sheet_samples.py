@@ -58,7 +58,7 @@ def message_rows(folder: Path, count: int, split: str = "train") -> list[dict[st
         rows.append(
             base
             | {"part": "part-00.parquet", "row": i, "prompt": "Which parts?", "target": target}
-            | {"messages": chat("Which parts?", target), "tile": None, "tiles": 1}
+            | {"messages": chat("Which parts?", target), "tile": None, "shown": None, "tiles": 1}
         )
     write_rows(folder / split / "part-00.parquet", CLEAN, clean)
     return rows

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from schematic_reader.config import ImageLimits
+from schematic_reader.io.picture import resized
 from schematic_reader.io.tiles import MARGIN, SMALLEST, STEP, tiling
 from schematic_reader.model.encode import Encoder
 from schematic_reader.model.sheet_images import SheetImages
@@ -40,7 +41,7 @@ def sheet(
     for x, y in marks:
         ImageDraw.Draw(picture).rectangle((x, y, x + 9, y + 9), fill="black")
     cut = tiling(*size, limits)
-    opened = OpenedSheet(SheetOrigin("a"), cut.scale(picture) if cut else picture, tiling=cut)
+    opened = OpenedSheet(SheetOrigin("a"), resized(picture, cut.scaled) if cut else picture, tiling=cut)
     return {"id": "a", "sheet": opened, "messages": chat("Which parts?", "R")}
 
 
@@ -119,6 +120,7 @@ def test_a_sheet_from_outside_is_cut_as_in_evaluation(tmp_path: Path) -> None:
     (opened,) = open_sheets("a", sheets.image_bytes(row), limits)
     assert opened.tiling
     assert sheets.tiling(row) == opened.tiling
+    assert sheets.shown_parts(row) == outside.shown_parts({"sheet": opened})
     for tile in range(len(opened.tiling)):
         one, other = row | {"tile": tile}, {"sheet": opened, "tile": tile}
         assert sheets.size(one) == outside.size(other) == sheets.picture(one).size
@@ -133,7 +135,10 @@ def test_the_answer_about_a_sheet_joins_the_models_answers_about_its_tiles(
     large = sheet((700, 430), MARKS)
     (found,) = answer_sheets(answer, COMPONENTS, OpenedImages(), [large], with_image=with_image)
     tiles = [0, 1, 3] if with_image else [0, 1, 2, 3]
-    alone = answer(OpenedImages(), [large | {"tile": tile} for tile in tiles], with_image=with_image)
+    parts = OpenedImages().shown_parts(large) if with_image else dict.fromkeys(tiles)
+    assert list(parts) == tiles
+    rows = [large | {"tile": tile, "shown": part} for tile, part in parts.items()]
+    alone = answer(OpenedImages(), rows, with_image=with_image)
     assert found == joined(COMPONENTS, alone)
 
 

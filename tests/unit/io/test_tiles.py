@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from schematic_reader.config import ImageLimits
+from schematic_reader.io.picture import resized_part
 from schematic_reader.io.tiles import ENLARGED, MARGIN, STEP, Tiling, tiling
 
 SIDES = st.integers(28, 2400)
@@ -59,13 +60,41 @@ def test_a_tile_shows_the_sheet_around_its_core_and_background_beyond_it() -> No
     pixels = np.random.default_rng(1).integers(0, 255, (700, 900, 3), np.uint8)
     pixels[0, 0] = (250, 240, 230)
     sheet = Image.fromarray(pixels)
-    assert cut.scale(sheet) is sheet
     padded = np.full((700 + 1000, 900 + 1000, 3), pixels[0, 0])
     padded[500:1200, 500:1400] = pixels
     for number in range(len(cut)):
         left, top, right, bottom = (side + 500 for side in cut.core(number))
         expected = padded[top - MARGIN : bottom + MARGIN, left - MARGIN : right + MARGIN]
         assert np.array_equal(np.asarray(cut.cut(sheet, number)), expected)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(SIDES, SIDES, limits(), st.integers(0, 2**32 - 1))
+def test_a_part_of_a_tile_is_that_of_the_resized_sheet_to_two_levels(
+    width: int, height: int, limits: ImageLimits, seed: int
+) -> None:
+    cut = tiling(width, height, limits)
+    if cut is None:
+        return
+    random = np.random.default_rng(seed)
+    sheet = Image.fromarray(random.integers(0, 256, (height, width, 3), np.uint8))
+    number = int(random.integers(len(cut)))
+    scaled = resized_part(sheet, cut.scaled, (0, 0, *cut.scaled))
+    whole = np.asarray(cut.cut(scaled, number), np.int16)
+    assert np.abs(np.asarray(cut.cut(sheet, number), np.int16) - whole).max() <= 2
+    # A part with some of what the sheet shows in the core.
+    starts, ends = zip(
+        *(
+            (int(random.integers(at + 1)), int(random.integers(at, side)) + 1)
+            for side, first, end in zip(cut.size, cut.core(number), cut.scaled, strict=False)
+            for at in [int(random.integers(MARGIN, min(side - MARGIN, MARGIN + end - first)))]
+        ),
+        strict=True,
+    )
+    part = (*starts, *ends)
+    shown = cut.cut(sheet, number, part)
+    assert shown.size == cut.cut_size(part)
+    assert np.abs(np.asarray(shown, np.int16) - whole[part[1] : part[3], part[0] : part[2]]).max() <= 2
 
 
 @pytest.mark.parametrize(

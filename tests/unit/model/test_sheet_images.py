@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from schematic_reader.config import ImageLimits
-from schematic_reader.io.picture import open_picture
+from schematic_reader.io.picture import open_picture, resized
 from schematic_reader.model import sheet_images
 from schematic_reader.model.sheet_images import SHEETS_KEPT, SheetImages
 from tests.support.answering import write_sheets
@@ -52,7 +52,7 @@ def test_threads_that_ask_for_the_tiles_of_a_sheet_decode_it_once(
     for row, tile in zip(rows, tiles, strict=True):
         whole = open_picture(images.image_bytes(row))
         assert (cut := images.tiling(row)) is not None
-        assert tile.tobytes() == cut.cut(cut.scale(whole), row["tile"]).tobytes()
+        assert tile.tobytes() == cut.cut(resized(whole, cut.scaled), row["tile"]).tobytes()
 
 
 def test_sheets_that_were_asked_for_long_ago_are_decoded_again(

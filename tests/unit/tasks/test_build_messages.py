@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from schematic_reader.cli import UserError
 from schematic_reader.config import Clean, ImageLimits, Messages
 from schematic_reader.io.tables import MESSAGES, SPLITS, Pictures, clean_parts, iterate_rows, read_messages
 from schematic_reader.io.tiles import tiling
+from schematic_reader.model.sheet_images import SheetImages
 from schematic_reader.synthetic.sample import make_row
 from schematic_reader.tasks import task
 from schematic_reader.tasks.build_messages import build_messages
@@ -96,6 +96,7 @@ def test_what_is_too_long_or_missing_is_dropped_and_counted(clean: Path, tmp_pat
             "rows": len(kept),
             "tiles": 0,
             "no_places": 0,
+            "empty_tiles": 0,
             "no_target": sum(sheet["yaml"] is None for sheet in sheets[split]),
             "too_long": len(lengths) - len(kept),
             "cut": 0,
@@ -213,7 +214,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_training_has_the_tiles_of_a_sheet_that_is_cut(large: Path, tmp_path: Path) -> None:
     params = replace(PARAMS, form="compact")
     metrics, _ = build(large, tmp_path / "messages", "json", params, WIDE)
-    asked = task("json")
+    asked, empty = task("json"), dict.fromkeys(SPLITS, 0)
     for split in SPLITS:
         sheets = list(iterate_rows(clean_parts(large, split)))
         rows = read_messages(tmp_path / "messages", split, tiles=True)
@@ -223,15 +224,22 @@ def test_training_has_the_tiles_of_a_sheet_that_is_cut(large: Path, tmp_path: Pa
         untold = [sheet["id"] for sheet in sheets if sheet["schematic"].startswith("EESchema")]
         told = {sheet["id"]: sheet for sheet in sheets if sheet["id"] not in untold}
         tiles = [row for row in rows if row["tile"] is not None]
-        assert Counter(row["id"] for row in tiles) == (
-            Counter() if split == "test" else Counter(dict.fromkeys(told, 4))
-        )
+        images = SheetImages(large, split, WIDE)
+        shown = {row["id"]: images.shown_parts(row) for row in whole if row["id"] in told}
+        empty[split] = 4 * len(told) - sum(map(len, shown.values()))
         assert (metrics[split]["tiles"], metrics[split]["no_places"]) == (len(tiles), len(untold))
+        assert metrics[split]["empty_tiles"] == empty[split]
+        assert {(row["id"], row["tile"]): tuple(row["shown"]) for row in tiles} == (
+            {(id, tile): part for id, parts in shown.items() for tile, part in parts.items()}
+            if split != "test"
+            else {}
+        )
         for row in tiles:
             assert row["messages"] == chat_row(row)["messages"]
             cut = tiling(640, 448, WIDE)
             targets = tile_targets(asked, told[row["id"]], cut, form="compact")
             assert row["target"] == targets[row["tile"]]
+    assert 0 < empty["train"] < metrics["train"]["tiles"]
 
 
 def chat_row(row: dict[str, Any]) -> dict[str, Any]:
