@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.common.results import record
 from benchmarks.common.stored_answers import stored_answers
-from schematic_reader.cli import run
+from schematic_reader.cli import UserError, run
 from schematic_reader.io.tables import clean_parts, iterate_rows, readable
 from schematic_reader.report.data_facts import paper_of
 from schematic_reader.scoring.bom import bom_metrics
@@ -34,6 +34,8 @@ def main() -> None:
             bootstrap_samples=answers.params.evaluate.bootstrap_samples,
             seed=answers.params.seed,
         )
+        if not found["sheets"]:
+            raise UserError(f"none of {found['unread']} sheets has a KiCad text to judge against")
         record("bom", ", ".join([answers.variant, *filter(None, [size])]), **found)
 
 

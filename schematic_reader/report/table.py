@@ -5,6 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+_BOM = {
+    "references": "references",
+    "values": "with values",
+    "value_lines": "lines by value",
+    "lines": "with symbol",
+    "purchases": "purchases",
+}
+"""What the table has of a bill of materials, with its heading there (docs/metrics.md)."""
+
 _HEADER = ("", "precision", "recall", "F1", "95 % interval", "loose F1", "exact")
 
 
@@ -24,6 +33,10 @@ def result_table(baseline: Mapping[str, Any], tuned: Mapping[str, Any]) -> str:
             )
     if "gain" in tuned:
         rows.append(_gain_row(tuned["gain"]))
+    bom = tuned.get("bom", {})
+    if bom.get("sheets"):
+        rows.append((f"bill of materials, {bom['sheets']:.0f} sheets", *("",) * (len(_HEADER) - 1)))
+        rows += [_row(f"- {heading}", bom[name]) for name, heading in _BOM.items()]
     return _aligned(rows, sheets=tuned["sheets"])
 
 
@@ -53,12 +66,12 @@ def _aligned(rows: Sequence[tuple[str, ...]], *, sheets: float) -> str:
 
 
 def _row(name: str, metrics: Mapping[str, Any]) -> tuple[str, ...]:
-    """One line; a group such as ``prior`` has no interval, loose reading or exact match."""
-    whole = "f1_low" in metrics
+    """One line, without what a group such as ``prior`` does not have."""
+    loose = metrics.get("loose_f1", metrics.get("loose", {}).get("f1"))
     return (
         name,
         *(f"{metrics[key]:.3f}" for key in ("precision", "recall", "f1")),
-        f"{metrics['f1_low']:.3f} to {metrics['f1_high']:.3f}" if whole else "",
-        f"{metrics['loose']['f1']:.3f}" if whole else "",
-        f"{metrics['exact_match']:.3f}" if whole else "",
+        f"{metrics['f1_low']:.3f} to {metrics['f1_high']:.3f}" if "f1_low" in metrics else "",
+        "" if loose is None else f"{loose:.3f}",
+        f"{metrics['exact_match']:.3f}" if "exact_match" in metrics else "",
     )

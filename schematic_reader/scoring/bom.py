@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from schematic_reader.cli import UserError
 from schematic_reader.kicad.bom import ListedSymbol, grouped, listed_symbols, parts_of, parts_of_answer
 from schematic_reader.kicad.nodes import KicadError
 from schematic_reader.kicad.reader import read_sheet
@@ -49,8 +48,8 @@ def bom_metrics(
             counted as ``unread``.
         bootstrap_samples, seed: of the intervals over repositories.
 
-    Raises:
-        UserError: no sheet can be judged.
+    Returns:
+        ``sheets`` and ``unread``, and a group for each thing compared; none without a sheet to judge.
     """
     sheets: list[dict[str, _Compared]] = []
     repositories: list[str] = []
@@ -62,10 +61,8 @@ def bom_metrics(
             continue
         sheets.append(_compared(task.symbols(row.prediction), task.symbols(row.target), truth))
         repositories.append(row.name)
-    if not sheets:
-        raise UserError(f"none of {unread} sheets has a KiCad text to judge against")
     metrics: dict[str, float | dict[str, float]] = {"sheets": len(sheets), "unread": unread}
-    for name in sheets[0]:
+    for name in sheets[0] if sheets else ():
         items = [sheet[name] for sheet in sheets]
         counts = [count(one.said, one.true) for one in items]
         low, high = f1_interval(counts, repositories, bootstrap_samples=bootstrap_samples, seed=seed)
@@ -122,6 +119,14 @@ def _lines(parts: Parts) -> Counter[Item]:
     )
 
 
+def _value_lines(parts: Parts) -> Counter[Item]:
+    """Lines as where KiCad groups by value: value, whether it is populated, and all references."""
+    lines: dict[tuple[str, bool], list[str]] = {}
+    for part in parts:
+        lines.setdefault((part.value, part.dnp), []).append(part.reference)
+    return Counter((value, "DNP" * dnp, *sorted(those)) for (value, dnp), those in lines.items())
+
+
 def _purchases(parts: Parts) -> Counter[Item]:
     """What has to be bought, as often as it is needed."""
     return Counter((part.value, part.name) for part in parts if not part.dnp)
@@ -132,6 +137,7 @@ _OF_PARTS: dict[str, Callable[[Parts], Counter[Item]]] = {
     "values": _values,
     "parts": _parts,
     "lines": _lines,
+    "value_lines": _value_lines,
     "purchases": _purchases,
 }
 

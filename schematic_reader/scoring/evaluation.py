@@ -11,12 +11,14 @@ import pyarrow.parquet as pq
 
 from schematic_reader.config import Evaluate
 from schematic_reader.io.tables import PREDICTIONS, read_messages, readable
+from schematic_reader.scoring.bom import bom_metrics
 from schematic_reader.scoring.connectivity import has_nets
 from schematic_reader.scoring.metrics import Metrics, score
 from schematic_reader.scoring.no_image import no_image_control
 from schematic_reader.scoring.predictions import PredictionRow, prediction_row, target_items
 from schematic_reader.scoring.printed import printed_text
 from schematic_reader.tasks.contract import Form, Item, ModelAnswer, Task
+from schematic_reader.tasks.description import DescriptionTask
 
 MessageRow = dict[str, Any]
 
@@ -56,7 +58,8 @@ def evaluate_model(
     """The prediction rows of ``rows`` and their metrics.
 
     The first ``settings.no_image_sheets`` rows are answered a second time without their pictures, as a
-    control; with any, the metrics have a group ``no_image``.
+    control; with any, the metrics have a group ``no_image``. Those of a structured task have a group ``bom``,
+    of the sheets whose KiCad text can be read.
     """
     predictions = prediction_rows(rows, answer(rows, with_image=True), task)
     metrics = score(
@@ -68,6 +71,14 @@ def evaluate_model(
         seed=seed,
         schematics=_column(clean, rows, "schematic") if has_nets(task.name, form) else None,
     )
+    if isinstance(task, DescriptionTask):
+        metrics["bom"] = bom_metrics(
+            predictions,
+            _column(clean, rows, "schematic"),
+            task,
+            bootstrap_samples=settings.bootstrap_samples,
+            seed=seed,
+        )
     if controls := rows[: settings.no_image_sheets]:
         without_image = prediction_rows(controls, answer(controls, with_image=False), task)
         metrics["no_image"] = no_image_control(

@@ -20,7 +20,7 @@ from schematic_reader.scoring.repeating import repeating
 from schematic_reader.tasks.contract import Item, ParsedAnswer, Task
 from schematic_reader.tasks.folding import fold
 
-Metrics = dict[str, float | dict[str, float]]
+Metrics = dict[str, float | dict[str, float] | dict[str, float | dict[str, float]]]
 
 # The groups of a structured task's items by their kind; ``sheets`` is the number of sheets judged.
 _KINDS = {"symbols": "symbol", "labels": "label", "subsheets": "sheet"}

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
-from schematic_reader.cli import UserError
 from schematic_reader.scoring.bom import bom_metrics
 from schematic_reader.scoring.predictions import PredictionRow
 from schematic_reader.tasks import task as task_named
@@ -75,6 +72,8 @@ def test_measures_by_hand() -> None:
     assert counts(found["parts"]) == (3 + 1, 5 + 2, 5 + 2)
     # Lines of a: 10k R1-R3, 4.7k R4 and 10k R5 DNP; of the answer: 10k R1, R2, R5, R9 and 4.7K R4.
     assert counts(found["lines"]) == (0 + 1, 2 + 2, 3 + 2)
+    # The same by value alone: on b R2 without one and R1 are right.
+    assert counts(found["value_lines"]) == (0 + 2, 2 + 2, 3 + 2)
     # Four times 10k are said, three are needed.
     assert counts(found["purchases"]) == (3 + 1, 5 + 2, 4 + 2)
     assert found["parts"]["f1"] == round(2 * 4 / 14, 6)
@@ -103,5 +102,4 @@ def test_an_answer_that_does_not_parse_has_no_part() -> None:
 def test_sheets_without_a_readable_text_are_left_out() -> None:
     found = metrics(ANSWERS, {"a": "no sheet", "b": SHEETS["b"]})
     assert (found["sheets"], found["unread"], found["parts"]["true"]) == (1, 1, 2)
-    with pytest.raises(UserError, match="none of 2 sheets"):
-        metrics(ANSWERS, {})
+    assert metrics(ANSWERS, {}) == {"sheets": 0, "unread": 2}

@@ -218,3 +218,22 @@ def test_table_before_and_after() -> None:
         "gain                              +0.400  +0.310 to +0.500\n"
         "4 test sheets; intervals by resampling repositories"
     )
+
+
+def test_the_table_has_the_bill_of_materials_where_there_is_one() -> None:
+    group = {"precision": 0.9, "recall": 0.8, "f1": 0.847, "f1_low": 0.7, "f1_high": 0.9, "loose_f1": 0.85}
+    names = ("references", "values", "parts", "lines", "value_lines", "purchases", "names")
+    bom = dict.fromkeys(names, group) | {"sheets": 3, "lines": group | {"f1": 0.3}}
+    lines = result_table(metrics(), {**metrics(), "bom": bom}).splitlines()
+    assert [line[:30].rstrip() for line in lines[-7:-1]] == [
+        "bill of materials, 3 sheets",
+        "- references",
+        "- with values",
+        "- lines by value",
+        "- with symbol",
+        "- purchases",
+    ]
+    assert lines[-6].split()[2:] == ["0.900", "0.800", "0.847", "0.700", "to", "0.900", "0.850"]
+    assert lines[-3].split()[5] == "0.300"
+    empty = {**metrics(), "bom": {"sheets": 0, "unread": 4}}
+    assert result_table(metrics(), empty) == result_table(metrics(), metrics())
