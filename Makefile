@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # A file's tests stay in one process, which makes what they share once. Files start in order: the long ones first.
 PYTEST := python -m pytest -q --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help env repro share lint unit test-fast test lock clean
+.PHONY: help env repro tasks share lint unit test-fast test lock clean
 
 help:  ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | expand -t 12
@@ -26,6 +26,14 @@ env: .venv/ready  ## make the environment in .venv
 repro: env  ## run the pipeline, then print the table with before and after
 	dvc repro
 	python -m stages.compare
+
+TASKS ?= yaml json schematic
+SETTINGS ?= -S profiles.sample.train.epochs=4 -S evaluate.max_new_tokens=1024
+SHOWN := Experiment|task$$|.*(baseline|evaluate).json:f1$$|.*evaluate.json:(symbols|labels).f1$$|.*answers.valid
+
+tasks: env  ## train and judge the other tasks, each an experiment of its name, then list all
+	for task in $(TASKS); do dvc exp run --temp --name $$task -S task=$$task $(SETTINGS) || exit; done
+	dvc exp show --no-pager --md --hide-queued --drop '.*' --keep '$(SHOWN)'
 
 share: env  ## REMOTE=...: send data, models and the record of every run to where colleagues get them
 	@test -n "$(REMOTE)" || { echo "error: say where to, for example \

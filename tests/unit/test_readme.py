@@ -23,6 +23,28 @@ def test_the_result_table_is_that_of_the_committed_metrics() -> None:
     assert result_table(metrics("baseline"), metrics("evaluate")) in README
 
 
+def test_the_table_of_tasks_is_that_of_the_records() -> None:
+    records = (ROOT / "benchmarks" / "results.jsonl").read_text(encoding="utf-8").splitlines()
+    judged = {
+        one["task"]: one
+        for one in map(json.loads, records)
+        if one["benchmark"] == "reading" and one["set"] == "sample profile"
+    }
+    judged["components"] = metrics("evaluate") | {"valid": 1.0}
+    shown = README.partition("<!-- tasks -->")[2].partition("<!-- /tasks -->")[0].splitlines()[3:]
+    assert [line.split("`")[1] for line in shown if line] == ["components", "json", "yaml", "schematic"]
+    for line in filter(None, shown):
+        name, before, after, interval, symbols, labels, valid = (
+            cell.strip() for cell in line.strip("|").split("|")
+        )
+        found = judged[name.strip("`")]
+        assert before == f"{metrics('baseline')['f1'] if 'components' in name else 0:.3f}"
+        assert (after, valid) == (f"{found['f1']:.3f}", f"{found['valid']:.3f}")
+        assert interval == f"{found['f1_low']:.3f} to {found['f1_high']:.3f}"
+        kinds = [f"{found[kind]:.3f}" if kind in found else "" for kind in ("symbols_f1", "labels_f1")]
+        assert [symbols, labels] == kinds
+
+
 def test_links_lead_to_files_of_the_repository() -> None:
     targets = re.findall(r"\]\(([^)#]+)\)", README)
     local = [target for target in targets if not target.startswith("https://")]
