@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from schematic_reader.generation import symbols_watch
+from schematic_reader.generation.symbols_watch import REPEATED, Repetition
 from schematic_reader.tasks.contract import SymbolsEnd
 from tests.support.answering import Ask, Rows
 
@@ -57,3 +61,39 @@ def test_beams_give_the_same_symbols(rows: Rows, ask: Ask) -> None:
     for answer, other in zip(cut, whole, strict=True):
         text = other.text[:6] + "!" if len(other.text) >= 6 else other.text
         assert replace(answer, tokens=0, finish="") == replace(other, tokens=0, finish="", text=text)
+
+
+NEVER = SymbolsEnd(r"(?P<symbols>x{999})", closers="!", empty="")
+
+
+@pytest.mark.parametrize("continuous", [False, True])
+def test_an_answer_that_repeats_itself_is_cut_off_there(
+    rows: Rows, ask: Ask, continuous: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how = {"max_new_tokens": 40, "continuous": continuous}
+    whole = ask(rows[1], **how)
+    monkeypatch.setattr(symbols_watch, "REPEATED", 2)
+    cut = ask(rows[1], symbols_end=NEVER, **how)
+    for answer, other in zip(cut, whole, strict=True):
+        assert other.text.startswith(answer.text) and answer.tokens <= other.tokens
+        assert answer == other or answer.finish == "length"
+    assert any(answer.tokens < other.tokens for answer, other in zip(cut, whole, strict=True))
+
+
+@given(
+    before=st.lists(st.integers(0, 3), max_size=30),
+    period=st.lists(st.integers(0, 3), min_size=1, max_size=64),
+)
+def test_a_period_counts_when_it_stands_there_often_enough(before: list[int], period: list[int]) -> None:
+    watch = Repetition()
+    # The start may belong to a period that ends it, but no shorter one repeats as often before.
+    said = [watch(token) for token in before + period * REPEATED]
+    assert said[-1] and not any(said[: min(len(said) - 1, REPEATED - 1)])
+
+
+def test_fewer_copies_and_longer_periods_do_not_count() -> None:
+    watch = Repetition()
+    assert not any(watch(token) for token in [1, 2, 3] * (REPEATED - 1) + [1, 2])
+    assert not any(watch(token) for token in [4] + [1, 2, 3] * (REPEATED - 1) + [5])
+    watch = Repetition()
+    assert not any(watch(token) for token in list(range(65)) * REPEATED)
