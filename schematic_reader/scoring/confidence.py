@@ -123,34 +123,19 @@ class Calibration:
 
 
 def fit_calibration(rows: Iterable[PredictionRow], task: Task) -> Calibration:
-    """The calibration of the answers.
-
-    Names of the task ``components`` weigh the same. In a structured task sheets do: the symbols of one, up to
-    hundreds, are right or wrong together, so that a few large sheets would outweigh all others.
-    """
+    """The calibration of the names that the answers say, and of a structured task's parts."""
     answers = list(rows)
-    if not isinstance(task, DescriptionTask):
-        return fit_platt(judged_items(answers, task))
-    names, parts = (
-        _fit_by_sheet([judge([row], task) for row in answers]) for judge in (judged_items, judged_parts)
-    )
-    return replace(names, parts=parts if parts.items else None)
+    names = fit_platt(judged_items(answers, task))
+    parts = judged_parts(answers, task) if isinstance(task, DescriptionTask) else []
+    return replace(names, parts=fit_platt(parts) if parts else None)
 
 
-def _fit_by_sheet(sheets: Sequence[Sequence[JudgedItem]]) -> Calibration:
-    judged = [item for sheet in sheets for item in sheet]
-    return fit_platt(judged, [1 / len(sheet) for sheet in sheets for _ in sheet])
-
-
-def fit_platt(judged: Sequence[JudgedItem], weights: Sequence[float] | None = None) -> Calibration:
+def fit_platt(judged: Sequence[JudgedItem]) -> Calibration:
     """The calibration of these items; without any, one that changes nothing.
 
     A logistic curve on the logit of the raw confidence, fitted to Platt's targets: (n + 1) / (n + 2) of n
     right items, 1 / (n + 2) of n wrong ones, so that a few items that were all right make none certain. A
     negative slope (more confident items are right less often) is replaced by a constant.
-
-    Args:
-        weights: of each item; None where all weigh the same.
     """
     if not judged:
         return Calibration()
@@ -158,18 +143,17 @@ def fit_platt(judged: Sequence[JudgedItem], weights: Sequence[float] | None = No
 
     logits = _logit(np.array([raw for raw, _ in judged]))
     right = np.array([right for _, right in judged])
-    weight = np.ones(len(judged)) if weights is None else np.array(weights)
     number = int(right.sum())
     targets = np.where(right, (number + 1) / (number + 2), 1 / (len(judged) - number + 2))
     # A target between 0 and 1 is that much of a right item and the rest of a wrong one.
     model = LogisticRegression(C=np.inf, max_iter=1000).fit(
         np.concatenate([logits, logits])[:, None],
         np.repeat([1, 0], len(judged)),
-        sample_weight=np.concatenate([targets, 1 - targets]) * np.tile(weight, 2),
+        sample_weight=np.concatenate([targets, 1 - targets]),
     )
     slope, level = float(model.coef_[0, 0]), float(model.intercept_[0])
     if slope < 0:
-        slope, level = 0.0, float(_logit(np.average(targets, weights=weights)))
+        slope, level = 0.0, float(_logit(targets.mean()))
     raws = 1 / (1 + np.exp(-np.linspace(-_MAX_LOGIT, _MAX_LOGIT, _POINTS)))
     rights = 1 / (1 + np.exp(-(slope * _logit(raws) + level)))
     points = zip(raws.round(6).tolist(), np.clip(rights, 1e-6, 1 - 1e-6).round(6).tolist(), strict=True)

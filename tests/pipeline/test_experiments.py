@@ -129,12 +129,12 @@ def test_what_cannot_be_compared_is_one_line(team: Team) -> None:
 
 
 def test_a_sweep_runs_what_has_not_run_and_leaves_the_workspace_alone(author: Path) -> None:
-    documented("dvc exp run --queue -S lora.r=8,16,32", author)
+    documented("dvc exp run --queue -S lora.r=8,32", author)
     queued = documented("dvc queue status", author)
-    assert queued.count("Queued") == 3
+    assert queued.count("Queued") == 2
     before = digests(author)
     said = documented("dvc exp run --run-all", author)
-    assert said.count("Running stage 'train'") == 1  # the other two settings have run before
+    assert said.count("Running stage 'train'") == 1  # the other one has run before
     assert digests(author) == before and git(author, "status", "--porcelain") == ""
     rows = json.loads(documented("dvc exp show --json", author))
     tried = {
@@ -142,7 +142,7 @@ def test_a_sweep_runs_what_has_not_run_and_leaves_the_workspace_alone(author: Pa
         for row in rows
         for experiment in row["experiments"] or []
     }
-    assert tried == {8, 16, 32}
+    assert tried == {8, 32}
 
 
 @pytest.mark.slow

@@ -132,14 +132,14 @@ ONE_RIGHT = [("R1", "Device:R", "1k")]
 MANY_WRONG = [(f"R{number}", "Device:C", "2k") for number in range(2, 42)]
 
 
-def test_each_sheet_of_a_structured_task_weighs_the_same() -> None:
-    """Three small sheets are right and a large one is not: of sheets three in four, of parts 3 in 43."""
+def test_each_name_and_part_of_a_structured_task_weighs_the_same() -> None:
+    """Three small sheets are right and a large one is not: of names three in four, of parts 3 in 43."""
     rows = [answered(ONE_RIGHT, ONE_RIGHT, 0.5)] * 3 + [answered(MANY_WRONG, ONE_RIGHT, 0.5)]
     calibration = fit_calibration(rows, JSON)
     assert calibration.parts is not None
     assert (calibration.items, calibration.parts.items) == (4, 43)
     # Platt's targets of the three that are right and the rest.
-    assert calibration.parts.confidence(0.5) == pytest.approx((3 * 4 / 5 + 1 / 42) / 4, abs=1e-3)
+    assert calibration.parts.confidence(0.5) == pytest.approx((3 * 4 / 5 + 40 / 42) / 43, abs=1e-3)
     assert calibration.confidence(0.5) == pytest.approx((3 * 4 / 5 + 1 / 3) / 4, abs=1e-3)
 
 
