@@ -32,7 +32,11 @@ SETTINGS ?= -S profiles.sample.train.epochs=4 -S evaluate.max_new_tokens=1024
 SHOWN := Experiment|task$$|.*(baseline|evaluate).json:f1$$|.*evaluate.json:(symbols|labels).f1$$|.*answers.valid
 
 tasks: env  ## train and judge the other tasks, each an experiment of its name, then list all
-	for task in $(TASKS); do dvc exp run --temp --name $$task -S task=$$task $(SETTINGS) || exit; done
+	for task in $(TASKS); do \
+		if dvc exp list --name-only | grep -qx $$task; then \
+			echo "experiment $$task is there: dvc exp remove $$task, to train it again"; \
+		else dvc exp run --temp --name $$task -S task=$$task $(SETTINGS) || exit; fi; \
+	done
 	dvc exp show --no-pager --md --hide-queued --drop '.*' --keep '$(SHOWN)'
 
 share: env  ## REMOTE=...: send data, models and the record of every run to where colleagues get them

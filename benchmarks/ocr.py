@@ -16,9 +16,7 @@ from benchmarks.common.results import record
 from schematic_reader.cli import UserError, parse_no_arguments, run
 from schematic_reader.config import load_params
 from schematic_reader.io.tables import clean_parts, iterate_rows
-from schematic_reader.kicad.bom import listed_symbols, parts_of
-from schematic_reader.kicad.nodes import KicadError
-from schematic_reader.kicad.reader import read_sheet
+from schematic_reader.scoring.bom import true_parts
 from schematic_reader.scoring.interval import f1_interval
 from schematic_reader.scoring.ocr import ocr, read_texts, runs_here
 from schematic_reader.scoring.precision_recall import count, total
@@ -38,19 +36,16 @@ def main() -> None:
     if not runs_here("components"):
         raise UserError("the ocr extra is not installed: pip install rapidocr onnxruntime")
     params = load_params()
-    rows = [row for part in clean_parts(CLEAN, "test") for row in iterate_rows([part])]
-    train = [
-        names_of(row["components"])
-        for part in clean_parts(CLEAN, "train")
-        for row in iterate_rows([part], ["components"])
-    ]
+    columns = ["name", "image", "components", "schematic"]
+    rows = list(iterate_rows(clean_parts(CLEAN, "test"), columns))
+    train = [names_of(row["components"]) for row in iterate_rows(clean_parts(CLEAN, "train"), ["components"])]
     texts = read_texts([row["image"] for row in rows])
     found = ocr(texts, [names_of(row["components"]) for row in rows], train)
     record("ocr", "names of library symbols", sheets=len(rows), **found)
     judged = [
-        (row["name"], count(references_in(boxes), truth))
+        (row["name"], count(references_in(boxes), Counter(part.reference for part in parts)))
         for row, boxes in zip(rows, texts, strict=True)
-        if (truth := true_references(row["schematic"] or "")) is not None
+        if (parts := true_parts(row["schematic"] or "")) is not None
     ]
     counts = total([one for _, one in judged])
     low, high = f1_interval(
@@ -80,14 +75,6 @@ def references_in(boxes: Sequence[str]) -> Counter[Item]:
     """Each word of the texts once that has the form of a reference."""
     words = (word for box in boxes for word in _WORD.findall(box))
     return Counter({word: 1 for word in words if _REFERENCE.fullmatch(word)})
-
-
-def true_references(schematic: str) -> Counter[Item] | None:
-    """The references of a sheet's bill of materials; None where its KiCad text cannot be read."""
-    try:
-        return Counter(part.reference for part in parts_of(listed_symbols(read_sheet(schematic))))
-    except KicadError:
-        return None
 
 
 if __name__ == "__main__":

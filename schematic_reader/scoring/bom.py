@@ -55,7 +55,7 @@ def bom_metrics(
     repositories: list[str] = []
     unread = 0
     for row in predictions:
-        truth = _true_parts(schematics.get(row.id, ""))
+        truth = true_parts(schematics.get(row.id, ""))
         if truth is None:
             unread += 1
             continue
@@ -92,7 +92,8 @@ def _names(symbols: Parts) -> Counter[Item]:
     return Counter({symbol.name for symbol in symbols})
 
 
-def _true_parts(text: str) -> Parts | None:
+def true_parts(text: str) -> Parts | None:
+    """The parts in the bill of materials of a sheet's KiCad text; None where it cannot be read."""
     try:
         return parts_of(listed_symbols(read_sheet(text)))
     except KicadError:

@@ -62,6 +62,7 @@ def evaluate_model(
     of the sheets whose KiCad text can be read.
     """
     predictions = prediction_rows(rows, answer(rows, with_image=True), task)
+    schematics = _column(clean, rows, "schematic") if isinstance(task, DescriptionTask) else {}
     metrics = score(
         predictions,
         task=task,
@@ -69,12 +70,12 @@ def evaluate_model(
         printed=_printed_texts(clean, rows),
         bootstrap_samples=settings.bootstrap_samples,
         seed=seed,
-        schematics=_column(clean, rows, "schematic") if has_nets(task.name, form) else None,
+        schematics=schematics if has_nets(task.name, form) else None,
     )
     if isinstance(task, DescriptionTask):
         metrics["bom"] = bom_metrics(
             predictions,
-            _column(clean, rows, "schematic"),
+            schematics,
             task,
             bootstrap_samples=settings.bootstrap_samples,
             seed=seed,

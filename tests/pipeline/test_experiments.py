@@ -158,6 +158,9 @@ def test_the_other_tasks_are_trained_beside_the_workspace_and_listed(author: Pat
     assert listed["task"] == "json"
     assert 0 <= float(listed["metrics/evaluate.json:symbols.f1"]) <= 1
     assert {"metrics/baseline.json:f1", "metrics/evaluate.json:f1"} < set(listed)
+    again = documented("make tasks", author, {"make tasks": "make tasks TASKS=json SETTINGS="})
+    assert "experiment json is there: dvc exp remove json" in again and "Running stage" not in again
+    assert line in again
     documented("dvc exp remove rank-4", author, {"rank-4": "json"})
 
 
