@@ -28,7 +28,11 @@ repro: env  ## run the pipeline, then print the table with before and after
 	python -m stages.compare
 
 TASKS ?= yaml json schematic
-SETTINGS ?= -S profiles.sample.train.epochs=4 -S evaluate.max_new_tokens=1024
+# Enlarged tiles, and LoRA on the vision tower too, which labels need.
+SETTINGS ?= -S profiles.sample.image.max_side=768 -S profiles.sample.image.max_pixels=400000 \
+	-S profiles.sample.image.tiles=9 -S profiles.sample.train.epochs=4 -S profiles.sample.train.step_tokens=7168 \
+	-S profiles.sample.train.packed_length=7168 -S lora.dropout=0 -S 'lora.extra_targets=[vision,merger]' \
+	-S evaluate.max_new_tokens=1024
 SHOWN := Experiment|task$$|.*(baseline|evaluate).json:f1$$|.*evaluate.json:(symbols|labels).f1$$|.*answers.valid
 
 tasks: env  ## train and judge the other tasks, each an experiment of its name, then list all

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import shutil
+import subprocess
 from dataclasses import dataclass
 from html import unescape
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from dvc.utils.hydra import apply_overrides
 
+from schematic_reader.config import load_params
 from tests.support.checkout import git
 from tests.support.commands import documented, give_environment
 from tests.support.finished import commit, copy_finished, digests
@@ -143,6 +149,20 @@ def test_a_sweep_runs_what_has_not_run_and_leaves_the_workspace_alone(author: Pa
         for experiment in row["experiments"] or []
     }
     assert tried == {8, 32}
+
+
+def test_the_settings_of_make_tasks_are_params_that_load(tmp_path: Path) -> None:
+    shown = subprocess.run(
+        ["make", "-n", "tasks", "TASKS=json"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    words = shlex.split(next(line for line in shown.splitlines() if "dvc exp run" in line).split("||")[0])
+    settings = [value.rstrip(";") for flag, value in pairwise(words) if flag == "-S"]
+    params = tmp_path / "params.yaml"
+    shutil.copy(ROOT / "params.yaml", params)
+    apply_overrides(params, [setting.replace("$task", "json") for setting in settings])
+    loaded = load_params(params)
+    assert loaded.task == "json" and loaded.active.image.tiles > 1
+    assert loaded.lora.extra_targets == ("vision", "merger")
 
 
 @pytest.mark.slow
