@@ -291,6 +291,7 @@ _SHORT: dict[str, tuple[_Maker, float]] = {
 _REPEAT = "repeat"
 _REPEATED = 0.04  # share of short questions
 NAMES: tuple[str, ...] = (*_LONG, *_LISTS, *_SHORT, _REPEAT)
+LIST_NAMES = frozenset(_LISTS)
 
 
 def ask(view: View, slots: int, words: tuple[str, ...], rng: random.Random) -> list[Question]:
