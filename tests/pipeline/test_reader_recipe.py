@@ -49,7 +49,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "-S profiles.sample.image.tiles=24 "
         "-S profiles.sample.train.epochs=3 -S profiles.sample.train.max_sheets=100000 "
         "-S profiles.sample.train.step_tokens=65536 -S profiles.sample.train.packed_length=16384 "
-        "-S profiles.sample.train.learning_rate=3.0e-3 -S lora.dropout=0 -S 'lora.extra_targets=[vision,merger]' "
+        "-S profiles.sample.train.learning_rate=3.0e-3 -S lora.dropout=0 "
+        "-S 'lora.extra_targets=[vision,merger]' "
         "-S task=json -S messages.with_name=false -S evaluate.max_new_tokens=2048",
         folder,
         {
