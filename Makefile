@@ -28,7 +28,7 @@ repro: env  ## run the pipeline, then print the table with before and after
 	python -m stages.compare
 
 TASKS ?= yaml json schematic
-# Enlarged tiles, and LoRA on the vision tower too, which labels need.
+# Enlarged tiles, which labels need, and LoRA on the vision tower too, as the figures in README are of.
 SETTINGS ?= -S profiles.sample.image.max_side=768 -S profiles.sample.image.max_pixels=400000 \
 	-S profiles.sample.image.tiles=9 -S profiles.sample.train.epochs=4 -S profiles.sample.train.step_tokens=7168 \
 	-S profiles.sample.train.packed_length=7168 -S lora.dropout=0 -S 'lora.extra_targets=[vision,merger]' \

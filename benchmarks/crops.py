@@ -38,6 +38,7 @@ WIDTH, HEIGHT = 288, 192  # pixels of a window
 WINDOWS = 2  # of a sheet
 ENLARGED = 1.5
 ASKED = ("read", "list", "count")
+COLUMNS = ["name", "image", "schematic"]
 _SLOTS = 100  # questions of which the first of each kind is asked
 _LONGEST = 192  # tokens of an answer
 
@@ -58,12 +59,12 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=Path, default=SHARED / "real-sheets" / "evaluation-00.parquet")
     rows = parser.parse_args().rows
-    if not rows.exists():
-        raise UserError(f"{rows} does not exist: name a parquet file of raw rows with --rows")
+    if not rows.is_file():
+        raise UserError(f"{rows} is no file: name a parquet file of raw rows with --rows")
     params = load_params()
     base = Base(params)
     right: dict[tuple[str, float], list[tuple[str, bool]]] = {}
-    for crop in tqdm(crops(iterate_rows([rows]), params.seed), unit="crop"):
+    for crop in tqdm(crops(iterate_rows([rows], COLUMNS), params.seed), unit="crop"):
         for factor in (1.0, ENLARGED):
             picture = resized(crop.picture, (round(WIDTH * factor), round(HEIGHT * factor)))
             for kind, question in crop.questions.items():
@@ -90,7 +91,9 @@ def crops(rows: Iterator[dict[str, Any]], seed: int) -> Iterator[Crop]:
             sheet = read_sheet(row["schematic"] or "")
         except KicadError:
             continue
-        picture = open_picture(row["image"]["bytes"]).convert("RGB")
+        if not (data := (row["image"] or {}).get("bytes")):
+            continue
+        picture = open_picture(data).convert("RGB")
         if picture.width < WIDTH or picture.height < HEIGHT:
             continue
         scene = Scene(sheet, *picture.size)

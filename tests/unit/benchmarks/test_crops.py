@@ -53,7 +53,8 @@ def test_sheets_without_text_or_picture_of_a_window_are_passed_over() -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (crops.WIDTH - 1, 400)).save(buffer, "png")
     small = row() | {"image": {"bytes": buffer.getvalue(), "path": None}}
-    assert list(crops.crops(iter([small, row() | {"schematic": "no sheet"}]), seed=1)) == []
+    others = [row() | {"schematic": "no sheet"}, row() | {"image": None}]
+    assert list(crops.crops(iter([small, *others]), seed=1)) == []
 
 
 def test_of_each_kind_the_first_question_is_asked() -> None:
