@@ -190,8 +190,8 @@ def verdict(true: ListedSymbol, said: Sequence[ListedSymbol]) -> str:
 
 
 def marked(one: StandIn, said: Sequence[ListedSymbol]) -> tuple[Image.Image, dict[str, list[str]]]:
-    """The picture with a dot on each part, and the references by verdict."""
-    picture = one.picture.convert("RGB")
+    """The picture in few colours with a dot on each part, and the references by verdict."""
+    picture = one.picture.convert("RGB").quantize(64)  # before the dots, which keep their colours so
     pen = ImageDraw.Draw(picture)
     verdicts: dict[str, list[str]] = {name: [] for name in _COLOURS}
     for placed, true in zip(one.sheet.symbols, listed_symbols(one.sheet), strict=True):
@@ -215,7 +215,7 @@ def main() -> None:
         parts = [symbol for symbol in reading.symbols if symbol.is_part]
         picture, verdicts = marked(one, parts)
         data = io.BytesIO()
-        picture.quantize(64).save(data, "PNG", optimize=True)
+        picture.save(data, "PNG", optimize=True)
         (PICTURES / f"{one.name}.png").write_bytes(data.getvalue())
         true = {reference for names in verdicts.values() for reference in names}
         figures = {name: len(names) for name, names in verdicts.items()}

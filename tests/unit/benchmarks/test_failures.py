@@ -30,7 +30,9 @@ def colour(one: StandIn, said: list[str], reference: str) -> tuple[int, ...]:
     parts = [read_symbol(*text.split(" ")) for text in said]
     picture, _ = marked(one, parts)
     (placed,) = [symbol for symbol in one.sheet.symbols if symbol.reference == reference]
-    return tuple(np.asarray(picture)[tuple(int(at) for at in one.pixel(placed.at)[::-1])].tolist())
+    return tuple(
+        np.asarray(picture.convert("RGB"))[tuple(int(at) for at in one.pixel(placed.at)[::-1])].tolist()
+    )
 
 
 def test_a_part_is_right_with_reference_value_and_symbol() -> None:
@@ -47,6 +49,22 @@ def test_marks_are_on_the_parts_however_the_picture_lies(drawn: dict[str, StandI
     assert colour(one, [f"{true.lib_id} R1 {true.value}"], "R1") == GREEN
     assert colour(one, [f"{true.lib_id} R1 wrong"], "R1") == AMBER
     assert colour(one, [], "R1") == RED
+
+
+def test_the_committed_pictures_have_the_marks_that_are_counted(drawn: dict[str, StandIn]) -> None:
+    lines = [json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines()]
+    counted = {line["variant"]: line for line in lines if line["benchmark"] == "failures"}
+    for name, one in drawn.items():
+        pixels = np.asarray(Image.open(PICTURES / f"{name}.png").convert("RGB"))
+        parts = [
+            placed
+            for placed, listed in zip(one.sheet.symbols, listed_symbols(one.sheet), strict=True)
+            if listed.is_part
+        ]
+        places = [tuple(int(at) for at in one.pixel(placed.at)[::-1]) for placed in parts]
+        marks = [tuple(pixels[place].tolist()) for place in places]
+        shown = [marks.count(colour) for colour in (GREEN, AMBER, RED)]
+        assert shown == [counted[name][verdict] for verdict in ("right", "partly", "missed")], name
 
 
 def test_turned_places_show_what_the_plain_ones_do(drawn: dict[str, StandIn]) -> None:
