@@ -4,7 +4,8 @@
 
 What a sheet says of itself stays true: a part that is called as the value beside it says is still called so
 after both have changed, and one that its drawing tells is called as another drawing is when it gets that one.
-So names can be read off the picture, and not learned by heart of the places where parts stand.
+So names can be read off the picture, and not learned by heart of the places where parts stand. A copy's
+layout is turned or mirrored by lot, and some pictures are worn.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from typing import Any
 from pretraining.kinds import kind_of
 from pretraining.material import Material, gather, prefix_of, read_rows
 from pretraining.remix import QUANTITIES, Remixer, pins_of
+from pretraining.turned import LAYOUTS, turned
+from pretraining.worn import worn
 from schematic_reader.cli import UserError, run
 from schematic_reader.importing.kicad_rows import raw_row
 from schematic_reader.io.parallel import cores, ordered_map
@@ -35,6 +38,7 @@ _RENAMED = 0.7  # share of the parts that can be renamed
 _FROM_OTHERS = 0.6  # share of new names that stand on other sheets; the rest are variations of the old one
 _REDRAWN = 0.4  # share of the library symbols that get another drawing, and its name, where that tells them
 _UPRIGHT = 0.1  # share of shown references and values that are turned to run upward
+_WORN = 0.3  # share of the pictures
 _SHORTEST = 3  # characters that a name and a value must share to belong together
 _NAME = re.compile(r"[A-Za-z0-9_.+-]{3,24}")
 _GROUND = re.compile(r"(?i)gnd|vss|earth|pwr_flag|mountinghole")
@@ -195,9 +199,13 @@ class RowMaker:
     def __call__(self, copy: Copy) -> dict[str, Any]:
         """The row in the raw schema."""
         rng = random.Random(f"{self.seed} {copy.number}")
-        text = write_sheet(self.renamer(replace(copy.sheet, uuid=""), rng))
+        made = self.renamer(replace(copy.sheet, uuid=""), rng)
+        text = write_sheet(turned(made, rng.randrange(LAYOUTS)))
         sheet = read_sheet(text)  # what cannot be written is not drawn either
-        return raw_row(text, sheet, sheet, f"{copy.number}.png", copy.name)
+        row = raw_row(text, sheet, sheet, f"{copy.number}.png", copy.name)
+        if rng.random() < _WORN:
+            row["image"]["bytes"] = worn(row["image"]["bytes"], rng)
+        return row
 
 
 @dataclass(frozen=True, slots=True)
