@@ -8,7 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from schematic_reader.kicad.geometry import Orientation, orientation
+from schematic_reader.kicad.geometry import (
+    DIRECTIONS,
+    Orientation,
+    orientation,
+    quarter_turn,
+    readable_alignment,
+)
 from schematic_reader.kicad.model import (
     Arc,
     Bezier,
@@ -34,9 +40,7 @@ from schematic_reader.kicad.model import (
 LAYOUTS = 8
 """Four quarter turns, each mirrored or not; layout 0 is the sheet as it is."""
 
-_OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top", "center": "center"}
-_DIRECTIONS: dict[int, Point] = {0: (1, 0), 90: (0, -1), 180: (-1, 0), 270: (0, 1)}  # y downward
-_ANGLES = {direction: angle for angle, direction in _DIRECTIONS.items()}
+_ANGLES: dict[Point, int] = {direction: angle for angle, direction in DIRECTIONS.items()}
 _PLACEMENTS = {orientation(a, m): (float(a), m) for m in ("", "x") for a in (0, 90, 180, 270)}
 
 
@@ -84,23 +88,18 @@ class _Turn:
 
     def angle(self, angle: float, ahead: int = 0) -> float:
         """Of what points to ``angle + ahead`` degrees, as labels do."""
-        x, y = self.vector(_DIRECTIONS[(round(angle / 90) * 90 + ahead) % 360])
+        x, y = self.vector(DIRECTIONS[(quarter_turn(angle) + ahead) % 360])
         return float((_ANGLES[x, y] - ahead) % 360)
 
     def text_angle(self, angle: float) -> float:
         """Of a text that is read from below or from the right."""
-        return float((round(angle / 90) + self.quarters) % 2 * 90)
+        return float((quarter_turn(angle) + 90 * self.quarters) % 180)
 
     def style(self, style: TextStyle, angle: float) -> TextStyle:
         """Of a text of that angle, which sits on the side of its anchor that the turn brings it to."""
-        upright = round(angle / 90) % 2 == 1
-        along, top = self.vector((0, -1) if upright else (1, 0)), self.vector((-1, 0) if upright else (0, -1))
-        now_upright = along[0] == 0
-        h_align, v_align = style.h_align, style.v_align
-        if along != ((0, -1) if now_upright else (1, 0)):
-            h_align = _OPPOSITE[h_align]
-        if top != ((-1, 0) if now_upright else (0, -1)):
-            v_align = _OPPOSITE[v_align]
+        line = quarter_turn(angle) % 180
+        along, top = (self.vector(DIRECTIONS[way]) for way in (line, line + 90))
+        h_align, v_align = readable_alignment(style, along, top)
         return replace(style, h_align=h_align, v_align=v_align)
 
     def sheet(self, sheet: Sheet) -> Sheet:

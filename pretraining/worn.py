@@ -1,4 +1,7 @@
-"""Pictures as messengers, scanners and screens leave them: compressed, blurred, resized, without colour."""
+"""Pictures as messengers, scanners and screens leave them: compressed, blurred, resized, without colour.
+
+``appearance`` does the like to windows in training; here it is the file of a whole sheet, sizes included.
+"""
 
 from __future__ import annotations
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from schematic_reader.kicad.model import Point
+from schematic_reader.kicad.model import Point, TextStyle
 
 # Flat sections of a curve deviate from it by at most this, in mm: a tenth of a pixel at the usual scale.
 _TOLERANCE = 0.025
 _MAX_DEPTH = 7
 _HALF_CIRCLE = 0.01  # ends whose directions add up to less than this of the radius are opposite
+_OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top", "center": "center"}
+
+DIRECTIONS: dict[int, tuple[int, int]] = {0: (1, 0), 90: (0, -1), 180: (-1, 0), 270: (0, 1)}
+"""Unit vectors on the sheet (y downward) by their angle in degrees, which is that of a label's text."""
 
 
 class Orientation(NamedTuple):
@@ -59,6 +63,23 @@ def place(point: Point, at: Point, turn: Orientation) -> Point:
 def quarter_turn(angle: float) -> int:
     """The nearest of 0, 90, 180 and 270."""
     return round(angle / 90) % 4 * 90
+
+
+def readable_alignment(style: TextStyle, along: Point, top: Point) -> tuple[str, str]:
+    """``h_align`` and ``v_align`` of a turned text, which KiCad keeps readable from below or the right.
+
+    Where the turn would leave it upside down or mirrored, its alignment changes sides instead.
+
+    Args:
+        along, top: the directions on the sheet that the turn gives the text's line and its top.
+    """
+    vertical = along[0] == 0
+    h_align, v_align = style.h_align, style.v_align
+    if along != (DIRECTIONS[90] if vertical else DIRECTIONS[0]):
+        h_align = _OPPOSITE[h_align]
+    if top != (DIRECTIONS[180] if vertical else DIRECTIONS[90]):
+        v_align = _OPPOSITE[v_align]
+    return h_align, v_align
 
 
 def circle_center(start: Point, mid: Point, end: Point) -> Point | None:

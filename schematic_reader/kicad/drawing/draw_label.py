@@ -7,7 +7,7 @@ from dataclasses import replace
 from schematic_reader.kicad.drawing.palette import GROUND, Ink, Tint, tinted
 from schematic_reader.kicad.drawing.plotter import DEFAULT_PEN, Plotter, text_pen
 from schematic_reader.kicad.drawing.strokes import letter_width, text_width
-from schematic_reader.kicad.geometry import quarter_turn
+from schematic_reader.kicad.geometry import DIRECTIONS, quarter_turn
 from schematic_reader.kicad.model import Label, Point, SheetBox, SheetPin, TextStyle
 
 _TEXT_OFFSET = 0.15  # of the text size: from a wire to the label on it
@@ -25,9 +25,6 @@ _OUTLINES: dict[str, tuple[Point, ...]] = {
 }
 # A sheet pin shows the other side of the connection.
 _SHEET_PIN_SHAPES = {"input": "output", "output": "input"}
-
-# Unit vectors on the sheet in the direction in which a label's text runs away from its anchor.
-_DIRECTIONS: dict[int, tuple[int, int]] = {0: (1, 0), 90: (0, -1), 180: (-1, 0), 270: (0, 1)}
 
 
 def draw_label(plotter: Plotter, label: Label) -> None:
@@ -56,7 +53,7 @@ def draw_label(plotter: Plotter, label: Label) -> None:
 
 def _text(plotter: Plotter, ink: Ink, label: Label | SheetPin, text: str, at: Point, v_align: str) -> None:
     """The text of a label, running away from the anchor."""
-    dx, dy = _DIRECTIONS[quarter_turn(label.angle)]
+    dx, dy = DIRECTIONS[quarter_turn(label.angle)]
     style = label.style
     plotter.text(
         ink,
@@ -85,7 +82,7 @@ def _draw_local(plotter: Plotter, label: Label) -> None:
 def _draw_global(plotter: Plotter, label: Label) -> None:
     style = label.style
     size, pen = style.size, _outline_pen(style)
-    dx, dy = _DIRECTIONS[quarter_turn(label.angle)]
+    dx, dy = DIRECTIONS[quarter_turn(label.angle)]
     margin = _BOX_MARGIN * size
     half = size / 2 + margin
     # KiCad's box around a text is 2.5 pens wider than the text itself.
@@ -110,7 +107,7 @@ def _draw_global(plotter: Plotter, label: Label) -> None:
 def _draw_tag(plotter: Plotter, ink: Ink, label: Label | SheetPin, shape: str) -> None:
     """A hierarchical label or sheet pin: a small outline at the anchor and the text beside it."""
     style = label.style
-    dx, dy = _DIRECTIONS[quarter_turn(label.angle)]
+    dx, dy = DIRECTIONS[quarter_turn(label.angle)]
     half = style.size / 2
     x, y = label.at
     outline = _OUTLINES.get(shape, _OUTLINES["passive"])
@@ -127,7 +124,7 @@ def _draw_tag(plotter: Plotter, ink: Ink, label: Label | SheetPin, shape: str) -
 
 def _draw_flag(plotter: Plotter, label: Label) -> None:
     """A net class flag: a pin upward (angle 0) from the wire with a small sign at its end."""
-    ux, uy = _DIRECTIONS[(quarter_turn(label.angle) + 90) % 360]
+    ux, uy = DIRECTIONS[(quarter_turn(label.angle) + 90) % 360]
     x, y = label.at
     size, length = _FLAG_SIZE, label.length
 

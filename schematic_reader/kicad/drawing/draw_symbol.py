@@ -21,6 +21,7 @@ from schematic_reader.kicad.geometry import (
     orientation,
     place,
     quarter_turn,
+    readable_alignment,
     rounded_corners,
 )
 from schematic_reader.kicad.model import (
@@ -154,25 +155,13 @@ class _PlacedText(NamedTuple):
         return (x + left, y + top), (x + right, y + bottom)
 
 
-_OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top", "center": "center"}
-
-
 def _placed_text(text: str, at: Point, angle: float, style: TextStyle, turn: Orientation) -> _PlacedText:
-    """Turn a text with its symbol; ``at`` is the anchor on the sheet.
-
-    Where the turn would leave it upside down or mirrored, its alignment changes sides instead.
-    """
+    """Turn a text with its symbol; ``at`` is the anchor on the sheet."""
     turned = quarter_turn(angle) % 180 == 90
     # The directions of the text's line and of its top, on the sheet (y downward).
     along = (turn.b, turn.d) if turned else (turn.a, turn.c)
     top = (-turn.a, -turn.c) if turned else (turn.b, turn.d)
-    vertical = along[0] == 0
-    h_align, v_align = style.h_align, style.v_align
-    if along != ((0, -1) if vertical else (1, 0)):
-        h_align = _OPPOSITE[h_align]
-    if top != ((-1, 0) if vertical else (0, -1)):
-        v_align = _OPPOSITE[v_align]
-    return _PlacedText(text, at, style, vertical, h_align, v_align)
+    return _PlacedText(text, at, style, along[0] == 0, *readable_alignment(style, along, top))
 
 
 class _Drawing:
