@@ -16,6 +16,7 @@ from schematic_reader.model.packed_model import PackedModel
 from schematic_reader.training.answer_loss import answer_loss
 from schematic_reader.training.dropout import TokenSeeds, use_hashed_dropout
 from schematic_reader.training.feature_cache import FeatureCache
+from schematic_reader.training.widened_linear import WidenedLinear, refresh_adapter, widen_layers
 
 Recompute = Literal["none", "selective", "full"]
 
@@ -37,6 +38,7 @@ class PackedLoss(PackedModel):
         self._feature_cache = feature_cache
         self._recompute_every = {"none": 0, "selective": 2, "full": 1}[recompute]
         self._token_seeds: TokenSeeds | None = None
+        self._widened: list[WidenedLinear] = []
 
     def install_forward(self) -> None:
         """Make this the base model's ``forward``, so that wrappers of the model pass packed batches on."""
@@ -57,6 +59,7 @@ class PackedLoss(PackedModel):
         for part in parts:
             part._attn_implementation = config._attn_implementation
         self.model.eval()
+        refresh_adapter(self._widened)
         try:
             with torch.compiler.set_stance("force_eager"):
                 yield model
@@ -70,8 +73,14 @@ class PackedLoss(PackedModel):
         """Recompute dropout masks in backward instead of storing them, which pays in compiled layers."""
         self._token_seeds = use_hashed_dropout(self.model)
 
+    def widen_layers(self) -> None:
+        """Compute the adapter's first half inside the base's matmuls, in the layers where that pays."""
+        self._widened = widen_layers(self._language)
+
     def __call__(self, batch: PackedBatch, **_: Any) -> torch.Tensor:
         """Summed negative log-likelihood of the batch's answer tokens, a float32 scalar."""
+        # An optimizer step or a checkpoint may have changed the adapter since the last pass.
+        refresh_adapter(self._widened)
         # New dropout masks for every forward pass; backward recomputes them from the same seeds.
         if self._token_seeds is not None and self.model.training:
             self._token_seeds.resample(batch.input_ids.shape[1], batch.input_ids.device)

@@ -107,6 +107,7 @@ class PackedTrainer(SFTTrainer):
         # 4) Compile last, what is there by now.
         if args.device.type == "cuda":
             self.packed_loss.enable_hashed_dropout()
+            self.packed_loss.widen_layers()
             self.packed_loss.compile_layers()
         self.remove_callback(PrinterCallback)
         self.add_callback(_ScheduleCallback(self))

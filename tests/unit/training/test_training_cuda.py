@@ -15,15 +15,18 @@ from schematic_reader.model.packed_batch import pack_batch
 from schematic_reader.training.adapter import add_adapter
 from schematic_reader.training.dropout import HashedDropout, TokenSeeds
 from schematic_reader.training.packed_loss import PackedLoss
+from schematic_reader.training.widened_linear import WidenedLinear
 from tests.support.sheet_samples import LORA, TINY, sample
 
 pytestmark = pytest.mark.gpu
 
 
-def loss_and_gradients(device: str, *, compiled: bool) -> tuple[float, dict[str, torch.Tensor]]:
+def loss_and_gradients(
+    device: str, *, compiled: bool, dtype: str = "float32", widened: bool = False
+) -> tuple[float, dict[str, torch.Tensor]]:
     """Of three sheets in one packed batch, with an adapter whose matrices are the same everywhere."""
-    settings = replace(TINY, device=device)
-    model: Any = add_adapter(load_base(settings, prepare_device(settings, 1)), LORA)
+    settings = replace(TINY, device=device, dtype=dtype)
+    model: Any = add_adapter(load_base(settings, prepare_device(settings, 1)), replace(LORA, r=8))
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for name, weight in sorted(model.named_parameters()):
@@ -38,9 +41,13 @@ def loss_and_gradients(device: str, *, compiled: bool) -> tuple[float, dict[str,
     ]
     batch = pack_batch(samples, ["a", "b", "c"], merge_size=encoder.merge_size, pad_id=encoder.pad_id)
     packed = PackedLoss(model)
+    if widened:
+        packed.widen_layers()
+        assert sum(isinstance(layer, WidenedLinear) for layer in model.modules()) == 7 * packed.num_layers
     if compiled:
         packed.compile_layers()
-    loss = packed(batch.to(device))
+    with torch.autocast(device, torch.bfloat16, enabled=dtype == "bfloat16"):
+        loss = packed(batch.to(device))
     weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     gradients = torch.autograd.grad(loss, list(weights.values()))
     return loss.item(), {name: one.cpu() for name, one in zip(weights, gradients, strict=True)}
@@ -54,6 +61,19 @@ def test_a_packed_batch_has_the_loss_and_gradients_of_the_cpu(compiled: bool) ->
     assert at_home.keys() == there.keys() and len(there) > 0
     for name, gradient in at_home.items():
         assert (there[name] - gradient).norm() <= 1e-3 * gradient.norm() > 0, name
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_the_adapter_inside_the_matmuls_of_the_base_is_the_plain_one(compiled: bool) -> None:
+    """Both are as near to float32 on the CPU as bfloat16 lets them be."""
+    exact, right = loss_and_gradients("cpu", compiled=False)
+    plain, expected = loss_and_gradients("cuda", compiled=compiled, dtype="bfloat16")
+    found, gradients = loss_and_gradients("cuda", compiled=compiled, dtype="bfloat16", widened=True)
+    assert abs(found - exact) <= 2 * abs(plain - exact) + 5e-3 * exact
+    one, other, best = (
+        torch.cat([part.flatten() for part in parts.values()]) for parts in (gradients, expected, right)
+    )
+    assert (one - best).norm() <= 1.3 * (other - best).norm() + 1e-3 * best.norm()
 
 
 def test_dropout_drops_the_same_elements_for_the_same_seeds() -> None:
