@@ -45,16 +45,16 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "dvc exp run train --name reader "
         "-S profiles.sample.data.source=local -S profiles.sample.data.rows=null "
         "-S profiles.sample.data.path=FOLDER -S profiles.sample.data.test_path=TEST "
-        "-S profiles.sample.image.max_side=768 -S profiles.sample.image.max_pixels=400000 "
-        "-S profiles.sample.image.tiles=24 "
+        "-S profiles.sample.image.max_side=576 -S profiles.sample.image.max_pixels=232000 "
+        "-S profiles.sample.image.tiles=80 "
         "-S profiles.sample.train.epochs=3 -S profiles.sample.train.max_sheets=100000 "
-        "-S profiles.sample.train.step_tokens=65536 -S profiles.sample.train.packed_length=16384 "
+        "-S profiles.sample.train.step_tokens=65536 -S profiles.sample.train.packed_length=32768 "
         "-S profiles.sample.train.learning_rate=3.0e-3 -S lora.dropout=0 "
         "-S 'lora.extra_targets=[vision,merger]' "
         "-S task=json -S messages.with_name=false -S evaluate.max_new_tokens=2048",
         folder,
         {
-            "image.tiles=24": f"image.tiles={TILES}",
+            "image.tiles=80": f"image.tiles={TILES}",
             "epochs=3": "epochs=1",
             "FOLDER": str(own / "train.parquet"),
             "TEST": str(own / "test.parquet"),
@@ -70,7 +70,7 @@ def test_it_trains_on_the_sheets_with_the_settings_of_the_recipe(checkout: Path)
         "task": "json",
         "form": "compact",
         "with_name": False,
-        "image": {"max_side": 768, "max_pixels": 400000, "tiles": TILES},
+        "image": {"max_side": 576, "max_pixels": 232000, "tiles": TILES},
         "canvas": None,
     }
     clean = json.loads((checkout / "metrics" / "clean.json").read_text())
