@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from schematic_reader.io.parallel import cores
 from schematic_reader.model import distributed
 from schematic_reader.model.device import Device
-from schematic_reader.model.encode import IGNORE_INDEX, Encoder
+from schematic_reader.model.encode import IGNORE_INDEX, Encoded, Encoder
 from schematic_reader.model.packed_batch import BatchShape, PackedBatch, pack_batch
 from schematic_reader.training.examples import Examples, sample_id
 from schematic_reader.training.feature_cache import FeatureCache
@@ -51,19 +51,25 @@ class PackedDataset:
                 for one, row in zip(cached, rows, strict=True)
             ]
         else:
-            samples = [self.examples.encode(index, self.encoder) for index in self.plan[number]]
-        packed = pack_batch(
+            samples = [self._encode(index) for index in self.plan[number]]
+        packed = self._pack(samples, sheet_ids, image_features)
+        return replace(packed, cache_features=self.feature_cache is not None and image_features is None)
+
+    def _encode(self, index: int) -> Encoded:
+        """The sample of one example; its pixels get their type before they are copied into a batch."""
+        sample = self.examples.encode(index, self.encoder)
+        return replace(sample, pixel_values=sample.pixel_values.to(self.device.dtype))
+
+    def _pack(
+        self, samples: list[Encoded], sheet_ids: list[str], image_features: torch.Tensor | None = None
+    ) -> PackedBatch:
+        return pack_batch(
             samples,
             sheet_ids,
             merge_size=self.encoder.merge_size,
             pad_id=self.encoder.pad_id,
             shape=self.shape,
             image_features=image_features,
-        )
-        return replace(
-            packed,
-            pixel_values=packed.pixel_values.to(self.device.dtype),
-            cache_features=self.feature_cache is not None and image_features is None,
         )
 
     def _spare_batch(self) -> PackedBatch:
@@ -72,12 +78,8 @@ class PackedDataset:
         Its loss and gradients are 0, and its rank takes part in what the ranks compute together.
         """
         shortest = min(range(len(self.examples.lengths)), key=self.examples.lengths.__getitem__)
-        sample = self.examples.encode(shortest, self.encoder)
-        sample = replace(sample, labels=torch.full_like(sample.labels, IGNORE_INDEX))
-        packed = pack_batch(
-            [sample], [], merge_size=self.encoder.merge_size, pad_id=self.encoder.pad_id, shape=self.shape
-        )
-        return replace(packed, pixel_values=packed.pixel_values.to(self.device.dtype))
+        sample = self._encode(shortest)
+        return self._pack([replace(sample, labels=torch.full_like(sample.labels, IGNORE_INDEX))], [])
 
     def collate(self, items: list[dict[str, list[int]]]) -> dict[str, Any]:
         """The packed batches that one rank has of one optimizer step, ``[{"numbers": numbers}]``."""

@@ -42,6 +42,16 @@ def test_a_transparent_palette_becomes_white() -> None:
     assert [opened.getpixel((x, 0)) for x in (0, 1)] == [(255, 255, 255), (255, 0, 0)]
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_transparent_level_of_a_picture_without_alpha_becomes_white(mode: str) -> None:
+    dark, light = {"L": (7, 90), "RGB": ((7, 8, 9), (90, 91, 92))}[mode]
+    image = Image.new(mode, (2, 1), dark)
+    image.putpixel((1, 0), light)
+    opened = open_picture(encoded(image, "PNG", transparency=dark))
+    assert opened.getpixel((0, 0)) == (255, 255, 255)
+    assert opened.getpixel((1, 0)) == (light if mode == "RGB" else (light, light, light))
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -102,6 +102,15 @@ def test_exactly_the_answer_and_its_end_of_turn_carry_a_loss(
     assert image_id not in sample.labels.tolist()
     assert (sample.mm_token_type_ids == (sample.input_ids == image_id)).all()
     assert sum(encoder.sample_lengths(sizes, messages)) == len(ids)
+    prompt = encoder.encode_prompt(pictures, messages)
+    text = encoder.processor.apply_chat_template(messages[:1], tokenize=False, add_generation_prompt=True)
+    processed = encoder.processor(
+        text=[text], images=pictures, return_mm_token_type_ids=True, return_tensors="pt"
+    )
+    for name in ("input_ids", "mm_token_type_ids"):
+        assert torch.equal(getattr(prompt, name), processed[name][0]), name
+    for name in ("pixel_values", "image_grid_thw"):
+        assert torch.equal(getattr(prompt, name), processed[name]), name
     cached = encoder.encode_with_cached_features(sample.image_grid_thw, messages)
     assert cached.pixel_values.numel() == 0
     for name in ("input_ids", "labels", "mm_token_type_ids", "image_grid_thw"):
