@@ -253,6 +253,8 @@ def test_another_error_of_the_system_keeps_its_traceback(error: OSError) -> None
 
 def started(code: str, encoding: str = "utf-8", stdout: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
     prelude = "import os, sys, time, signal\nfrom schematic_reader.cli import run\n"
+    # A shell starts what it runs in the background deaf to Ctrl-C, these tests too.
+    prelude += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     return subprocess.Popen(
         [sys.executable, "-c", prelude + code],
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding},
