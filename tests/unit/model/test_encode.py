@@ -117,6 +117,14 @@ def test_exactly_the_answer_and_its_end_of_turn_carry_a_loss(
         assert torch.equal(getattr(cached, name), getattr(sample, name)), name
 
 
+def test_a_prompt_that_spells_the_image_token_is_refused(encoder: Encoder) -> None:
+    messages = chat(f"Which parts has {encoder.processor.image_token}.png?", "R")
+    with pytest.raises(ValueError, match="2 placeholders in the prompt, 1 pictures"):
+        encoder.encode_prompt([picture(64, 64)], messages)
+    with pytest.raises(ValueError, match="2 placeholders in the prompt, 1 pictures"):
+        encoder.encode_with_cached_features(torch.tensor([[1, 4, 4]]), messages)
+
+
 def test_labels_of_a_sheet_small_enough_to_read(encoder: Encoder) -> None:
     sample = encoder.encode_sample([picture(256, 256)], chat("List the parts.", "R, C, GND"))
     labelled = sample.labels[sample.labels != IGNORE_INDEX]
