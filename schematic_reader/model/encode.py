@@ -113,10 +113,9 @@ class Encoder:
         """
         ids = torch.tensor(self._ids(self._prompt_text(messages)), dtype=torch.int64)
         is_placeholder = ids == self.processor.image_token_id
-        if int(is_placeholder.sum()) != len(
-            grids
-        ):  # a text that spells the token would get a picture's patches
-            raise ValueError(f"{int(is_placeholder.sum())} placeholders in the prompt, {len(grids)} pictures")
+        found = int(is_placeholder.sum())
+        if found != len(grids):  # a text that spells the token would get a picture's patches
+            raise ValueError(f"{found} placeholders in the prompt, {len(grids)} pictures")
         repeats = torch.ones_like(ids)
         repeats[is_placeholder] = grids.prod(1) // self.merge_size**2
         ids = ids.repeat_interleave(repeats)
