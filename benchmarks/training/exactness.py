@@ -64,7 +64,8 @@ def compare(packed_loss: PackedLoss, encoder: Encoder, examples: Examples, devic
     def computed(
         plan: Sequence[Sequence[int]], shape: BatchShape | None = None
     ) -> tuple[float, torch.Tensor]:
-        dataset = PackedDataset(examples, encoder, [tuple(batch) for batch in plan], device, shape)
+        config = packed_loss.base.config.vision_config
+        dataset = PackedDataset(examples, encoder, [tuple(batch) for batch in plan], device, config, shape)
         return loss_and_gradient(packed_loss, dataset, device)
 
     expected = computed([first])

@@ -62,10 +62,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         cache = FeatureCache(Path(folder, "features"))
         plan = plan_packing(examples.lengths, tokens=profile.train.packed_length, epochs=1, seed=params.seed)
-        dataset = PackedDataset(examples, encoder, plan.batches, device, feature_cache=cache)
-        packed_loss = PackedLoss(
-            add_adapter(load_base(profile.model, device), params.lora), feature_cache=cache
+        base = load_base(profile.model, device)
+        dataset = PackedDataset(
+            examples, encoder, plan.batches, device, base.config.vision_config, feature_cache=cache
         )
+        packed_loss = PackedLoss(add_adapter(base, params.lora), feature_cache=cache)
         packed_loss.model.train()
         samples = max(len(batch) for batch in plan.batches)
         padded_step = padded(examples, encoder, params, device, samples, Path(folder))

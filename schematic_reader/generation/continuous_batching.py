@@ -12,7 +12,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -25,6 +25,7 @@ from schematic_reader.generation.settings import Decoding, GeneratedTokens
 from schematic_reader.generation.symbols_watch import EndWatch
 from schematic_reader.model.encode import Encoded
 from schematic_reader.model.packed_batch import BatchShape, PackedBatch, pack_batch
+from schematic_reader.model.vision_inputs import vision_inputs
 
 PREFILL_TOKENS = 8192
 """Tokens of a prefill, at most: enough to keep a GPU busy, few enough that slots are not long empty."""
@@ -96,6 +97,7 @@ def generate_continuously(
         shape = BatchShape(math.ceil(tokens / PREFILL_BUCKET) * PREFILL_BUCKET, len(samples))
         ids = [""] * len(samples)
         batch = pack_batch(samples, ids, merge_size=encoder.merge_size, pad_id=encoder.pad_id, shape=shape)
+        batch = replace(batch, vision_inputs=vision_inputs(batch.image_grid_thw, model.config.vision_config))
         return batch.pin_memory() if model.device.type == "cuda" else batch
 
     def request(number: int) -> Request | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import torch
@@ -45,6 +45,7 @@ class PackedBatch:
         patches_per_image: I numbers, on the host.
         image_features: cached output of the vision tower, ``(levels, P, width)``.
         cache_features: whether the vision tower's output for this batch is to be cached.
+        vision_inputs: what the vision tower would work out from the grids, where that is done ahead.
     """
 
     sheet_ids: tuple[str, ...]
@@ -61,6 +62,7 @@ class PackedBatch:
     patches_per_image: tuple[int, ...]
     image_features: torch.Tensor | None = None
     cache_features: bool = False
+    vision_inputs: dict[str, torch.Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device | str, *, non_blocking: bool = True) -> PackedBatch:
         """The batch on ``device``; the copy is asynchronous if the batch is in pinned memory."""
@@ -75,6 +77,8 @@ class PackedBatch:
         for name, value in values.items():
             if isinstance(value, torch.Tensor):
                 values[name] = function(value)
+            elif isinstance(value, dict):
+                values[name] = {key: function(tensor) for key, tensor in value.items()}
         return PackedBatch(**values)
 
 

@@ -39,6 +39,9 @@ class PackedModel:
         Args:
             dynamic: compile decoder layers for any shape, too.
         """
+        # A float such as the adapter's scaling would be an input of a graph for any shape: a tensor on the
+        # CPU, with a kernel in C++ to compile and a copy to the device for each use.
+        torch._dynamo.config.specialize_float = True
         for layer in self._language.layers:
             layer.compile(dynamic=dynamic)
         for block in self._visual.blocks:
@@ -113,6 +116,7 @@ class PackedModel:
                 cu_seqlens=batch.image_cu_seqlens,
                 max_seqlen=max(batch.patches_per_image),
                 lengths=torch.tensor(batch.patches_per_image),
+                **batch.vision_inputs,
             )
         return [out.pooler_output, *out.deepstack_features]
 

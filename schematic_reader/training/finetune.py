@@ -109,7 +109,10 @@ def finetune(
     cached = _splits_to_cache(model, train, validation, settings)
 
     def dataset(split: str, examples: Examples, plan: list[tuple[int, ...]]) -> PackedDataset:
-        return PackedDataset(examples, encoder, plan, device, shape, cache if split in cached else None)
+        features = cache if split in cached else None
+        return PackedDataset(
+            examples, encoder, plan, device, model.config.vision_config, shape, feature_cache=features
+        )
 
     loss_log = LossLog(settings.train.logging_steps, len(steps))
     trainer = PackedTrainer(

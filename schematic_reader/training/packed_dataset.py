@@ -8,12 +8,14 @@ from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
+from transformers.models.qwen3_vl.configuration_qwen3_vl import Qwen3VLVisionConfig
 
 from schematic_reader.io.parallel import cores
 from schematic_reader.model import distributed
 from schematic_reader.model.device import Device
 from schematic_reader.model.encode import IGNORE_INDEX, Encoded, Encoder
 from schematic_reader.model.packed_batch import BatchShape, PackedBatch, pack_batch
+from schematic_reader.model.vision_inputs import vision_inputs
 from schematic_reader.training.examples import Examples, sample_id
 from schematic_reader.training.feature_cache import FeatureCache
 
@@ -25,6 +27,7 @@ class PackedDataset:
     """The packed batches of ``plan``, each a tuple of indexes of examples; an empty one is a spare batch.
 
     Args:
+        vision_config: of the model whose vision tower gets the batches.
         shape: what all batches are padded to; None for no padding.
         feature_cache: where vision features are read and written; None for a split that is not cached.
     """
@@ -33,6 +36,7 @@ class PackedDataset:
     encoder: Encoder
     plan: Sequence[tuple[int, ...]]
     device: Device
+    vision_config: Qwen3VLVisionConfig
     shape: BatchShape | None = None
     feature_cache: FeatureCache | None = None
 
@@ -53,7 +57,10 @@ class PackedDataset:
         else:
             samples = [self._encode(index) for index in self.plan[number]]
         packed = self._pack(samples, sheet_ids, image_features)
-        return replace(packed, cache_features=self.feature_cache is not None and image_features is None)
+        if image_features is not None:
+            return packed
+        inputs = vision_inputs(packed.image_grid_thw, self.vision_config)
+        return replace(packed, vision_inputs=inputs, cache_features=self.feature_cache is not None)
 
     def _encode(self, index: int) -> Encoded:
         """The sample of one example; its pixels get their type before they are copied into a batch."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoder
 from schematic_reader.model.load import load_base, load_processor
 from schematic_reader.model.packed_batch import BatchShape, mrope_position_ids, pack_batch
+from schematic_reader.model.packed_model import PackedModel
+from schematic_reader.model.vision_inputs import vision_inputs
 from schematic_reader.tasks.messages import chat
 from tests.support.sheet_samples import TINY, noise, sample
 
@@ -91,3 +94,33 @@ def test_padding_is_a_sample_of_its_own(encoder: Encoder) -> None:
     assert batch.position_ids[:, 0, used:].tolist() == [list(range(200 - used))] * 4
     for name in ("image_positions", "answer_positions", "answer_ids", "pixel_values", "image_cu_seqlens"):
         assert torch.equal(getattr(batch, name), getattr(bare, name))
+
+
+@settings(max_examples=10, deadline=None)
+@given(sizes=st.lists(st.tuples(st.integers(40, 300), st.integers(40, 300)), min_size=1, max_size=3))
+def test_the_vision_tower_gets_what_it_would_work_out(
+    encoder: Encoder, model: Any, sizes: list[tuple[int, int]]
+) -> None:
+    samples = [sample(encoder, *size, "R", index) for index, size in enumerate(sizes)]
+    ids = [str(index) for index in range(len(sizes))]
+    batch = pack_batch(samples, ids, merge_size=encoder.merge_size, pad_id=encoder.pad_id)
+    inputs = vision_inputs(batch.image_grid_thw, model.config.vision_config)
+    assert all(len(tensor) == len(batch.pixel_values) for tensor in inputs.values())
+    packed = PackedModel(model)
+    with torch.inference_mode():
+        expected = packed.hidden_states(batch)
+        assert torch.equal(packed.hidden_states(replace(batch, vision_inputs=inputs)), expected)
+        # The tower takes them: with another picture's it sees something else.
+        turned = inputs | {"interp_weights": inputs["interp_weights"].flip(0)}
+        assert not torch.equal(packed.hidden_states(replace(batch, vision_inputs=turned)), expected)
+
+
+def test_what_the_vision_tower_gets_moves_with_its_batch(encoder: Encoder, model: Any) -> None:
+    batch = pack_batch(
+        [sample(encoder, 96, 64, "R")], ["a"], merge_size=encoder.merge_size, pad_id=encoder.pad_id
+    )
+    inputs = vision_inputs(batch.image_grid_thw, model.config.vision_config)
+    moved = replace(batch, vision_inputs=inputs).to("meta").vision_inputs
+    assert {key: (one.device.type, one.shape) for key, one in moved.items()} == {
+        key: ("meta", one.shape) for key, one in inputs.items()
+    }

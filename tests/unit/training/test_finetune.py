@@ -289,10 +289,11 @@ def test_a_step_shorter_than_a_sheet_is_one_line(
 
 def test_a_spare_batch_has_no_answer_and_no_loss(encoder: Encoder, examples: dict[str, Examples]) -> None:
     device = prepare_device(TINY, 1)
-    dataset = PackedDataset(examples["train"], encoder, [(0,), ()], device)
+    base = load_base(TINY, device)
+    dataset = PackedDataset(examples["train"], encoder, [(0,), ()], device, base.config.vision_config)
     sheet, spare = dataset.collate([{"numbers": [0, 1]}])["batches"]
     assert sheet.sheet_ids == ("train0000",) and spare.sheet_ids == () and not spare.cache_features
-    packed_loss = PackedLoss(add_adapter(load_base(TINY, device), LORA))
+    packed_loss = PackedLoss(add_adapter(base, LORA))
     assert packed_loss(sheet) > 0
     loss = packed_loss(spare)
     loss.backward()
@@ -331,7 +332,9 @@ def test_of_a_sheet_that_is_cut_the_tiles_are_trained_on(tmp_path: Path, encoder
     assert chosen(3) == chosen(9) == ids
     assert chosen(2) == ids[:4] and chosen(1) == ids[:1]
     assert [selected(most).count_sheets() for most in (1, 2, 3)] == [1, 2, 3]
-    batch = PackedDataset(selected(3), encoder, [(1, 2)], prepare_device(TINY, 1)).batch(0)
+    device = prepare_device(TINY, 1)
+    config = load_base(TINY, device).config.vision_config
+    batch = PackedDataset(selected(3), encoder, [(1, 2)], device, config).batch(0)
     assert batch.sheet_ids == tuple(ids[1:3])  # each tile has image features of its own in the cache
 
 

@@ -191,6 +191,35 @@ def test_compiled_layers_compute_the_same_and_are_compiled_once(
 
 
 @pytest.mark.slow
+def test_compiled_layers_take_no_number_from_the_host(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An adapter's scaling is a constant of a graph for any shape: as an input it would be on the CPU."""
+    lora = replace(LORA, dropout=0.05, extra_targets=("vision", "merger"))
+    packed_loss = PackedLoss(add_adapter(load_base(TINY, prepare_device(TINY, 1)), lora))
+    packed_loss.model.train()
+    torch._dynamo.reset()
+    graphs = CompileCounterWithBackend("aot_eager")
+    compile_module = torch.nn.Module.compile
+    monkeypatch.setattr(
+        torch.nn.Module, "compile", lambda self, **how: compile_module(self, backend=graphs, **how)
+    )
+    packed_loss.compile_layers()
+    for sides in ((96, 64), (64, 128)):
+        packed_loss(packed(encoder, [sample(encoder, *sides, "R, C")], BatchShape(128, 2)))
+    inputs = [
+        node.meta["example_value"]
+        for graph in graphs.graphs
+        for node in graph.graph.nodes
+        if node.op == "placeholder"
+    ]
+    assert len(inputs) > 50
+    floats = [one for one in inputs if isinstance(one, torch.SymFloat | float)]
+    assert not floats
+    assert not [one for one in inputs if isinstance(one, torch.Tensor) and one.dim() == 0]
+
+
+@pytest.mark.slow
 def test_a_model_that_answers_meanwhile_is_not_compiled_anew(
     encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
