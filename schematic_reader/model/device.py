@@ -44,6 +44,12 @@ def float32_matmul(precision: str) -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
+def cpu_multiplies_bfloat16() -> bool:
+    """Whether this CPU has bfloat16 instructions, which ``matmul: medium`` lets float32 matmuls use."""
+    native: bool = torch.cpu.get_capabilities().get("avx512_bf16", False)
+    return native and torch.get_float32_matmul_precision() == "medium"
+
+
 def prepare_device(model: Model, seed: int) -> Device:
     """Check that ``model`` can run here, seed every generator and set the precision of float32 matmuls.
 

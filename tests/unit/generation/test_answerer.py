@@ -11,9 +11,11 @@ from PIL import Image
 from transformers import GenerationConfig
 
 from schematic_reader.generation.prompts import GREY
+from schematic_reader.model.device import float32_matmul, prepare_device
 from schematic_reader.model.encode import Encoder, collate
+from schematic_reader.model.load import load_base
 from schematic_reader.model.sheet_images import SheetImages
-from tests.support.answering import LIMITS, ROWS, Ask, Rows, answerer, drawn, write_sheets
+from tests.support.answering import LIMITS, ROWS, TINY, Ask, Rows, answerer, drawn, write_sheets
 
 
 def test_answers_without_images_are_those_to_grey_sheets(
@@ -125,3 +127,32 @@ def test_answers_of_many_at_once_equal_a_plain_loop_of_each_alone(
     found = ask(rows[1], batch_size=batch_size, max_new_tokens=12, continuous=continuous)
     assert [(answer.text, answer.finish) for answer in found] == expected
     assert len({text for text, _ in expected}) > 1
+
+
+@pytest.mark.parametrize(
+    ("native", "matmul", "continuous", "dtype"),
+    [
+        (True, "medium", True, torch.bfloat16),
+        (True, "high", True, torch.float32),
+        (True, "medium", False, torch.float32),  # metrics of stages were made in float32
+        (False, "medium", True, torch.float32),
+    ],
+)
+def test_pictures_are_encoded_in_bfloat16_where_the_cpu_has_it(
+    native: bool,
+    matmul: str,
+    continuous: bool,
+    dtype: torch.dtype,
+    rows: Rows,
+    encoder: Encoder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": native})
+    fresh = load_base(TINY, prepare_device(TINY, 1))
+    asked = answerer(fresh, encoder, continuous=continuous)
+    with float32_matmul(matmul):
+        asked.load()
+        answers = asked.answer(SheetImages(rows[0], "test", LIMITS), rows[1])
+    assert {weight.dtype for weight in fresh.model.visual.parameters()} == {dtype}
+    assert {weight.dtype for weight in fresh.model.language_model.parameters()} == {torch.float32}
+    assert len(answers) == ROWS and any(answer.text for answer in answers)
