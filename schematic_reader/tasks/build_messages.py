@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -35,6 +36,7 @@ from schematic_reader.tasks.messages import chat
 from schematic_reader.tasks.tile_targets import tile_targets
 
 ROW_GROUP = 1000
+_SPECIAL_TOKEN = re.compile(r"<\|\w+\|>")  # as models of the Qwen family spell theirs
 
 
 @dataclass
@@ -43,6 +45,8 @@ class SplitCounts:
 
     ``rows`` are of whole sheets, ``tiles`` of tiles; ``no_places`` counts sheets that are cut, but whose row
     does not tell what is on which tile, and ``empty_tiles`` tiles that show nothing to ask about.
+    ``special_token`` are rows whose prompt or target spells a token of the chat's own form, such as the place
+    of a picture or the end of an answer: in a chat it would be one.
     """
 
     rows: int = 0
@@ -50,6 +54,7 @@ class SplitCounts:
     no_places: int = 0
     empty_tiles: int = 0
     no_target: int = 0
+    special_token: int = 0
     too_long: int = 0
     cut: int = 0
     median_chars: int = 0
@@ -89,9 +94,10 @@ def build_messages(
             write_rows(part / f"{split}.parquet", MESSAGES, keep_first(rows, example), row_group=ROW_GROUP)
             if not counts.rows:
                 raise UserError(
-                    f"no {split} row is left: {counts.no_target} have no {name} target, {counts.too_long} "
-                    f"are over messages.max_target_chars {params.max_target_chars} (median "
-                    f"{counts.median_chars}): raise it, or set messages.form to compact or on_too_long to cut"
+                    f"no {split} row is left: {counts.no_target} have no {name} target, "
+                    f"{counts.special_token} spell a special token, {counts.too_long} are over "
+                    f"messages.max_target_chars {params.max_target_chars} (median {counts.median_chars}): "
+                    "raise it, or set messages.form to compact or on_too_long to cut"
                 )
             metrics[split] = asdict(counts)
     return metrics, example
@@ -124,6 +130,9 @@ def chats(
         tiles = row.pop("tile_rows")
         if row["target"] is None:
             counts.no_target += 1
+            continue
+        if _SPECIAL_TOKEN.search(row["prompt"]) or _SPECIAL_TOKEN.search(row["target"]):
+            counts.special_token += 1
             continue
         lengths.append(len(row["target"]))
         counts.no_places += row["tiles"] > 1 and tiles is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import subprocess
 import sys
@@ -98,6 +99,7 @@ def test_what_is_too_long_or_missing_is_dropped_and_counted(clean: Path, tmp_pat
             "no_places": 0,
             "empty_tiles": 0,
             "no_target": sum(sheet["yaml"] is None for sheet in sheets[split]),
+            "special_token": 0,
             "too_long": len(lengths) - len(kept),
             "cut": 0,
             "median_chars": statistics.median_low(lengths),
@@ -108,6 +110,23 @@ def test_what_is_too_long_or_missing_is_dropped_and_counted(clean: Path, tmp_pat
         assert sum(length <= found["p90_chars"] for length in lengths) >= 0.9 * len(lengths)
     assert sum(metrics[split]["no_target"] for split in SPLITS) == 10
     assert 417 in {len(row["target"]) for split in SPLITS for row in rows[split]}
+
+
+def test_a_row_that_spells_a_special_token_is_dropped_and_counted(tmp_path: Path) -> None:
+    """In the chat it would be the place of a picture, or the end of the answer."""
+    labels = ["net", "<|im_end|>", "a<|b", "ok"]
+    rows = [
+        raw_row(number, json=json.dumps({"labels": [{"text": label}]}), yaml=None)
+        for number, label in enumerate(labels * 25)
+    ]
+    rows[0]["name"] = f"{rows[0]['name']}<|image_pad|>"
+    raw = write_raw(tmp_path / "raw", [rows])
+    clean_to_parquet(raw, tmp_path / "clean", SPLIT, workers=1, examples=tmp_path / "cleaning.json")
+    metrics, kept = build(tmp_path / "clean", tmp_path / "messages", "json")
+    assert sum(metrics[split]["special_token"] for split in SPLITS) == 25 + 1
+    chats = [row for split in SPLITS for row in kept[split]]
+    assert len(chats) == sum(metrics[split]["rows"] for split in SPLITS) == 100 - 26
+    assert not any("|>" in row["prompt"] + row["target"] for row in chats)
 
 
 def test_what_is_too_long_is_cut_in_training_alone(clean: Path, tmp_path: Path) -> None:
@@ -131,7 +150,8 @@ def test_an_empty_split_names_the_key(clean: Path, tmp_path: Path) -> None:
     build(clean, tmp_path / "messages")
     before = (tmp_path / "messages" / "train.parquet").read_bytes()
     message = (
-        r"no train row is left: \d+ have no yaml target, \d+ are over messages\.max_target_chars 1 .*raise"
+        r"no train row is left: \d+ have no yaml target, 0 spell a special token, "
+        r"\d+ are over messages\.max_target_chars 1 .*raise"
     )
     with pytest.raises(UserError, match=message):
         build(clean, tmp_path / "messages", "yaml", replace(PARAMS, max_target_chars=1))
