@@ -86,6 +86,20 @@ def test_it_reads_and_becomes_the_reader_that_ships(checkout: Path) -> None:
     said = documented("python -m stages.predict sheet.png --adapter models/adapter --format bom", checkout)
     assert "Reference,Value,Qty" in said
     assert "read by models/adapter on models/tiny, trained for the task json" in said
+    other = checkout.with_name("other")
+    shutil.copytree(checkout / "models" / "adapter", other)
+    documented(
+        "python -m pretraining.averaged --out averaged models/adapter=0.5 OTHER=0.5",
+        checkout,
+        {"OTHER": str(other)},
+    )
+    again = documented(
+        "python -m stages.predict sheet.png --adapter models/adapter --format bom",
+        checkout,
+        {"models/adapter": "averaged"},
+    )
+    assert "read by averaged on models/tiny, trained for the task json" in again
+    shutil.rmtree(checkout / "averaged")
     params = yaml.safe_load((checkout / "params.yaml").read_text())
     params["evaluate"]["max_new_tokens"] = 8  # of the base model too
     (checkout / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
