@@ -60,6 +60,18 @@ def models() -> tuple[Any, PackedLoss]:
     return plain, PackedLoss(packed)
 
 
+@pytest.fixture
+def graphs(monkeypatch: pytest.MonkeyPatch) -> CompileCounterWithBackend:
+    """What modules are compiled to from here on."""
+    torch._dynamo.reset()  # what other tests have compiled counts against the limit of versions
+    graphs = CompileCounterWithBackend("aot_eager")
+    compile_module = torch.nn.Module.compile
+    monkeypatch.setattr(
+        torch.nn.Module, "compile", lambda self, **how: compile_module(self, backend=graphs, **how)
+    )
+    return graphs
+
+
 def packed(encoder: Encoder, samples: list[Encoded], shape: BatchShape | None = None) -> PackedBatch:
     ids = [str(i) for i in range(len(samples))]
     return pack_batch(samples, ids, merge_size=encoder.merge_size, pad_id=encoder.pad_id, shape=shape)
@@ -165,7 +177,7 @@ def test_recomputed_layers_give_the_same_gradients(encoder: Encoder, recompute: 
 
 @pytest.mark.slow
 def test_compiled_layers_compute_the_same_and_are_compiled_once(
-    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+    encoder: Encoder, graphs: CompileCounterWithBackend
 ) -> None:
     """Batches of one shape need no new graphs, whatever is in them."""
     shape = BatchShape(256, 4)
@@ -175,11 +187,6 @@ def test_compiled_layers_compute_the_same_and_are_compiled_once(
     ]
     packed_loss = PackedLoss(adapted_model())
     expected = [gradients(packed_loss.model, packed_loss(batch)) for batch in batches]
-    graphs = CompileCounterWithBackend("aot_eager")
-    compile_module = torch.nn.Module.compile
-    monkeypatch.setattr(
-        torch.nn.Module, "compile", lambda self, **how: compile_module(self, backend=graphs, **how)
-    )
     packed_loss.compile_layers()
     counts = []
     for batch, gradient in zip(batches, expected, strict=True):
@@ -192,18 +199,12 @@ def test_compiled_layers_compute_the_same_and_are_compiled_once(
 
 @pytest.mark.slow
 def test_compiled_layers_take_no_number_from_the_host(
-    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+    encoder: Encoder, graphs: CompileCounterWithBackend
 ) -> None:
     """An adapter's scaling is a constant of a graph for any shape: as an input it would be on the CPU."""
     lora = replace(LORA, dropout=0.05, extra_targets=("vision", "merger"))
     packed_loss = PackedLoss(add_adapter(load_base(TINY, prepare_device(TINY, 1)), lora))
     packed_loss.model.train()
-    torch._dynamo.reset()
-    graphs = CompileCounterWithBackend("aot_eager")
-    compile_module = torch.nn.Module.compile
-    monkeypatch.setattr(
-        torch.nn.Module, "compile", lambda self, **how: compile_module(self, backend=graphs, **how)
-    )
     packed_loss.compile_layers()
     for sides in ((96, 64), (64, 128)):
         packed_loss(packed(encoder, [sample(encoder, *sides, "R, C")], BatchShape(128, 2)))
@@ -221,7 +222,7 @@ def test_compiled_layers_take_no_number_from_the_host(
 
 @pytest.mark.slow
 def test_a_model_that_answers_meanwhile_is_not_compiled_anew(
-    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+    encoder: Encoder, graphs: CompileCounterWithBackend
 ) -> None:
     """It says what transformers' own says, and its loss and its graphs are those from before."""
     prompt = encoder.encode_prompt([noise(96, 64)], chat("Which parts?", "R"))
@@ -232,12 +233,6 @@ def test_a_model_that_answers_meanwhile_is_not_compiled_anew(
     packed_loss = PackedLoss(adapted_model())
     packed_loss.install_forward()
     packed_loss.model.train()
-    torch._dynamo.reset()  # what other tests have compiled counts against the limit of versions
-    graphs = CompileCounterWithBackend("aot_eager")
-    compile_module = torch.nn.Module.compile
-    monkeypatch.setattr(
-        torch.nn.Module, "compile", lambda self, **how: compile_module(self, backend=graphs, **how)
-    )
     packed_loss.compile_layers()
     batch = packed(encoder, [sample(encoder, 96, 64, "R, C")], BatchShape(128, 2))
     before = float(packed_loss.model(batch=batch)), graphs.frame_count
