@@ -22,7 +22,7 @@ from schematic_reader.cli import UserError, run
 from schematic_reader.io.adapter_digests import check_adapter, write_adapter_digests
 from schematic_reader.io.files import atomic_folder, read_json
 
-_WEIGHTS, _SETTINGS = "adapter_model.safetensors", "adapter_config.json"
+_WEIGHTS, _SETTINGS, _READER = "adapter_model.safetensors", "adapter_config.json", "reader.json"
 _SCALES = ("r", "lora_alpha", "use_rslora")  # what a product of halves is scaled by
 
 
@@ -49,24 +49,32 @@ def average_adapters(shares: Mapping[Path, float], out: Path) -> None:
     """Write the average of adapter folders to the folder ``out``, with the first one's settings.
 
     Raises:
-        UserError: a folder is missing or damaged, the adapters are not of the same layers, rank and scale, or
-            the shares are not 1 together.
+        UserError: a folder is missing or damaged, the adapters are not of the same task, base, layers, rank
+            and scale, the shares are not 1 together, or ``out`` is there already.
     """
     if abs(sum(shares.values()) - 1) > 1e-6:
         raise UserError(f"the shares are {sum(shares.values()):g} together: make them 1")
+    if out.exists():
+        raise UserError(f"{out} is there already: name a new folder with --out")
     adapters, scales = [], []
     for folder, share in shares.items():
+        for name in (_SETTINGS, _READER, _WEIGHTS):
+            if not (folder / name).is_file():
+                raise UserError(f"{folder / name} is missing: name a folder that the stage train exported")
         check_adapter(folder)
         settings = read_json(folder / _SETTINGS, "train")
         adapters.append((load_file(folder / _WEIGHTS), share))
-        scales.append([settings.get(key) for key in _SCALES])
+        reader = read_json(folder / _READER, "train")
+        scales.append([*map(settings.get, _SCALES), *map(reader.get, ("task", "base_weights"))])
     shapes = [{name: half.shape for name, half in halves.items()} for halves, _ in adapters]
     if any(one != shapes[0] for one in shapes) or any(one != scales[0] for one in scales):
-        raise UserError("the adapters differ in their layers, rank or scale: average those of one recipe")
+        raise UserError(
+            "the adapters differ in their task, base, layers, rank or scale: average those of one recipe"
+        )
     halves = averaged(adapters)
     with atomic_folder(out) as part:
         save_file(halves, part / _WEIGHTS, {"format": "pt"})
-        for name in (_SETTINGS, "reader.json"):
+        for name in (_SETTINGS, _READER):
             shutil.copy(next(iter(shares)) / name, part / name)
         write_adapter_digests(part)
 

@@ -78,6 +78,16 @@ def test_what_cannot_be_averaged_is_one_line(tmp_path: Path) -> None:
         average_adapters({first: 0.75, narrow: 0.75}, tmp_path / "out")
     with pytest.raises(UserError, match=r"adapter_config\.json"):
         average_adapters({first: 0.5, tmp_path / "none": 0.5}, tmp_path / "out")
+    foreign = adapter(tmp_path / "d", changes(2, 2), 4)
+    (foreign / "sha256.json").unlink()
+    (foreign / "reader.json").write_text('{"task": "yaml"}')
+    with pytest.raises(UserError, match="task, base"):
+        average_adapters({first: 0.5, foreign: 0.5}, tmp_path / "out")
+    (foreign / "reader.json").unlink()
+    with pytest.raises(UserError, match=r"reader\.json is missing"):
+        average_adapters({first: 0.5, foreign: 0.5}, tmp_path / "out")
+    with pytest.raises(UserError, match="there already"):
+        average_adapters({first: 1.0}, foreign)
     (narrow / "adapter_model.safetensors").write_bytes(b"x")
     with pytest.raises(UserError, match="not the file that was exported"):
         average_adapters({first: 0.5, narrow: 0.5}, tmp_path / "out")
