@@ -81,9 +81,9 @@ def _said(answer: ModelAnswer, span: Span | None) -> _Said:
 def _with_tokens(text: str, pieces: Sequence[tuple[Span, _Said]]) -> ModelAnswer:
     """An answer with this text; ``pieces`` are the spans in it, in order, and what they were said with.
 
-    The last token of each, which ends it, reaches up to the next.
+    The last token of each, which ends it, reaches up to the next. Without pieces there are no tokens.
     """
-    if not all(said.probabilities for _, said in pieces):
+    if not pieces or not all(said.probabilities for _, said in pieces):
         return ModelAnswer(text, 0, "stop")
     ends: list[int] = []
     probabilities: list[float] = []

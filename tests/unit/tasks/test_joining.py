@@ -124,6 +124,22 @@ def test_a_symbol_that_is_said_in_escapes_has_the_confidence_of_its_answer() -> 
 
 
 @pytest.mark.parametrize("name", STRUCTURED)
+def test_labels_without_a_symbol_are_said_without_tokens(name: str) -> None:
+    text = written(name, labels=(("local", "SDA"), ("global", "VBUS")))
+    empty = answered(EMPTY[name], probability=0.9)
+    found = joined(task_named(name), [answered(text, probability=0.5), empty])
+    assert (found.text, found.finish) == (text, "stop")
+    assert found.ends == found.probabilities == []
+
+
+def test_symbols_that_are_said_in_escapes_alone_have_no_tokens() -> None:
+    text = written("json", ("R\u03a91", 'Device:R"', '1"'))
+    found = joined(JSON, [answered(text, probability=0.5)])
+    assert found.text == text
+    assert len(found.ends) == len(found.probabilities)
+
+
+@pytest.mark.parametrize("name", STRUCTURED)
 def test_a_part_without_a_value_gets_that_which_kicad_gives_it(name: str) -> None:
     said = [("R1", "Device:R", ""), ("U1", "MCU_ST:STM32", ""), ("C1", "Device:C", "1u"), ("J1", "Conn", "")]
     tile = written(name, *said, ("", "power:GND", ""))
