@@ -17,7 +17,11 @@ from schematic_reader.predict.opened_sheet import OpenedSheet
 from schematic_reader.predict.parts import Part, Reading, is_doubtful
 from schematic_reader.predict.places import places
 from schematic_reader.scoring.confidence import Calibration, item_confidences
-from schematic_reader.scoring.symbol_confidence import part_confidences, symbols_with_confidences
+from schematic_reader.scoring.symbol_confidence import (
+    part_confidences,
+    symbols_with_confidences,
+    weighed_by_sheet,
+)
 from schematic_reader.scoring.tiled_answers import answer_sheets
 from schematic_reader.tasks.components import is_none
 from schematic_reader.tasks.contract import ModelAnswer, Task
@@ -123,14 +127,15 @@ class SheetReader:
         raw = symbols_with_confidences(self._task, text, answer.ends, answer.probabilities)
         names = named_parts(raw).values()
         of_parts = self._calibration.parts if self._calibration else None
+        weighed = raw if of_parts is None else weighed_by_sheet(raw)
         symbols = tuple(
-            replace(symbol, confidence=_calibrated(symbol.confidence, of_parts)) for symbol in raw
+            replace(symbol, confidence=_calibrated(symbol.confidence, of_parts)) for symbol in weighed
         )
         if self._shown is not self._task:
             text = converted(text, self._task, self._shown)
         structured = isinstance(self._shown, DescriptionTask)
         parts = (replace(name, confidence=_calibrated(name.confidence, self._calibration)) for name in names)
-        likely = [_calibrated(one, of_parts) for one in part_confidences(raw).values()]
+        likely = [_calibrated(one, of_parts) for one in part_confidences(weighed).values()]
         readable = None if of_parts is None else not all(is_doubtful(one, calibrated=True) for one in likely)
         return Reading(
             sheet.origin, text, () if structured else tuple(parts), cut, symbols=symbols, readable=readable

@@ -1,9 +1,10 @@
 """Confidence of each named item, and its calibration (Platt scaling).
 
 The raw confidence of a name is the geometric mean of the probabilities of its tokens, that of a placed
-symbol their product (``symbol_confidence``). Token probabilities are over- or under-confident, so they are
-calibrated on answers for validation sheets by Platt scaling (Probabilistic Outputs for Support Vector
-Machines, 1999): two parameters that a few hundred items determine, where isotonic regression would overfit.
+symbol their product (``symbol_confidence``); that of a part counts the other parts of its sheet too. Token
+probabilities are over- or under-confident, so they are calibrated on answers for validation sheets by Platt
+scaling (Probabilistic Outputs for Support Vector Machines, 1999): two parameters that a few hundred items
+determine, where isotonic regression would overfit.
 """
 
 from __future__ import annotations
@@ -14,18 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from schematic_reader.cli import UserError
 from schematic_reader.io.files import read_json, write_json
 from schematic_reader.scoring.precision_recall import share
 from schematic_reader.scoring.predictions import PredictionRow, actual_items, parsed_answer
 from schematic_reader.scoring.symbol_confidence import (
+    MAX_LOGIT,
+    log_odds,
     name_confidences,
     part_confidences,
     symbols_with_confidences,
+    weighed_by_sheet,
 )
-from schematic_reader.tasks.answer_tokens import EPS, geometric_mean, span_tokens
+from schematic_reader.tasks.answer_tokens import geometric_mean, span_tokens
 from schematic_reader.tasks.contract import Item, Task
 from schematic_reader.tasks.description import DescriptionTask
 
@@ -33,9 +36,6 @@ BINS = 10
 """Of equal width, each with its upper end: Guo et al., On Calibration of Modern Neural Networks, 2017."""
 
 _EDGES = np.linspace(0, 1, BINS + 1)[1:-1]
-
-_MAX_LOGIT = 9.0
-"""Logits are clipped to ±9, that is probabilities to 0.0001 and 0.9999."""
 
 _POINTS = 73
 """Points of the stored curve, evenly spaced in logits."""
@@ -141,7 +141,7 @@ def fit_platt(judged: Sequence[JudgedItem]) -> Calibration:
         return Calibration()
     from sklearn.linear_model import LogisticRegression  # applying a calibration needs no scikit-learn
 
-    logits = _logit(np.array([raw for raw, _ in judged]))
+    logits = np.array([log_odds(raw) for raw, _ in judged])
     right = np.array([right for _, right in judged])
     number = int(right.sum())
     targets = np.where(right, (number + 1) / (number + 2), 1 / (len(judged) - number + 2))
@@ -153,17 +153,11 @@ def fit_platt(judged: Sequence[JudgedItem]) -> Calibration:
     )
     slope, level = float(model.coef_[0, 0]), float(model.intercept_[0])
     if slope < 0:
-        slope, level = 0.0, float(_logit(targets.mean()))
-    raws = 1 / (1 + np.exp(-np.linspace(-_MAX_LOGIT, _MAX_LOGIT, _POINTS)))
-    rights = 1 / (1 + np.exp(-(slope * _logit(raws) + level)))
+        slope, level = 0.0, log_odds(float(targets.mean()))
+    raws = 1 / (1 + np.exp(-np.linspace(-MAX_LOGIT, MAX_LOGIT, _POINTS)))
+    rights = 1 / (1 + np.exp(-(slope * np.array([log_odds(raw) for raw in raws]) + level)))
     points = zip(raws.round(6).tolist(), np.clip(rights, 1e-6, 1 - 1e-6).round(6).tolist(), strict=True)
     return Calibration(tuple(points), len(judged))
-
-
-def _logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The log of the odds, at most ``_MAX_LOGIT`` either way."""
-    odds = np.log(np.maximum(probability, EPS)) - np.log(np.maximum(1 - probability, EPS))
-    return np.asarray(np.clip(odds, -_MAX_LOGIT, _MAX_LOGIT), dtype=np.float64)
 
 
 def judged_items(rows: Iterable[PredictionRow], task: Task) -> list[JudgedItem]:
@@ -180,7 +174,7 @@ def judged_items(rows: Iterable[PredictionRow], task: Task) -> list[JudgedItem]:
 
 
 def judged_parts(rows: Iterable[PredictionRow], task: DescriptionTask) -> list[JudgedItem]:
-    """Each part that the answers say: its raw confidence, and whether the sheet has it.
+    """Each part that the answers say: its raw confidence, weighed by its sheet's, and whether it is there.
 
     It is right where a part of the sheet has its reference and its value, whatever its library symbol.
     """
@@ -188,9 +182,8 @@ def judged_parts(rows: Iterable[PredictionRow], task: DescriptionTask) -> list[J
         (raw, part in actual)
         for row in rows
         for actual in [{(symbol.reference, symbol.value) for symbol in task.symbols(row.target)}]
-        for part, raw in part_confidences(
-            symbols_with_confidences(task, row.prediction, row.ends, row.probabilities)
-        ).items()
+        for symbols in [symbols_with_confidences(task, row.prediction, row.ends, row.probabilities)]
+        for part, raw in part_confidences(weighed_by_sheet(symbols)).items()
     ]
 
 

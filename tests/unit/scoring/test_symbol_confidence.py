@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from schematic_reader.cli import UserError
+from schematic_reader.kicad.bom import ListedSymbol
 from schematic_reader.scoring.confidence import (
     Calibration,
     JudgedItem,
@@ -25,6 +27,7 @@ from schematic_reader.scoring.symbol_confidence import (
     name_confidences,
     part_confidences,
     symbols_with_confidences,
+    weighed_by_sheet,
 )
 from schematic_reader.tasks import task as task_named
 from schematic_reader.tasks.contract import ModelAnswer
@@ -99,6 +102,37 @@ def test_a_name_has_the_highest_of_its_symbols_and_a_part_the_first() -> None:
     assert name_confidences(symbols) == pytest.approx({"R": 0.7, "GND": 1.0})
     assert part_confidences(symbols) == pytest.approx({("R1", "1k"): 0.5, ("R2", "1k"): 0.7})
     assert item_confidences(JSON, text, ends, values) == name_confidences(symbols)
+
+
+def listed(reference: str, confidence: float | None) -> ListedSymbol:
+    return ListedSymbol("Device:R", reference, "1k", confidence=confidence)
+
+
+def test_a_part_is_as_sure_as_three_quarters_of_its_sheet_and_a_quarter_of_itself() -> None:
+    """In log odds: odds of 81 and 1 are 9 on average, which 81 pulls to 9**.75 * 81**.25."""
+    symbols = [listed("R1", 81 / 82), listed("R2", 0.5), listed("R2", 0.9), listed("R3", None)]
+    first, second, third, unknown = (one.confidence for one in weighed_by_sheet(symbols))
+    odds = 9**0.75
+    assert first == pytest.approx(odds * 3 / (odds * 3 + 1))
+    assert second == pytest.approx(odds / (odds + 1))
+    assert third is not None and second is not None and third > second  # said twice, it counts once
+    assert unknown is None
+
+
+def test_a_part_alone_and_a_sheet_without_parts_stay_as_they_are() -> None:
+    (alone,) = weighed_by_sheet([listed("R1", 0.3)])
+    assert alone.confidence == pytest.approx(0.3)
+    power = [ListedSymbol("power:GND", "", "GND", confidence=0.4)]
+    assert weighed_by_sheet(power) == power and weighed_by_sheet([]) == []
+
+
+def test_what_is_judged_of_a_part_counts_the_others_of_its_sheet() -> None:
+    row = answered([("R1", "Device:R", "1k"), ("R2", "Device:R", "2k")], [("R1", "Device:R", "1k")], 0.5)
+    other = list(row.probabilities)
+    other[row.prediction.rindex("2k")] = 0.01
+    (before, _), _ = judged_parts([row], JSON)
+    (after, _), _ = judged_parts([replace(row, probabilities=other)], JSON)
+    assert before == pytest.approx(0.5) and after < 0.2
 
 
 @pytest.mark.parametrize("name", ["json", "yaml", "schematic"])
