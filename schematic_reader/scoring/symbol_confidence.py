@@ -56,13 +56,12 @@ def weighed_by_sheet(symbols: Sequence[ListedSymbol]) -> list[ListedSymbol]:
     if not parts:
         return list(symbols)
     of_sheet = _SHEET_WEIGHT * sum(parts) / len(parts)
+
+    def weighed(own: float) -> float:
+        return 1 / (1 + math.exp(-of_sheet - (1 - _SHEET_WEIGHT) * log_odds(own)))
+
     return [
-        symbol
-        if symbol.confidence is None
-        else replace(
-            symbol,
-            confidence=1 / (1 + math.exp(-of_sheet - (1 - _SHEET_WEIGHT) * log_odds(symbol.confidence))),
-        )
+        symbol if symbol.confidence is None else replace(symbol, confidence=weighed(symbol.confidence))
         for symbol in symbols
     ]
 
