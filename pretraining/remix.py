@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from pretraining.material import Material, prefix_of
 from pretraining.plain import made_up
+from pretraining.spellings import QUANTITIES, quantity
 from schematic_reader.kicad.model import (
     Graphic,
     Label,
@@ -27,11 +28,6 @@ _MADE_UP = 0.4  # share of replaced texts that are invented, not taken from anot
 _VALUE, _LABEL, _PIN, _WORD = 0.8, 0.7, 0.5, 0.7  # shares of texts that are replaced
 _SWAP = 0.15  # share of symbols whose drawing is another one's of the same prefix
 _FOREIGN = 0.05  # share that get any library's drawing
-QUANTITIES = {
-    "R": ("", "k", "M", "R", "Ω"),
-    "C": ("p", "n", "u", "pF", "nF", "uF", "µF"),
-    "L": ("n", "u", "uH", "mH"),
-}
 
 
 class Remixer:
@@ -127,20 +123,7 @@ class Remixer:
         if power:
             return self._pick(self._material.power, rng)
         if prefix in QUANTITIES and rng.random() < 0.5:
-            number = rng.choice(
-                [
-                    str(rng.randrange(1, 1000)),
-                    f"{rng.randrange(10)}.{rng.randrange(1, 10)}",
-                    "10",
-                    "100",
-                    "4.7",
-                ]
-            )
-            unit = rng.choice(QUANTITIES[prefix])
-            tail = rng.choice(["", "", "", " 1%", "/50V", " 25V", " DNP", "/0402"])
-            return (
-                number.replace(".", unit) if "." in number and rng.random() < 0.3 else number + unit
-            ) + tail
+            return quantity(prefix, rng)
         return self._pick(self._material.values.get(prefix, ()), rng) or value
 
     def _pins(self, symbol: LibSymbol, rng: random.Random) -> LibSymbol:

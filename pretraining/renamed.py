@@ -22,7 +22,8 @@ from typing import Any
 
 from pretraining.kinds import kind_of
 from pretraining.material import Material, gather, prefix_of, read_rows
-from pretraining.remix import QUANTITIES, Remixer, pins_of
+from pretraining.remix import Remixer, pins_of
+from pretraining.spellings import QUANTITIES, letters
 from pretraining.turned import LAYOUTS, turned
 from pretraining.worn import worn
 from schematic_reader.cli import UserError, run
@@ -37,6 +38,10 @@ LOG = logging.getLogger("pretraining")
 _RENAMED = 0.7  # share of the parts that can be renamed
 _FROM_OTHERS = 0.6  # share of new names that stand on other sheets; the rest are variations of the old one
 _REDRAWN = 0.4  # share of the library symbols that get another drawing, and its name, where that tells them
+_TOLD = 0.7  # share of the values that say something of their own, as a connector's, which change
+_LABELLED = 0.2  # share of the values that only say the symbol's name, where the drawing tells it
+_RELETTERED = 0.15  # share of the prefixes of references on a sheet
+_SUFFIXED = 0.05  # share of the sheets whose references end with the same letter, or number after a dash
 _UPRIGHT = 0.1  # share of shown references and values that are turned to run upward
 _WORN = 0.3  # share of the pictures
 _SHORTEST = 3  # characters that a name and a value must share to belong together
@@ -69,7 +74,8 @@ class Renamer(Remixer):
 
     def __call__(self, sheet: Sheet, rng: random.Random) -> Sheet:
         sheet = self._redrawn(sheet, rng)
-        sheet = super().__call__(self._parts_renamed(sheet, rng), rng)
+        sheet = self._values_told(self._parts_renamed(sheet, rng), rng)
+        sheet = self._relettered(super().__call__(sheet, rng), rng)
         return replace(sheet, lib_symbols=dict(sorted(sheet.lib_symbols.items())))
 
     def _parts_renamed(self, sheet: Sheet, rng: random.Random) -> Sheet:
@@ -91,6 +97,55 @@ class Renamer(Remixer):
             _renamed(p, *renamed[p.library_key]) if p.library_key in renamed else p for p in sheet.symbols
         )
         return replace(sheet, lib_symbols=library, symbols=symbols)
+
+    def _values_told(self, sheet: Sheet, rng: random.Random) -> Sheet:
+        """The sheet with other values of parts that have no quantity and do not say their symbol's name.
+
+        Parts that had the same value still have the same.
+        """
+        told: dict[tuple[str, str], str] = {}
+
+        def changed(placed: PlacedSymbol) -> PlacedSymbol:
+            symbol, prefix = sheet.lib_symbols.get(placed.library_key), prefix_of(placed.reference)
+            if symbol is None or symbol.power or prefix in QUANTITIES or not placed.value:
+                return placed
+            key = (prefix, placed.value)
+            if key not in told:
+                named = bool(_shared_name(symbol, [placed]))
+                share = _LABELLED * _is_told_by_drawing(symbol, prefix) if named else _TOLD
+                told[key] = self._told(prefix, rng) if rng.random() < share else placed.value
+            return _with_field(replace(placed, instance_value=""), "Value", told[key])
+
+        return replace(sheet, symbols=tuple(map(changed, sheet.symbols)))
+
+    def _told(self, prefix: str, rng: random.Random) -> str:
+        """A value that says what a part is for, or which it is."""
+        if rng.random() < _FROM_OTHERS:
+            return self._pick(self._material.values.get(prefix, ()), rng)
+        return self._words(3, rng)
+
+    def _relettered(self, sheet: Sheet, rng: random.Random) -> Sheet:
+        """The sheet with other prefixes of some references, and of some sheets with a suffix at each."""
+        prefixes = sorted({prefix_of(placed.reference) for placed in sheet.symbols})
+        usual = [prefix for prefix in self._material.values if prefix.isalpha() and prefix not in QUANTITIES]
+        new: dict[str, str] = {}
+        for prefix in prefixes:
+            other = letters(usual, rng)
+            if prefix.isalpha() and rng.random() < _RELETTERED and other not in {*prefixes, *new.values()}:
+                new[prefix] = other
+        suffix = ""
+        if rng.random() < _SUFFIXED:
+            suffix = rng.choice(string.ascii_uppercase) if rng.random() < 0.5 else f"_{rng.randrange(1, 9)}"
+
+        def changed(placed: PlacedSymbol) -> PlacedSymbol:
+            prefix = prefix_of(placed.reference)
+            number = placed.reference[len(prefix) :]
+            if not prefix.isalpha() or not number:
+                return placed
+            ending = suffix if number.isdigit() else ""
+            return _with_field(placed, "Reference", new.get(prefix, prefix) + number + ending)
+
+        return replace(sheet, symbols=tuple(map(changed, sheet.symbols)))
 
     def _redrawn(self, sheet: Sheet, rng: random.Random) -> Sheet:
         """The sheet with other library symbols, drawing and name, for parts that only the drawing tells."""
@@ -170,12 +225,14 @@ def _shared_name(symbol: LibSymbol, users: Sequence[PlacedSymbol]) -> str:
 
 
 def _renamed(placed: PlacedSymbol, lib_id: str, old: str, new: str) -> PlacedSymbol:
-    def changed(field: Property) -> Property:
-        return replace(field, value=field.value.replace(old, new, 1)) if field.key == "Value" else field
+    value = next((field.value for field in placed.properties if field.key == "Value"), "")
+    placed = replace(placed, lib_id=lib_id, instance_value="")
+    return _with_field(placed, "Value", value.replace(old, new, 1))
 
-    return replace(
-        placed, lib_id=lib_id, properties=tuple(map(changed, placed.properties)), instance_value=""
-    )
+
+def _with_field(placed: PlacedSymbol, key: str, text: str) -> PlacedSymbol:
+    fields = (replace(field, value=text) if field.key == key else field for field in placed.properties)
+    return replace(placed, properties=tuple(fields))
 
 
 def _varied(name: str, rng: random.Random) -> str:

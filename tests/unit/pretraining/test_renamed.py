@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from pretraining import renamed
-from pretraining.material import gather, prefix_of
+from pretraining.material import gather
 from pretraining.renamed import Copy, Renamer, RowMaker, copies
 from schematic_reader.io.tables import RAW
 from schematic_reader.kicad.drawing.draw import draw_sheet
@@ -58,27 +58,26 @@ def made(sheet):
     return [renamer(sheet, random.Random(seed)) for seed in range(30)]
 
 
-def part(sheet: Sheet, prefix: str, number: int = 0) -> tuple[str, str]:
-    """Name and value of a part by its reference's prefix."""
-    found = [s for s in sheet.symbols if prefix_of(s.reference) == prefix]
-    symbol = sheet.lib_symbols[found[number].library_key]
-    return symbol.name, found[number].value
+def part(sheet: Sheet, number: int) -> tuple[str, str]:
+    """Name and value of a part by its place in the sheet."""
+    symbol = sheet.symbols[number]
+    return sheet.lib_symbols[symbol.library_key].name, symbol.value
 
 
 def test_a_name_changes_together_with_the_value_that_says_it(made):
-    names = {part(sheet, "U") for sheet in made}
+    names = {part(sheet, 1) for sheet in made}
     assert len(names) > 5
     assert all(name == value for name, value in names)
-    longer = {part(sheet, "U", 1) for sheet in made}
+    longer = {part(sheet, 2) for sheet in made}
     assert len(longer) > 5
     assert all(name == f"{value}_SOIC" for name, value in longer)
-    supplies = {part(sheet, "#PWR") for sheet in made}
+    supplies = {part(sheet, 3) for sheet in made}
     assert len(supplies) > 2 and all(name == value for name, value in supplies)
 
 
 def test_a_quantity_changes_and_ground_stays(made):
-    assert len({part(sheet, "R")[1] for sheet in made}) > 10
-    assert {part(sheet, "#PWR", 1) for sheet in made} == {("GND", "GND")}
+    assert len({part(sheet, 0)[1] for sheet in made}) > 10
+    assert {part(sheet, 4) for sheet in made} == {("GND", "GND")}
 
 
 def test_a_part_that_its_drawing_tells_is_called_as_its_drawing_is(sheet):
@@ -91,13 +90,33 @@ def test_a_part_that_its_drawing_tells_is_called_as_its_drawing_is(sheet):
     )
     renamer = Renamer(gather([("owner/y", elsewhere), ("owner/x", sheet)], ()))
     found = [renamer(sheet, random.Random(seed)) for seed in range(60)]
-    assert {part(copy, "R")[0] for copy in found} == {"R", "R_US"}
+    assert {part(copy, 0)[0] for copy in found} == {"R", "R_US"}
     for copy in found:
-        drawn = next(s for s in copy.symbols if prefix_of(s.reference) == "R")
+        drawn = copy.symbols[0]
         hidden = copy.lib_symbols[drawn.lib_id].pin_numbers_hidden
         assert (hidden != usual.pin_numbers_hidden) == (drawn.lib_id == "Other:R_US")
     named = [renamer(elsewhere, random.Random(seed)) for seed in range(60)]
     assert all(copy.symbols[1].lib_id == "Device:R" for copy in named if copy.symbols[1].value == "R")
+
+
+def test_values_that_say_something_of_their_own_change_alike(sheet):
+    plug = sheet.lib_symbols["MCU:LM75_SOIC"]
+    symbols = tuple(
+        placed("Device:Plug", reference, value, 20 * number)
+        for number, (reference, value) in enumerate((("J1", "Power"), ("J2", "Power"), ("J3", "USB in")), 1)
+    )
+    own = replace(sheet, lib_symbols={"Device:Plug": replace(plug, lib_id="Device:Plug")}, symbols=symbols)
+    renamer = Renamer(gather([("owner/x", own), ("owner/y", generated(1))], ()))
+    found = [[s.value for s in renamer(own, random.Random(seed)).symbols] for seed in range(60)]
+    assert all(first == second for first, second, _ in found)
+    assert len({first for first, *_ in found}) > 20 and len({third for *_, third in found}) > 20
+
+
+def test_some_references_begin_with_other_letters(made):
+    prefixes = [[re.split(r"\d", s.reference)[0] for s in sheet.symbols] for sheet in made]
+    assert all(supply == "#PWR" for *_, supply, _ in prefixes)
+    assert all(first == second for _, first, second, *_ in prefixes)
+    assert 1 < len({first for _, first, *_ in prefixes}) < 15
 
 
 def test_some_shown_texts_run_upward(made):
