@@ -95,7 +95,7 @@ class ImageLimits:
 
 @dataclass(frozen=True)
 class Lora:
-    """The adapter, as PEFT names it."""
+    """The adapter, as PEFT names it; ``init_from`` is the folder of the one that training starts from."""
 
     r: int
     alpha: int
@@ -104,12 +104,17 @@ class Lora:
     dora: bool
     target_modules: tuple[str, ...]
     extra_targets: tuple[Literal["vision", "merger"], ...]
+    init_from: str | None = None
 
     def check(self, where: str) -> None:
         _positive(self, "r", where)
         _positive(self, "alpha", where)
         _require(0 <= self.dropout < 1, f"{where}.dropout is {self.dropout}: it must be in [0, 1)")
         _require(bool(self.target_modules), f"{where}.target_modules is empty: name at least one projection")
+        _require(
+            self.init_from != "",
+            f"{where}.init_from is '': name the folder of an adapter, or null for a new one",
+        )
 
 
 @dataclass(frozen=True)

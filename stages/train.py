@@ -37,6 +37,7 @@ def main() -> None:
     from schematic_reader.training.export import export_adapter, write_metrics
     from schematic_reader.training.finetune import finetune
     from schematic_reader.training.fp8 import check_fp8
+    from schematic_reader.training.initial_adapter import InitialAdapter
     from schematic_reader.training.settings import FinetuneSettings
     from schematic_reader.training.sharding import load_sharded
     from schematic_reader.training.tracking import check_tracker
@@ -46,6 +47,7 @@ def main() -> None:
     profile = params.active
     if profile.model.device != "cpu" and distributed.run_on_every_gpu("stages.train"):
         return
+    initial = InitialAdapter.of(params, outputs=(ADAPTER, UNFINISHED))
     device = prepare_device(profile.model, params.seed)
     distributed.init(device)
     if profile.train.fp8:
@@ -57,7 +59,7 @@ def main() -> None:
         log.info("train.shard: there is one process, which holds the whole model")
     sharded = profile.train.shard and distributed.world_size() > 1
     model = (load_sharded if sharded else load_base)(profile.model, device)
-    checkpoint = Checkpoint(UNFINISHED, run_fingerprint(params, splits))
+    checkpoint = Checkpoint(UNFINISHED, run_fingerprint(params, splits, initial))
     watch = None
     if params.train.report_to != "none":
         from schematic_reader.report.watched_sheets import watched_sheets
@@ -68,15 +70,18 @@ def main() -> None:
         encoder,
         splits["train"],
         splits["validation"],
-        FinetuneSettings.of(params),
+        FinetuneSettings.of(params, initial),
         device,
         checkpoint,
         watch,
     )
     if distributed.is_main_process():
-        settings = ReaderSettings.of(params, answer_tokens=max(splits["train"].answer_lengths))
+        longest = max(splits["train"].answer_lengths)
+        if initial is not None:
+            longest = max(longest, initial.answer_tokens)
+        settings = ReaderSettings.of(params, answer_tokens=longest)
         export_adapter(result, encoder, settings, ADAPTER)
-        write_metrics(result, splits, metrics=METRICS, plots=PLOTS)
+        write_metrics(result, splits, initial, metrics=METRICS, plots=PLOTS)
     checkpoint.clear()
     distributed.shutdown()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from peft import LoraConfig, TaskType, get_peft_model
@@ -15,6 +16,9 @@ _EXTRA_TARGETS = {
     "vision": r".*\.visual\.blocks\..*\.(qkv|proj|linear_fc1|linear_fc2)",
     "merger": r".*\.visual\.(merger|deepstack_merger_list\.\d+)\.(linear_fc1|linear_fc2)",
 }
+
+_LANGUAGE_TARGETS = re.compile(r"\(\.\*\\\.language_model\\\.\.\*\\\.\(([\w|]+)\)\)")
+"""How the pattern that ``lora_config`` makes begins."""
 
 
 def lora_config(lora: Lora) -> LoraConfig:
@@ -31,6 +35,20 @@ def lora_config(lora: Lora) -> LoraConfig:
         task_type=TaskType.CAUSAL_LM,
         target_modules="|".join(f"({target})" for target in targets),
     )
+
+
+def named_targets(pattern: Any) -> tuple[list[str], list[str]] | None:
+    """``target_modules`` and ``extra_targets`` of an adapter, sorted, by what its adapter_config.json has.
+
+    None of a pattern that is not ``lora_config``'s. A list is that of another trainer.
+    """
+    if isinstance(pattern, list):
+        return sorted(pattern), []
+    found = _LANGUAGE_TARGETS.match(str(pattern))
+    if found is None:
+        return None
+    extra = {part: target for part, target in _EXTRA_TARGETS.items() if f"|({target})" in pattern}
+    return found[1].split("|"), sorted(extra)
 
 
 def add_adapter(model: PreTrainedModel, lora: Lora) -> Any:

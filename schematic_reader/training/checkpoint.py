@@ -30,6 +30,7 @@ from schematic_reader.io.fingerprint import files_digest, value_digest
 from schematic_reader.model import distributed
 from schematic_reader.model.load import base_digest
 from schematic_reader.training.examples import Examples
+from schematic_reader.training.initial_adapter import InitialAdapter
 
 log = logging.getLogger(__name__)
 
@@ -173,11 +174,14 @@ class Checkpoint:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def run_fingerprint(params: Params, splits: Mapping[str, Examples]) -> dict[str, str]:
+def run_fingerprint(
+    params: Params, splits: Mapping[str, Examples], initial: InitialAdapter | None
+) -> dict[str, str]:
     """Hashes of all that the adapter depends on, by what they are of.
 
     Args:
         splits: the examples that are trained on and validated with.
+        initial: the adapter to start from; None: a new one.
 
     Raises:
         UserError: there is no such base model.
@@ -191,6 +195,7 @@ def run_fingerprint(params: Params, splits: Mapping[str, Examples]) -> dict[str,
         # An id is a hash of the sheet's content, its picture included.
         "data": value_digest([examples.rows for _, examples in sorted(splits.items())]),
         "base model": base_digest(profile.model),
+        "initial adapter": "new" if initial is None else initial.digest,
     }
 
 

@@ -11,6 +11,7 @@ from schematic_reader.io.reader_settings import ReaderSettings
 from schematic_reader.model.encode import Encoder
 from schematic_reader.training.examples import Examples
 from schematic_reader.training.finetune import FinetuneResult
+from schematic_reader.training.initial_adapter import InitialAdapter
 
 
 def export_adapter(result: FinetuneResult, encoder: Encoder, settings: ReaderSettings, folder: Path) -> None:
@@ -27,9 +28,17 @@ def export_adapter(result: FinetuneResult, encoder: Encoder, settings: ReaderSet
 
 
 def write_metrics(
-    result: FinetuneResult, splits: Mapping[str, Examples], *, metrics: Path, plots: Path
+    result: FinetuneResult,
+    splits: Mapping[str, Examples],
+    initial: InitialAdapter | None,
+    *,
+    metrics: Path,
+    plots: Path,
 ) -> None:
-    """Write the loss curves as ``train.tsv`` and ``validation.tsv`` below ``plots``, and the metrics file."""
+    """Write the loss curves as ``train.tsv`` and ``validation.tsv`` below ``plots``, and the metrics file.
+
+    Of a run that started from another adapter, the metrics name that one by the SHA-256 of its weights.
+    """
     curves = {"train": result.loss_log.train, "validation": result.loss_log.validation}
     for name, points in curves.items():
         lines = [f"{step}\t{loss:.6f}" for step, loss in points]
@@ -45,5 +54,6 @@ def write_metrics(
             "loss": round(curves["train"][-1][1], 6),
             "validation_loss": round(curves["validation"][-1][1], 6),
             "validation_loss_before": round(curves["validation"][0][1], 6),
-        },
+        }
+        | ({} if initial is None else {"init_from": initial.digest}),
     )

@@ -75,6 +75,8 @@ class PackedTrainer(SFTTrainer):
                 processing_class=train.encoder.processor,
                 peft_config=lora_config(settings.lora),
             )
+        if settings.initial is not None:
+            settings.initial.load_into(self.model)
         self.steps, self.train_data, self.validation_data = steps, train, validation
         self.loss_log, self.checkpoint, self.seed = loss_log, checkpoint, settings.seed
         self.timings: list[StepTiming] = []

@@ -35,6 +35,7 @@ LORA = Lora(
     dora=False,
     target_modules=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
     extra_targets=(),
+    init_from=None,
 )
 
 

@@ -100,6 +100,8 @@ def test_any_source_may_have_a_fixed_test_set(tmp_path: Path, profile: str) -> N
         ("lora.target_modules", "q_proj", "lora.target_modules is 'q_proj': it must be a list"),
         ("lora.target_modules", [1], "lora.target_modules[0] is 1: it must be a text"),
         ("lora.target_modules", [], "lora.target_modules is empty"),
+        ("lora.init_from", "", "lora.init_from is '': name the folder of an adapter, or null for a new one"),
+        ("lora.init_from", ["a", "b"], "lora.init_from is ['a', 'b']: it must be a text"),
         ("lora", 16, "lora is 16: it must be a group of keys"),
         ("profiles", [], "profiles is []: it must be a group of keys"),
         ("clean.test", 0.0, "clean.test is 0.0: it must be a share between 0 and 1"),

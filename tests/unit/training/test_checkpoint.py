@@ -24,14 +24,14 @@ def test_a_base_on_the_hub_counts_by_its_commit(tmp_path: Path, monkeypatch: pyt
     found = []
     for commit in ("a" * 40, "b" * 40):
         cache_on_this_machine(tmp_path, "owner/name", commit, monkeypatch)
-        found.append(run_fingerprint(with_base("owner/name"), {}))
+        found.append(run_fingerprint(with_base("owner/name"), {}, None))
     assert {name for name in found[0] if found[0][name] != found[1][name]} == {"base model"}
 
 
 def test_a_base_in_a_folder_counts_by_its_files(tmp_path: Path) -> None:
     def fingerprint(content: str) -> dict[str, str]:
         (tmp_path / "model.safetensors").write_text(content)
-        return run_fingerprint(with_base(str(tmp_path)), {})
+        return run_fingerprint(with_base(str(tmp_path)), {}, None)
 
     one, other = fingerprint("weights"), fingerprint("others")
     assert {name for name in one if one[name] != other[name]} == {"base model"}
