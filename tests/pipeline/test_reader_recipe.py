@@ -10,11 +10,13 @@ import pytest
 import yaml
 
 from schematic_reader.cleaning.split_groups import choose_split
+from schematic_reader.io.fingerprint import file_digest
 from schematic_reader.io.tables import RAW, write_rows
 from schematic_reader.synthetic.sample import make_row
 from tests.support.checkout import copy_checkout, git
 from tests.support.commands import documented, give_environment
 from tests.support.finished import commit, small_params
+from tests.support.paths import ROOT
 
 TRAINED = 8  # the first of them in the validation split, which the name of its repository decides
 HELD_OUT = 2
@@ -112,3 +114,40 @@ def test_it_reads_and_becomes_the_reader_that_ships(checkout: Path) -> None:
     said = documented("python -m stages.predict sheet.png", checkout)
     assert "read by models/reader on models/tiny, trained for the task json" in said
     assert "part,kind,seen in,confidence" in said
+
+
+def test_training_starts_from_the_reader_that_ships(checkout: Path) -> None:
+    """Its loss before the first step is far below that of a new adapter on the same sheets."""
+    new = json.loads((checkout / "metrics" / "train.json").read_text())
+    shipped = checkout / "models" / "reader"
+    shutil.rmtree(shipped, ignore_errors=True)
+    shutil.copytree(ROOT / "models" / "reader", shipped)
+    commit(checkout, "Take the reader that ships")
+    own = checkout.with_name("own")
+    said = documented(
+        "dvc exp run train --name further "
+        "-S lora.init_from=models/reader -S lora.dropout=0 -S 'lora.extra_targets=[vision,merger]' "
+        "-S profiles.sample.data.source=local -S profiles.sample.data.rows=null "
+        "-S profiles.sample.data.path=FOLDER -S profiles.sample.data.test_path=TEST "
+        "-S profiles.sample.image.max_side=576 -S profiles.sample.image.max_pixels=232000 "
+        "-S profiles.sample.image.tiles=80 "
+        "-S profiles.sample.train.epochs=3 -S profiles.sample.train.max_sheets=100000 "
+        "-S profiles.sample.train.step_tokens=16384 -S profiles.sample.train.packed_length=16384 "
+        "-S profiles.sample.train.learning_rate=5.0e-4 -S train.warmup_steps=3 "
+        "-S task=json -S messages.with_name=false -S evaluate.max_new_tokens=2048",
+        checkout,
+        {
+            "image.tiles=80": f"image.tiles={TILES}",
+            "epochs=3": "epochs=1",
+            "FOLDER": str(own / "train.parquet"),
+            "TEST": str(own / "test.parquet"),
+        },
+    )
+    assert "Running stage 'train'" in said and "training starts from the adapter in models/reader" in said
+    assert "was trained for image ImageLimits(max_side=576, max_pixels=232000, tiles=80) (here" in said
+    trained = json.loads((checkout / "metrics" / "train.json").read_text())
+    assert trained["validation_loss_before"] < 0.7 * new["validation_loss_before"]
+    assert trained["init_from"] == file_digest(shipped / "adapter_model.safetensors")
+    settings = json.loads((checkout / "models" / "adapter" / "reader.json").read_text())
+    before = json.loads((shipped / "reader.json").read_text())
+    assert settings == before | {"image": before["image"] | {"tiles": TILES}}

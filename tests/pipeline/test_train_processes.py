@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,9 +16,10 @@ import torch
 
 from schematic_reader.cli import UserError
 from schematic_reader.model import distributed
+from stages import train
 from tests.support.paths import ROOT
 from tests.support.sheet_samples import ready_to_train, write_exact_params
-from tests.support.training_runs import ENVIRONMENT, assert_same_training, run_train
+from tests.support.training_runs import ENVIRONMENT, assert_same_training, curve, run_train
 
 
 def test_any_number_of_processes_trains_the_same_steps(tmp_path: Path) -> None:
@@ -41,6 +43,33 @@ def test_any_number_of_processes_trains_the_same_steps(tmp_path: Path) -> None:
         assert len(lines) == len(set(lines)) > 4  # each is logged once
         assert any("idle in" in line for line in lines) == (count == 4)
         assert "destroy_process_group" not in done.stderr
+
+
+@pytest.mark.parametrize("shard", [False, True])
+def test_ranks_start_from_the_adapter_of_the_folder(tmp_path: Path, shard: bool) -> None:
+    """One process and two, whose validation loss before the first step is the same."""
+    folders = [tmp_path / "alone", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
+        ready_to_train(folder, train=6, validation=3)
+        write_exact_params(folder, step_tokens=300, packed_length=150, epochs=6, shard=shard)
+    run_train(folders[0])
+    new = curve(folders[0], "validation")
+    for folder in folders:
+        shutil.copytree(folders[0] / train.ADAPTER, folder / "models" / "first")
+        text = (folder / "params.yaml").read_text()
+        (folder / "params.yaml").write_text(text.replace("init_from: null", "init_from: models/first"))
+    run_train(folders[0])
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "stages.train"]
+    done = subprocess.run(
+        [sys.executable, *launcher],
+        cwd=folders[1], env=os.environ | ENVIRONMENT, text=True, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert done.stderr.count("training starts from the adapter in models/first") == 1
+    assert_same_training(*folders)
+    assert curve(folders[1], "validation")[0][1] == pytest.approx(new[-1][1], rel=1e-4)
+    assert new[-1][1] < 0.9 * new[0][1]
 
 
 def test_a_stage_runs_once_for_each_gpu(
