@@ -4,6 +4,9 @@ Prompts are prefilled several at once, packed; between two prefills all running 
 together. The host reads a step's tokens some steps later, so that the GPU never waits for it. Which prompts
 share a prefill is planned beforehand, and where a run may resume a decode step has the same shapes however
 many slots are in use, so that an answer does not depend on which requests were finished before.
+
+On a CPU the requests are shared out over threads, each with slots of its own: the products of a decode step
+are so small that one core does them nearly as fast as several that wait for each other.
 """
 
 from __future__ import annotations
@@ -11,9 +14,12 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
+from queue import SimpleQueue
+from threading import Event
 from typing import Any
 
 import torch
@@ -23,8 +29,11 @@ from schematic_reader.generation.kv_cache import SlotKVCache, StepOutput, slot_a
 from schematic_reader.generation.prompts import PromptBatch
 from schematic_reader.generation.settings import Decoding, GeneratedTokens
 from schematic_reader.generation.symbols_watch import EndWatch
+from schematic_reader.io.parallel import cores
+from schematic_reader.model.device import float32_matmul
 from schematic_reader.model.encode import Encoded
 from schematic_reader.model.packed_batch import BatchShape, PackedBatch, pack_batch
+from schematic_reader.model.packed_model import PackedModel
 from schematic_reader.model.vision_inputs import vision_inputs
 
 PREFILL_TOKENS = 8192
@@ -36,6 +45,9 @@ PREFILL_BUCKET = 64
 _FIRST_PREFILL_DIVISOR = 4  # the first prefill is so much shorter, so that the GPU starts early
 
 _HOST_LAG_STEPS = 2  # decode steps that the host is behind where tokens are selected on the device
+
+MAX_THREADS = 4
+"""Of a CPU that answer: Python runs one at a time between the kernels of a decode step."""
 
 _MAX_PREFILL_SLOT_FRACTION = 4
 """Where slots are filled again, a prefill takes at most this part of them: more would wait empty together."""
@@ -84,13 +96,11 @@ def generate_continuously(
     """
     if all(number in answered for number in order):
         return
-    settings, encoder = decoding.settings, prompts.encoder
-    slots = min(settings.batch_size, len(order))
-    # 1) plan which prompts are prefilled together; a prefill whose rows are all answered is left out
-    lengths = [prompts.lengths[number][0] for number in order]
-    plan = [[order[index] for index in indexes] for indexes in plan_prefills(lengths, slots=slots)]
-    plan = [numbers for numbers in plan if not all(number in answered for number in numbers)]
-    max_len = max(length + max_new_tokens(number) for number, length in zip(order, lengths, strict=True))
+    settings, encoder, on_cpu = decoding.settings, prompts.encoder, model.device.type == "cpu"
+    compiled = len(order) >= settings.compile_from
+    threads = 1 if compiled or resumable or not on_cpu else min(cores(), MAX_THREADS, len(order))
+    # Each thread has its share of the rows: which of them are decoded together does not depend on time.
+    slots = min(settings.batch_size, math.ceil(len(order) / threads))
 
     def pack(samples: list[Encoded]) -> PackedBatch:
         tokens = sum(len(sample.input_ids) for sample in samples)
@@ -108,17 +118,74 @@ def generate_continuously(
         watch = decoding.watch() if decoding.watch else None
         return Request(number, prompts.lengths[number][0], max_new_tokens(number), processors, watch)
 
-    with slot_attention(model) as packed:
-        if len(order) >= settings.compile_from:
-            packed.compile_layers(dynamic=True)
+    def run(packed: PackedModel, order: Sequence[int], stopped: Callable[[], bool]) -> Iterator[Request]:
+        """The requests of these rows, as they finish."""
+        # 1) plan which prompts are prefilled together; a prefill whose rows are all answered is left out
+        lengths = [prompts.lengths[number][0] for number in order]
+        plan = [[order[index] for index in indexes] for indexes in plan_prefills(lengths, slots=slots)]
+        plan = [numbers for numbers in plan if not all(number in answered for number in numbers)]
+        max_len = max(length + max_new_tokens(number) for number, length in zip(order, lengths, strict=True))
         # 2) tokens are selected on the device unless logits processors, which run on the host, change scores
         greedy = not decoding.logits_processors(1, 0)
         cache = SlotKVCache(packed, slots, max_len, greedy_on_device=greedy)
         # 3) prefill and decode, while threads encode and pack the prompts of the next prefills
         encoded = prompts.encode_ahead(plan, pack, model.dtype)
         prefills = (([request(number) for number in numbers], batch) for numbers, batch in encoded)
-        for done in ContinuousBatching(cache, decoding.stop_ids, resumable=resumable).run_requests(prefills):
+        batching = ContinuousBatching(cache, decoding.stop_ids, resumable=resumable, stopped=stopped)
+        yield from batching.run_requests(prefills)
+
+    # A CPU's precision is the process's, not a thread's. With a lower one, rounding cached keys and values
+    # to bfloat16 takes longer than their products.
+    with slot_attention(model) as packed, float32_matmul("highest") if on_cpu else nullcontext():
+        if compiled:
+            packed.compile_layers(dynamic=True)
+        runs = [partial(run, packed, order[thread::threads]) for thread in range(threads)]
+        for done in _in_threads(runs) if threads > 1 else runs[0](lambda: False):
             yield {done.number: GeneratedTokens(done.tokens, done.probs)}
+
+
+_Run = Callable[[Callable[[], bool]], Iterator[Request]]
+"""Yields requests as they finish, until it is told that the rest is not wanted any more."""
+
+
+def _in_threads(runs: Sequence[_Run]) -> Iterator[Request]:
+    """What each of ``runs`` yields, as it comes, each in a thread of its own.
+
+    The cores are shared out among the threads of PyTorch's kernels. What a run raises is raised here, after
+    the others have stopped.
+    """
+    before, inner = torch.get_num_threads(), max(1, torch.get_num_threads() // len(runs))
+    found: SimpleQueue[Request | BaseException | None] = SimpleQueue()  # None behind the last of a run
+    stopped = Event()
+
+    def run(requests: _Run) -> None:
+        try:
+            torch.set_num_threads(inner)  # of this thread
+            with torch.inference_mode():
+                for request in requests(stopped.is_set):
+                    found.put(request)
+            found.put(None)
+        except BaseException as error:  # noqa: BLE001, raised again in the thread that waits
+            found.put(error)
+
+    try:
+        with ThreadPoolExecutor(len(runs)) as threads:
+            try:
+                for each in runs:
+                    threads.submit(run, each)
+                running = len(runs)
+                while running:
+                    one = found.get()
+                    if isinstance(one, BaseException):
+                        raise one
+                    if one is None:
+                        running -= 1
+                    else:
+                        yield one
+            finally:
+                stopped.set()
+    finally:
+        torch.set_num_threads(before)  # also what threads that start later begin with
 
 
 def plan_prefills(lengths: Sequence[int], *, slots: int) -> list[list[int]]:
@@ -146,10 +213,18 @@ class ContinuousBatching:
     Args:
         stop_ids: tokens that end an answer.
         resumable: every decode step has the same shapes; without it a CPU's takes the slots in use alone.
+        stopped: whether the requests that have not finished are not wanted any more; asked before each step.
     """
 
-    def __init__(self, cache: SlotKVCache, stop_ids: Container[int], *, resumable: bool) -> None:
-        self._cache, self._stop_ids = cache, stop_ids
+    def __init__(
+        self,
+        cache: SlotKVCache,
+        stop_ids: Container[int],
+        *,
+        resumable: bool,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._cache, self._stop_ids, self._stopped = cache, stop_ids, stopped
         self._in_use_alone = cache.on_cpu and not resumable
         self._running: list[Request | None] = [None] * cache.slots  # by slot
 
@@ -167,7 +242,7 @@ class ContinuousBatching:
         # Steps whose tokens the host has not read, each with the requests that had the slots.
         unread: deque[tuple[list[Request | None], StepOutput]] = deque()
         lag = _HOST_LAG_STEPS if self._cache.greedy_on_device and not self._cache.on_cpu else 0
-        while True:
+        while not self._stopped():
             # 1) prefill while there are free slots and, unless nothing else is to do, prompts are ready
             while upcoming and self._admits(*upcoming):
                 self._prefill_into_free_slots(upcoming[0], upcoming[1].result())
@@ -190,9 +265,12 @@ class ContinuousBatching:
                 self._select_tokens(slice(self._cache.slots), self._running, logits)
 
     def _admits(self, requests: Sequence[Request | None], batch: Future[PackedBatch]) -> bool:
-        """Whether these requests are prefilled now: there are slots, and no running request would wait."""
+        """Whether these requests are prefilled now: there are slots, and no running request would wait.
+
+        On a CPU they would, for the same cores, so that what is decoded together does not depend on time.
+        """
         has_room = sum(request is not None for request in requests) <= self._running.count(None)
-        return has_room and (batch.done() or not any(self._running))
+        return has_room and (self._cache.on_cpu or batch.done() or not any(self._running))
 
     def _close_gaps(self) -> int:
         """Move requests from the last slots into free ones before them; how many slots are in use."""

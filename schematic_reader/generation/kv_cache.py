@@ -18,7 +18,6 @@ from torch.nn import functional
 from transformers import AttentionInterface
 
 from schematic_reader.model import attention
-from schematic_reader.model.device import float32_matmul
 from schematic_reader.model.fused import use_fused_rms_norm
 from schematic_reader.model.packed_batch import PackedBatch
 from schematic_reader.model.packed_model import PackedModel
@@ -125,9 +124,7 @@ class SlotKVCache:
         bucket = math.ceil((longest + 1) / KV_BUCKET) * KV_BUCKET
         attended = min(bucket, self._max_len - _PAD)
         if self.on_cpu:
-            # Rounding all cached keys and values to bfloat16 takes longer there than their products.
-            with float32_matmul("highest"):
-                self._step(attended, slots)
+            self._step(attended, slots)
         elif graph := self._graphs.get(attended):
             graph.replay()
         elif attended not in self._graphs:  # eager at first: it compiles, and chooses kernels

@@ -101,6 +101,7 @@ def test_a_step_on_a_cpu_takes_the_slots_in_use_alone(
         return step(self, longest, slots)
 
     monkeypatch.setattr(SlotKVCache, "decode_step", recorded)
+    monkeypatch.setattr(continuous_batching, "MAX_THREADS", 1)
     settings = GenerationSettings(batch_size=5, max_new_tokens=9, continuous=True)
     sheets = SheetImages(rows[0], "test", LIMITS)
     found = FixedLengths(lambda: model, encoder, settings).answer(sheets, rows[1])
