@@ -16,11 +16,12 @@ def summarize(
 ) -> dict[str, Any]:
     """Counts of rows, of reasons, and of groups and distinct component names in each split.
 
-    ``missing`` is the tutorial's report on ``components_used``; ``names.test_unseen`` are the names of the
-    test split that no training row has; ``groups.largest`` counts rows; ``synthetic`` are kept rows that were
-    drawn for training; ``tied``: see ``count_tied``, of the source's rows alone; ``mismatch`` are rows,
-    dropped ones included, whose list is not that of their text. ``dropped.in_test_set`` is there only where
-    a fixed test set is.
+    ``known_owners`` are rows of validation and test whose repository's owner has others in training, which
+    often have the same symbols and habits. ``missing`` is the tutorial's report on ``components_used``;
+    ``names.test_unseen`` are the names of the test split that no training row has; ``groups.largest`` counts
+    rows; ``synthetic`` are kept rows that were drawn for training; ``tied``: see ``count_tied``, of the
+    source's rows alone; ``mismatch`` are rows, dropped ones included, whose list is not that of their text.
+    ``dropped.in_test_set`` is there only where a fixed test set is.
     """
     kept = [(row, places[row.repository]) for row in rows if not row.reason]
     missing = [row for row in rows if row.listed != "given"]
@@ -31,6 +32,8 @@ def summarize(
     names: dict[str, set[str]] = {split: set() for split in SPLITS}
     for row, place in kept:
         names[place.split].update(row.components)
+    trained = {_owner(row) for row, place in kept if place.split == "train"}
+    known = Counter(place.split for row, place in kept if _owner(row) in trained)
     return {
         "rows_read": len(rows),
         "rows_kept": len(kept),
@@ -49,6 +52,7 @@ def summarize(
             **{split: len(groups[split]) for split in SPLITS},
             "largest": max(Counter(place.group for _, place in kept).values()),
         },
+        "known_owners": {split: known[split] for split in SPLITS if split != "train"},
         "tied": dict(tied),
         "names": {
             "distinct": len(set().union(*names.values())),
@@ -56,3 +60,8 @@ def summarize(
             "test_unseen": len(names["test"] - names["train"]),
         },
     }
+
+
+def _owner(row: RowFacts) -> str:
+    """What stands before the slash of the repository's name, all of it where there is none."""
+    return row.repository.partition("/")[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,15 @@ def test_the_metrics_tell_what_ties_groups(tmp_path: Path) -> None:
         "signature": 1,
         "perceptual_hash": 1,
     }
+
+
+def test_the_metrics_tell_whose_other_repositories_are_trained_on(tmp_path: Path) -> None:
+    names = [f"Alike/{number}" if number % 3 else f"{number}/board" for number in range(60)]
+    rows = [raw_row(number, name=name) for number, name in enumerate(names)]
+    metrics, kept = clean(write_raw(tmp_path / "raw", [rows]), ROOMY)
+    alike = Counter(row["split"] for row in kept if row["name"].startswith("Alike/"))
+    assert min(alike.values()) > 0 and alike["test"] < metrics["splits"]["test"]
+    assert metrics["known_owners"] == {"validation": alike["validation"], "test": alike["test"]}
 
 
 MATCHING = sheet_text(1, 3)
