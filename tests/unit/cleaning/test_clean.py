@@ -414,7 +414,7 @@ def test_the_command_writes_metrics_and_prints_the_result(tmp_path: Path) -> Non
     assert done.stdout.endswith("dropped: image_missing 1\n")
     metrics = json.loads((tmp_path / "metrics" / "clean.json").read_text())
     assert sum(metrics["splits"].values()) == metrics["rows_kept"] == 40
-    assert Counter(type(value) for value in metrics.values()) == {int: 4, dict: 7}
+    assert Counter(type(value) for value in metrics.values()) == {int: 4, dict: 8}
 
 
 def test_the_command_without_its_input_is_one_line(tmp_path: Path) -> None:
