@@ -52,7 +52,7 @@ def quantity(prefix: str, rng: random.Random) -> str:
     if rng.random() < _LEFT_OUT:
         return rng.choice(_ABSENT)
     number, unit = _number(rng), rng.choice(_UNITS[prefix])
-    if "." in number and unit.strip("-") == unit and unit and rng.random() < _POINT:
+    if "." in number and unit.isalpha() and rng.random() < _POINT:
         text = number.replace(".", unit[0])
     else:
         text = number + " " * (unit != "" and rng.random() < _BLANK) + unit

@@ -17,7 +17,7 @@ def summarize(
     """Counts of rows, of reasons, and of groups and distinct component names in each split.
 
     ``known_owners`` are rows of validation and test whose repository's owner has others in training, which
-    often have the same symbols and habits. ``missing`` is the tutorial's report on ``components_used``;
+    may have the same library symbols. ``missing`` is the tutorial's report on ``components_used``;
     ``names.test_unseen`` are the names of the test split that no training row has; ``groups.largest`` counts
     rows; ``synthetic`` are kept rows that were drawn for training; ``tied``: see ``count_tied``, of the
     source's rows alone; ``mismatch`` are rows, dropped ones included, whose list is not that of their text.

@@ -29,7 +29,6 @@ from schematic_reader.generation.kv_cache import SlotKVCache, StepOutput, slot_a
 from schematic_reader.generation.prompts import PromptBatch
 from schematic_reader.generation.settings import Decoding, GeneratedTokens
 from schematic_reader.generation.symbols_watch import EndWatch
-from schematic_reader.io.parallel import cores
 from schematic_reader.model.device import float32_matmul
 from schematic_reader.model.encode import Encoded
 from schematic_reader.model.packed_batch import BatchShape, PackedBatch, pack_batch
@@ -98,7 +97,9 @@ def generate_continuously(
         return
     settings, encoder, on_cpu = decoding.settings, prompts.encoder, model.device.type == "cpu"
     compiled = len(order) >= settings.compile_from
-    threads = 1 if compiled or resumable or not on_cpu else min(cores(), MAX_THREADS, len(order))
+    threads = (
+        1 if compiled or resumable or not on_cpu else min(torch.get_num_threads(), MAX_THREADS, len(order))
+    )
     # Each thread has its share of the rows: which of them are decoded together does not depend on time.
     slots = min(settings.batch_size, math.ceil(len(order) / threads))
 
@@ -151,8 +152,8 @@ _Run = Callable[[Callable[[], bool]], Iterator[Request]]
 def _in_threads(runs: Sequence[_Run]) -> Iterator[Request]:
     """What each of ``runs`` yields, as it comes, each in a thread of its own.
 
-    The cores are shared out among the threads of PyTorch's kernels. What a run raises is raised here, after
-    the others have stopped.
+    PyTorch's threads, as many as ``OMP_NUM_THREADS`` allows, are shared out among them. What a run raises is
+    raised here, after the others have stopped.
     """
     before, inner = torch.get_num_threads(), max(1, torch.get_num_threads() // len(runs))
     found: SimpleQueue[Request | BaseException | None] = SimpleQueue()  # None behind the last of a run

@@ -19,7 +19,7 @@ from schematic_reader.cli import UserError
 from schematic_reader.config import Params
 from schematic_reader.io.adapter_digests import check_adapter
 from schematic_reader.io.files import read_json
-from schematic_reader.io.reader_settings import ReaderSettings, weights_digest
+from schematic_reader.io.reader_settings import ReaderSettings
 from schematic_reader.model.load import without_notices
 from schematic_reader.training.adapter import lora_config, named_targets
 
@@ -90,6 +90,13 @@ class InitialAdapter:
         check_adapter(folder)
         settings = ReaderSettings.read(folder)
         _check_fit(folder, read_json(folder / CONFIG_NAME, "train"), settings, params)
+        answer_tokens = 0
+        if settings is not None:
+            here = ReaderSettings.of(params, answer_tokens=settings.answer_tokens)
+            _check_base(folder, settings, here, params.active.model.base)
+            _log_other_training(folder, settings, here)
+            if _prompt(settings) == _prompt(here):
+                answer_tokens = settings.answer_tokens
         content = (folder / SAFETENSORS_WEIGHTS_NAME).read_bytes()
         try:
             weights = load(content)
@@ -97,12 +104,6 @@ class InitialAdapter:
             raise UserError(
                 f"{folder / SAFETENSORS_WEIGHTS_NAME} is damaged: get the adapter anew ({error})"
             ) from None
-        answer_tokens = 0
-        if settings is not None:
-            here = ReaderSettings.of(params, answer_tokens=settings.answer_tokens)
-            _log_other_training(folder, settings, here)
-            if _prompt(settings) == _prompt(here):
-                answer_tokens = settings.answer_tokens
         return cls(folder, weights, hashlib.sha256(content).hexdigest(), answer_tokens)
 
     def load_into(self, model: Any) -> None:
@@ -139,12 +140,15 @@ def _check_fit(
             f"the adapter of lora.init_from, {folder}, has {', '.join(differing)}: set params.yaml to what "
             "it has, or lora.init_from to null for a new adapter"
         )
-    base = params.active.model.base
-    if settings and settings.base_weights not in (None, weights_digest(Path(base))):
+
+
+def _check_base(folder: Path, there: ReaderSettings, here: ReaderSettings, base: str) -> None:
+    """Raises UserError: the base model of the run has other weights than that of the adapter."""
+    if there.base_weights not in (None, here.base_weights):
         raise UserError(
             f"the adapter of lora.init_from, {folder}, was trained on other weights of the profile's "
-            f"model.base than {base} has here (SHA-256 {str(settings.base_weights)[:12]}, here "
-            f"{str(weights_digest(Path(base)))[:12]}): get both of one version, or set lora.init_from to null"
+            f"model.base than {base} has here (SHA-256 {str(there.base_weights)[:12]}, here "
+            f"{str(here.base_weights)[:12]}): get both of one version, or set lora.init_from to null"
         )
 
 

@@ -23,6 +23,16 @@ HELD_OUT = 2
 TILES = 2  # of a sheet: more take more time, and nothing else is different
 
 
+def on_few(own: Path) -> dict[str, str]:
+    """What an experiment of the recipe says, and what stands for it here: few sheets, tiles and epochs."""
+    return {
+        "image.tiles=80": f"image.tiles={TILES}",
+        "epochs=3": "epochs=1",
+        "FOLDER": str(own / "train.parquet"),
+        "TEST": str(own / "test.parquet"),
+    }
+
+
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """After the recipe's training; one answer is asked of few sheets, in few tokens."""
@@ -55,12 +65,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "-S 'lora.extra_targets=[vision,merger]' "
         "-S task=json -S messages.with_name=false -S evaluate.max_new_tokens=2048",
         folder,
-        {
-            "image.tiles=80": f"image.tiles={TILES}",
-            "epochs=3": "epochs=1",
-            "FOLDER": str(own / "train.parquet"),
-            "TEST": str(own / "test.parquet"),
-        },
+        on_few(own),
     )
     return folder
 
@@ -136,12 +141,7 @@ def test_training_starts_from_the_reader_that_ships(checkout: Path) -> None:
         "-S profiles.sample.train.learning_rate=5.0e-4 -S train.warmup_steps=3 "
         "-S task=json -S messages.with_name=false -S evaluate.max_new_tokens=2048",
         checkout,
-        {
-            "image.tiles=80": f"image.tiles={TILES}",
-            "epochs=3": "epochs=1",
-            "FOLDER": str(own / "train.parquet"),
-            "TEST": str(own / "test.parquet"),
-        },
+        on_few(own),
     )
     assert "Running stage 'train'" in said and "training starts from the adapter in models/reader" in said
     assert "was trained for image ImageLimits(max_side=576, max_pixels=232000, tiles=80) (here" in said

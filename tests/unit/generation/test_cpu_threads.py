@@ -22,8 +22,11 @@ from tests.support.answering import Ask, Rows
 Stopped = Callable[[], bool]
 
 
-def use_threads(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    monkeypatch.setattr(continuous_batching, "cores", lambda: number)
+@pytest.fixture(autouse=True)
+def _threads_as_before() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 def seen_by(monkeypatch: pytest.MonkeyPatch, name: str, look: Callable[..., Any]) -> list[Any]:
@@ -39,14 +42,24 @@ def seen_by(monkeypatch: pytest.MonkeyPatch, name: str, look: Callable[..., Any]
     return found
 
 
+def test_a_process_with_one_thread_for_its_kernels_answers_in_one(
+    rows: Rows, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that was started with ``OMP_NUM_THREADS=1``, however many cores there are."""
+    torch.set_num_threads(1)
+    prefills = seen_by(monkeypatch, "prefill", lambda *_: threading.get_ident())
+    ask(rows[1], continuous=True, batch_size=4)
+    assert set(prefills) == {threading.get_ident()}
+
+
 @pytest.mark.parametrize("number", [2, 3])
 def test_threads_answer_as_one_does(
     rows: Rows, ask: Ask, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     """Each row is answered once and in its place, with fewer slots than rows."""
-    use_threads(monkeypatch, 1)
+    torch.set_num_threads(1)
     alone = ask(rows[1], continuous=True, batch_size=4)
-    use_threads(monkeypatch, number)
+    torch.set_num_threads(number)
     prefills = seen_by(monkeypatch, "prefill", lambda _, slots: (threading.get_ident(), len(slots)))
     found = ask(rows[1], continuous=True, batch_size=4)
     assert len({thread for thread, _ in prefills}) == number
@@ -62,7 +75,7 @@ def test_how_long_a_picture_takes_to_encode_does_not_change_what_is_decoded_toge
     rows: Rows, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(continuous_batching, "PREFILL_TOKENS", 80)  # a prompt each
-    use_threads(monkeypatch, 1)
+    torch.set_num_threads(1)
     taken, step, encode = [], SlotKVCache.decode_step, PromptBatch.encode
     started, lock, encoded = threading.Event(), threading.Lock(), list[int]()
 
@@ -89,7 +102,7 @@ def test_all_is_computed_in_inference_mode_and_at_one_precision(
     rows: Rows, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The precision is that of the process: a thread that changed it would change the others' products."""
-    use_threads(monkeypatch, 2)
+    torch.set_num_threads(2)
 
     def state(*_: object) -> tuple[bool, str]:
         return torch.is_inference_mode_enabled(), torch.get_float32_matmul_precision()
@@ -151,7 +164,7 @@ def test_a_run_that_is_stopped_takes_no_further_step(
     rows: Rows, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One thread fails at its first step; the other would take some more at most."""
-    use_threads(monkeypatch, 2)
+    torch.set_num_threads(2)
     failed, step, steps = threading.Event(), SlotKVCache.decode_step, []
 
     def fails_once(self: SlotKVCache, longest: int, slots: int | None = None) -> torch.Tensor:
