@@ -178,7 +178,7 @@ def _renumbered(reference: str, prefix: str, numbers: dict[str, dict[str, str]],
         return reference
     known = numbers.setdefault(prefix, {})
     if reference not in known:
-        known[reference] = prefix + str(rng.randrange(1, rng.choice((20, 100, 100, 1000))))
+        known[reference] = prefix + str(rng.randrange(rng.choice((20, 100, 100, 1000))))
     return known[reference]
 
 

@@ -42,8 +42,11 @@ _TOLD = 0.7  # share of the values that say something of their own, as a connect
 _LABELLED = 0.2  # share of the values that only say the symbol's name, where the drawing tells it
 _RELETTERED = 0.15  # share of the prefixes of references on a sheet
 _SUFFIXED = 0.05  # share of the sheets whose references end with the same letter, or number after a dash
+_UNANNOTATED = 0.06  # share of the sheets whose references have no numbers yet: "C?"
 _UPRIGHT = 0.1  # share of shown references and values that are turned to run upward
 _WORN = 0.3  # share of the pictures
+_SHORT, _LONGER = 6, 3  # letters with room everywhere, and those that a new quantity may have more
+_DRAWS = 5  # until a quantity fits
 _SHORTEST = 3  # characters that a name and a value must share to belong together
 _NAME = re.compile(r"[A-Za-z0-9_.+-]{3,24}")
 _GROUND = re.compile(r"(?i)gnd|vss|earth|pwr_flag|mountinghole")
@@ -125,7 +128,7 @@ class Renamer(Remixer):
         return self._words(3, rng)
 
     def _relettered(self, sheet: Sheet, rng: random.Random) -> Sheet:
-        """The sheet with other prefixes of some references, and of some sheets with a suffix at each."""
+        """The sheet with other prefixes of some references; some sheets with "?" for numbers, or a suffix."""
         prefixes = sorted({prefix_of(placed.reference) for placed in sheet.symbols})
         usual = [prefix for prefix in self._material.values if prefix.isalpha() and prefix not in QUANTITIES]
         new: dict[str, str] = {}
@@ -136,14 +139,18 @@ class Renamer(Remixer):
         suffix = ""
         if rng.random() < _SUFFIXED:
             suffix = rng.choice(string.ascii_uppercase) if rng.random() < 0.5 else f"_{rng.randrange(1, 9)}"
+        unannotated = rng.random() < _UNANNOTATED
 
         def changed(placed: PlacedSymbol) -> PlacedSymbol:
             prefix = prefix_of(placed.reference)
             number = placed.reference[len(prefix) :]
             if not prefix.isalpha() or not number:
                 return placed
-            ending = suffix if number.isdigit() else ""
-            return _with_field(placed, "Reference", new.get(prefix, prefix) + number + ending)
+            if unannotated:
+                number = "?"
+            elif number.isdigit():
+                number += suffix
+            return _with_field(placed, "Reference", new.get(prefix, prefix) + number)
 
         return replace(sheet, symbols=tuple(map(changed, sheet.symbols)))
 
@@ -193,8 +200,13 @@ class Renamer(Remixer):
         return rng.choice(pool) if pool and rng.random() < _FROM_OTHERS else _varied(old, rng)
 
     def _value(self, prefix: str, value: str, power: bool, rng: random.Random) -> str:
-        """A quantity changes; a name has been changed with its symbol, or must stay."""
-        return super()._value(prefix, value, power, rng) if prefix in QUANTITIES and not power else value
+        """A quantity changes to one that has room; a name has been changed with its symbol, or must stay."""
+        if power or prefix not in QUANTITIES:
+            return value
+        drawn = [super()._value(prefix, value, power, rng)]
+        while len(drawn[-1]) > max(_SHORT, len(value) + _LONGER) and len(drawn) < _DRAWS:
+            drawn.append(super()._value(prefix, value, power, rng))
+        return min(drawn, key=len)
 
     def _drawing(self, prefix: str, rng: random.Random) -> None:
         """None: another drawing would not be that of the part's name."""

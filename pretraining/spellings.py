@@ -45,6 +45,7 @@ _JOINTS = (" ", " ", "/", "", "_", "-", ",")
 _ENDS = (" DNP", "/DNP", "(DNP)", " dnp", "?", "*")
 _ABSENT = ("DNP", "dnp", "NM", "NC", "DNI", "n.m.", "NP")
 _BLANK, _POINT, _RATED, _ENDED, _LEFT_OUT = 0.25, 0.3, 0.2, 0.06, 0.04
+_COMPOUND = 0.2  # share of new prefixes of two words
 
 
 def quantity(prefix: str, rng: random.Random) -> str:
@@ -71,7 +72,12 @@ def _number(rng: random.Random) -> str:
 
 
 def letters(usual: Sequence[str], rng: random.Random) -> str:
-    """What references may begin with: one of the ``usual``, or up to four capital letters."""
+    """What references may begin with: one of the ``usual``, or capital letters: ``LB``, ``CV-IN``."""
     if usual and rng.random() < 0.5:
         return rng.choice(usual)
+    words = 2 if rng.random() < _COMPOUND else 1
+    return rng.choice("-_").join(_capitals(rng) for _ in range(words))
+
+
+def _capitals(rng: random.Random) -> str:
     return "".join(rng.choices(string.ascii_uppercase, k=rng.randrange(1, 5)))

@@ -52,5 +52,6 @@ def test_references_begin_with_usual_letters_or_with_any():
     rng = random.Random(1)
     found = [letters(["LED", "SW"], rng) for _ in range(200)]
     assert 60 < sum(text in ("LED", "SW") for text in found) < 140
-    assert all(re.fullmatch("[A-Z]{1,4}", text) for text in found)
-    assert re.fullmatch("[A-Z]{1,4}", letters([], rng))
+    assert all(re.fullmatch("[A-Z]{1,4}([-_][A-Z]{1,4})?", text) for text in found)
+    assert 5 < sum("-" in text or "_" in text for text in found) < 50
+    assert letters([], rng)
