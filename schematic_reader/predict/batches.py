@@ -15,7 +15,14 @@ from schematic_reader.cli import UserError, say_error
 from schematic_reader.kicad.nodes import KicadError
 from schematic_reader.kicad.project_file import project_beside
 from schematic_reader.kicad.project_folder import PROJECT_SUFFIX, SHEET_SUFFIX, root_sheets
-from schematic_reader.predict.input_files import STANDARD_INPUT, named_files, read_file, sub_sheets_in
+from schematic_reader.predict.input_files import (
+    STANDARD_INPUT,
+    is_file,
+    named_files,
+    read_file,
+    real_path,
+    sub_sheets_in,
+)
 from schematic_reader.predict.kicad_file import KicadReading, KicadTexts, ReadKicad, kicad_texts
 from schematic_reader.predict.opened_sheet import OpenedSheet, SheetLimits, SheetOrigin, open_sheets
 from schematic_reader.predict.parts import Reading
@@ -82,7 +89,7 @@ def opened(
     for name in named_files(arguments):
         if isinstance(name, UserError):
             yield name
-        elif (path := Path(name).resolve()) in below:
+        elif (path := real_path(name)) in below:
             waiting[path] = name
         else:
             yield from _sheets_of(name, limits, kicad, followed)
@@ -100,6 +107,8 @@ def _sheets_of(
         if Path(name).suffix == PROJECT_SUFFIX:
             folder = Path(name).parent
             for root in root_sheets(Path(name).name, data):
+                if not root.endswith(SHEET_SUFFIX):
+                    raise KicadError(f"it lists {root[:80]!r} as a root sheet, which is no {SHEET_SUFFIX}")
                 yield from _sheets_of(str(folder / root), limits, kicad, followed)
             return
         found: list[Found] = []
@@ -141,9 +150,9 @@ def _follow(
         if file == root:
             return data
         kinds = (SHEET_SUFFIX, PROJECT_SUFFIX)
-        if folder is None or not file.endswith(kinds) or not (folder / file).is_file():
+        if folder is None or not file.endswith(kinds) or not is_file(folder / file):
             return None
-        followed.add((folder / file).resolve())
+        followed.add(real_path(folder / file))
         try:
             return read_file(str(folder / file))[1]
         except UserError:

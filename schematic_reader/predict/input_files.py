@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -27,30 +28,62 @@ def named_files(arguments: Sequence[str]) -> Iterator[str | UserError]:
         if not word:  # as of an unset variable of the shell; as a path it is this folder
             yield UserError("an argument is empty: name a sheet, or . for this folder")
             continue
-        path = Path(word)
-        if word == STANDARD_INPUT or not path.is_dir():
+        if word == STANDARD_INPUT or not _is_folder(word):
             yield word
             continue
-        inside = sorted(
-            found
-            for found in path.rglob("*")
-            if found.suffix.lower() in SUFFIXES
-            and found.is_file()
-            and not any(part.startswith(".") for part in found.relative_to(path).parts)
-        )
-        if not inside:
+        locked: list[OSError] = []
+        inside = sorted(_sheets_below(Path(word), locked))
+        yield from (UserError(f"{Path(error.filename)}: {_reason(error)}") for error in locked)
+        if not inside and not locked:
             yield UserError(f"{word}: the folder holds no sheet ({', '.join(SUFFIXES)})")
         yield from map(str, inside)
+
+
+def _sheets_below(folder: Path, locked: list[OSError]) -> Iterator[Path]:
+    """The files that a folder stands for; ``locked`` gets the errors of folders that cannot be listed.
+
+    A link that leads nowhere and a file in a folder that may not be entered are among them, so that who reads
+    them tells of them; pipes and the like are not.
+    """
+    for inside, folders, files in os.walk(folder, onerror=locked.append):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            path = Path(inside, name)
+            if path.suffix.lower() in SUFFIXES and not name.startswith(".") and not _is_pipe(path):
+                yield path
+
+
+def _is_pipe(path: Path) -> bool:
+    """Whether it is a pipe, a socket or a device."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False
+
+
+def _is_folder(word: str) -> bool:
+    """Whether it is one; unlike ``Path.is_dir`` of Python 3.11, this raises for no name."""
+    return os.path.isdir(word)  # noqa: PTH112
+
+
+def is_file(path: Path) -> bool:
+    """Whether it is one that can be looked at; unlike ``Path.is_file``, this raises for no name."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def real_path(name: str | Path) -> Path:
+    """The path with its links followed; unlike ``Path.resolve``, in a circle of links as far as they lead."""
+    return Path(os.path.realpath(name))
 
 
 def sub_sheets_in(arguments: Sequence[str]) -> set[Path]:
     """The KiCad sheets in the folders of a command line that are read as part of root sheets there."""
     below: set[Path] = set()
     for word in arguments:
-        if word in ("", STANDARD_INPUT) or not Path(word).is_dir():
+        if word in ("", STANDARD_INPUT) or not _is_folder(word):
             continue
-        sheets = (path for path in Path(word).rglob(f"*{SHEET_SUFFIX}") if path.is_file())
-        below |= below_others(path.resolve() for path in sheets)
+        sheets = (path for path in Path(word).rglob(f"*{SHEET_SUFFIX}") if is_file(path))
+        below |= below_others(map(real_path, sheets))
     return below
 
 
@@ -61,10 +94,25 @@ def read_file(name: str) -> tuple[str, bytes]:
         UserError: it is missing or cannot be read; one line that names it.
     """
     if name == STANDARD_INPUT:
-        return "standard input", sys.stdin.buffer.read(MAX_BYTES + 1)
-    label = os.fsencode(name).decode("utf-8", "replace")  # a name may be no UTF-8
+        return "standard input", _standard_input()
     try:
+        label = os.fsencode(name).decode("utf-8", "replace")  # a name may be no UTF-8
         with Path(name).open("rb") as file:
             return label, file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise UserError(f"{label}: {(error.strerror or str(error)).lower()}") from None
+        raise UserError(f"{label}: {_reason(error)}") from None
+    except ValueError:  # a NUL or half a surrogate pair, as a project file may list
+        raise UserError(f"{name}: no file can have this name") from None
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise UserError("standard input: it is closed: send a sheet to it, or name a file")
+    try:
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UserError(f"standard input: {_reason(error)}") from None
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

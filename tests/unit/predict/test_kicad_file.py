@@ -227,6 +227,40 @@ def test_a_project_file_that_is_damaged_is_an_error_of_its_own(
     assert f"error: {project}: not a KiCad 6 to 10 project file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("listed", "line"),
+    [
+        ("amp.kicad_pro", "it lists 'amp.kicad_pro' as a root sheet, which is no .kicad_sch"),
+        ("a\0b.kicad_sch", "no file can have this name"),
+        ("a\ud800b.kicad_sch", "no file can have this name"),
+        ("", "it lists '' as a root sheet"),
+    ],
+)
+def test_a_project_file_that_lists_no_sheet_as_a_root_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], listed: str, line: str
+) -> None:
+    project = tmp_path / "amp.kicad_pro"
+    project.write_text(json.dumps({"schematic": {"top_level_sheets": [{"filename": listed}]}}))
+    alone = tmp_path / "alone.kicad_sch"
+    alone.write_text(sheet("x", placed("Device:R", "a", "R1", "1")))
+    readings, failed, _ = run(project, alone)
+    assert ([reading.origin.file for reading in readings], failed) == ([str(alone)], 1)
+    assert line in capsys.readouterr().err
+
+
+def test_a_sub_sheet_that_no_file_can_be_is_not_followed_and_the_others_are_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root, alone = tmp_path / "root.kicad_sch", tmp_path / "alone.kicad_sch"
+    names = [f"{'a' * 300}.kicad_sch", "a\0b.kicad_sch"]
+    root.write_text(sheet("r", *(box(str(number), f"S{number}", name) for number, name in enumerate(names))))
+    alone.write_text(sheet("x", placed("Device:R", "a", "R1", "1")))
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    readings, failed, _ = run(alone, root, tmp_path / "loop.png")
+    assert [reading.origin.file for reading in readings] == [str(alone), str(root)]
+    assert (failed, sum("is not followed" in line for line in caplog.messages)) == (1, 2)
+
+
 def test_parts_that_a_sheet_box_leaves_out_are_named(tmp_path: Path) -> None:
     root = ROOT_SHEET.replace('(uuid "left")', '(dnp yes) (uuid "left")').replace(
         '(uuid "right")', '(in_bom no) (uuid "right")'
