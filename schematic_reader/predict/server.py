@@ -123,11 +123,14 @@ def application(
 
 def _rejection(request: web.Request, own: set[str] | None) -> web.Response | None:
     """The answer to a request from another origin or to another host; None for our own."""
-    host = urlsplit(f"//{request.host}")
+    origin = request.headers.get("Origin")
+    try:
+        host, asking = urlsplit(f"//{request.host}"), urlsplit(origin or "")
+    except ValueError:
+        return _error(400, "its Host or its Origin is no address")
     if own is not None and host.hostname not in own:
         return _error(403, "this page answers to the address of this machine alone")
-    origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != host.netloc:
+    if origin is not None and asking.netloc != host.netloc:
         return _error(403, "the request comes from another page")
     return None
 
@@ -181,7 +184,7 @@ async def _upload(request: web.Request) -> list[tuple[str, bytes]]:
     too_large = UserError(f"over {MAX_UPLOAD // 1_000_000} MB at once: drop fewer or smaller files")
     if (request.content_length or 0) > MAX_UPLOAD + 100_000:  # what a form adds around its files
         raise too_large
-    if not request.content_type.startswith("multipart/"):
+    if request.content_type != "multipart/form-data":
         raise web.HTTPUnsupportedMediaType(reason="a form with files is wanted")
     files: list[tuple[str, bytes]] = []
     room = MAX_UPLOAD
@@ -198,7 +201,8 @@ async def _upload(request: web.Request) -> list[tuple[str, bytes]]:
                     raise too_large
             room -= len(data)
             files.append((part.filename[:200], bytes(data)))
-    except (ValueError, HttpProcessingError):  # of a form that breaks off, or whose headers are too long
+    # Of a form that breaks off, whose headers are too long, or that is not packed as it says.
+    except (ValueError, HttpProcessingError, web.RequestPayloadError):
         raise web.HTTPBadRequest(reason="the form is damaged") from None
     return files
 

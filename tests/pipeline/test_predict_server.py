@@ -148,6 +148,33 @@ def test_other_paths_methods_and_bodies_are_refused() -> None:
     with_client(waiting_reader(OPEN), test)
 
 
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        ({"Host": "["}, b"", 400),
+        ({"Host": "a\u2100b"}, b"", 400),  # which Python's parser refuses too
+        ({"Origin": "http://[::1"}, b"", 400),
+        ({"Content-Encoding": "gzip", "Content-Type": "multipart/form-data; boundary=x"}, b"no gzip", 400),
+        # A part of such a form can declare a length below 0, by which all of it would be read at once.
+        (
+            {"Content-Type": "multipart/mixed; boundary=x"},
+            b'--x\r\nContent-Disposition: form-data; filename=a\r\nContent-Length: -5\r\n\r\n0\r\n--x--\r\n',
+            415,
+        ),
+    ],
+)
+def test_a_malformed_request_is_refused_without_a_traceback(
+    caplog: pytest.LogCaptureFixture, headers: dict[str, str], body: bytes, status: int
+) -> None:
+    async def test(client: Client) -> None:
+        answer = await client.post("/read", data=body, headers=headers)
+        assert answer.status == status
+        assert list(await answer.json()) == ["error"]
+
+    with_client(waiting_reader(OPEN), test)
+    assert "the page failed" not in caplog.text
+
+
 def test_uploads_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "MAX_UPLOAD", 2_000_000)
 
