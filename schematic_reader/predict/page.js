@@ -63,7 +63,8 @@ function show(found) {
 function article(one, task) {
   const node = element("sheet").content.cloneNode(true), query = (what) => node.querySelector(what);
   query("h2").textContent = one.name;
-  query("img").src = one.picture;
+  query(".picture").hidden = !one.picture;
+  if (one.picture) query("img").src = one.picture;
   query("img").alt = `${one.name} as the model sees it`;
   const fromFile = one["read from"] === "file";
   // What the lines of the bill of materials name is not named again; power symbols are in the list of parts alone.

@@ -15,7 +15,6 @@ import logging
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,18 +24,16 @@ from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from schematic_reader.cli import UserError
-from schematic_reader.kicad.project_folder import PROJECT_SUFFIX, sub_sheet_names
 from schematic_reader.predict.bom import bill_of_materials
+from schematic_reader.predict.dropped_files import dropped_sheets
 from schematic_reader.predict.kicad_file import ReadKicad
-from schematic_reader.predict.opened_sheet import OpenedSheet, SheetLimits, open_sheets
+from schematic_reader.predict.opened_sheet import OpenedSheet, SheetLimits
 from schematic_reader.predict.output import as_bom, as_csv, sheets
 from schematic_reader.predict.parts import Reading
-from schematic_reader.predict.rendering import vector_format
 from schematic_reader.predict.sheet_reader import SheetReader
 
 MAX_UPLOAD = 32_000_000  # bytes of all files of one upload
 MAX_FILES = 20
-MAX_SHEETS = 50  # of all files of one upload, as of one file
 MAX_QUEUED = 4  # uploads that are whole; further ones get 503
 MAX_UPLOADING = 16  # at the same time; further ones get 503
 UPLOAD_SECONDS = 60.0  # until an upload is whole
@@ -214,62 +211,29 @@ def read_upload(
     kicad: ReadKicad | None = None,
 ) -> dict[str, Any]:
     """``task``, ``calibrated`` and ``sheets`` as in the JSON output, the latter with the ``picture`` that the
-    model saw, the lines of its own ``bom`` and the ``places`` of its parts; ``errors``, a line for each file
-    or page not read; ``csv`` and ``bom``, the files to download, null where no part was read, or none with
-    its reference.
+    model saw (null where a KiCad file cannot be drawn), the lines of its own ``bom`` and the ``places`` of
+    its parts; ``errors``, a line for each file or page not read; ``csv`` and ``bom``, the files to download,
+    null where no part was read, or none with its reference.
     """
-    too_many = UserError(f"over {MAX_SHEETS} sheets at once: drop fewer, or read it by stages.predict")
-    opened: list[OpenedSheet] = []
-    known: dict[int, Reading] = {}  # by place in ``opened``: what was read from its KiCad file
-    errors: list[str] = []
-    notes: list[str] = []
-    below: set[str] = set()
-    texts = {name: data for name, data in files if kicad and vector_format(data) == "kicad"}
-    projects = [name for name, _ in files if name.endswith(PROJECT_SUFFIX)]
-    # Root sheets first: a sub-sheet that is dropped with its root is read as part of it.
-    for name, data in sorted(files, key=lambda file: file[0] in texts and not sub_sheet_names(file[1])):
-        try:
-            if name in projects or name in below:
-                continue
-            if len(opened) >= MAX_SHEETS:
-                raise too_many
-            if kicad is None or name not in texts:
-                sheets_of_file = open_sheets(name, data, limits)
-                if len(opened) + len(sheets_of_file) > MAX_SHEETS:
-                    raise too_many
-                opened += sheets_of_file
-                notes += [note for sheet in sheets_of_file for note in sheet.notes]
-                continue
-            found = kicad(name, dict(files).get, project=projects[0] if len(projects) == 1 else None)
-            if len(opened) + len(found.readings) > MAX_SHEETS:
-                raise too_many
-            below |= found.files
-            notes += found.notes
-            for reading in found.readings:
-                drawn = open_sheets(reading.origin.file, texts[reading.origin.file], limits)[0]
-                known[len(opened)] = reading
-                opened.append(replace(drawn, origin=reading.origin))
-        except UserError as error:
-            line = str(error)
-            errors.append(line if line.startswith(f"{name}: ") else f"{name}: {line}")
-    asked = [sheet for place, sheet in enumerate(opened) if place not in known]
+    dropped, errors = dropped_sheets(files, limits, kicad)
+    asked = [sheet.opened for sheet in dropped if sheet.opened and not sheet.reading]
     answers = iter(reader.read(asked) if asked else [])
-    readings = [known[place] if place in known else next(answers) for place in range(len(opened))]
+    readings = [sheet.reading or next(answers) for sheet in dropped]
     found_sheets = [
         {
             **content,
             "name": str(sheet.origin),
-            "picture": _data_uri(sheet),
+            "picture": _data_uri(sheet.opened) if sheet.opened else None,
             "bom": _own_bom(reading),
             "places": {part.name: reading.places.get(part.name, ()) for part in reading.parts},
         }
-        for content, sheet, reading in zip(sheets(readings), opened, readings, strict=True)
+        for content, sheet, reading in zip(sheets(readings), dropped, readings, strict=True)
     ]
     return {
         "task": reader.task,
         "calibrated": reader.calibrated,
         "sheets": found_sheets,
-        "errors": errors + notes,
+        "errors": errors,
         "csv": as_csv(readings) if any(reading.parts for reading in readings) else None,
         "bom": as_bom(readings) if any(sheet["bom"] for sheet in found_sheets) else None,
     }

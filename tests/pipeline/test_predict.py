@@ -24,7 +24,7 @@ from schematic_reader.config import load_params
 from schematic_reader.generation.answerer import open_answerer
 from schematic_reader.io.tables import CLEAN, write_rows
 from schematic_reader.model.sheet_images import SheetImages
-from schematic_reader.predict import rendering, server
+from schematic_reader.predict import dropped_files, rendering, server
 from schematic_reader.synthetic.sample import make_row
 from schematic_reader.tasks import task as task_named
 from schematic_reader.tasks.contract import ModelAnswer
@@ -371,7 +371,7 @@ def test_the_document_s_limits_are_those_of_the_code() -> None:
     text = " ".join(DOCUMENT.split())
     for fact in (
         f"over {rendering.MAX_PAGES} pages",
-        f"At most {server.MAX_FILES} files, {server.MAX_SHEETS} sheets and "
+        f"At most {server.MAX_FILES} files, {dropped_files.MAX_SHEETS} sheets and "
         f"{server.MAX_UPLOAD // 1_000_000} MB at once",
         f"({predict.MAX_EXIT_STATUS} at most)",
     ):

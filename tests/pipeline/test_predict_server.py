@@ -26,7 +26,7 @@ from PIL import Image
 from schematic_reader.cli import UserError
 from schematic_reader.config import ImageLimits, Model, load_params
 from schematic_reader.io.tiles import tiling
-from schematic_reader.predict import server
+from schematic_reader.predict import dropped_files, server
 from schematic_reader.predict.kicad_file import ReadKicad, read_kicad
 from schematic_reader.predict.loading import load_reader
 from schematic_reader.predict.model_source import ModelSource
@@ -158,7 +158,7 @@ def test_other_paths_methods_and_bodies_are_refused() -> None:
         # A part of such a form can declare a length below 0, by which all of it would be read at once.
         (
             {"Content-Type": "multipart/mixed; boundary=x"},
-            b'--x\r\nContent-Disposition: form-data; filename=a\r\nContent-Length: -5\r\n\r\n0\r\n--x--\r\n',
+            b"--x\r\nContent-Disposition: form-data; filename=a\r\nContent-Length: -5\r\n\r\n0\r\n--x--\r\n",
             415,
         ),
     ],
@@ -236,7 +236,7 @@ def test_stalled_uploads_lock_nobody_out_and_end_by_themselves(monkeypatch: pyte
 
 
 def test_an_upload_has_so_many_sheets_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "MAX_SHEETS", 4)
+    monkeypatch.setattr(dropped_files, "MAX_SHEETS", 4)
     frames = [Image.new("1", (64, 64), 1) for _ in range(3)]
     for number, frame in enumerate(frames):
         frame.paste(0, (number, 5, 40, 30))
@@ -447,6 +447,12 @@ def test_references_and_values_stand_beside_the_sheet(tmp_path: Path, sheets: li
                 assert await tab.value("document.documentElement.scrollWidth - innerWidth") <= 0
                 await tab.screenshot(tmp_path / f"bom-{width}.png")
                 assert (tmp_path / f"bom-{width}.png").stat().st_size > 5_000
+            blank = sheet("n").replace('"A4"', '"User" 50 50')
+            (tmp_path / "blank.kicad_sch").write_text(blank)
+            await drop(tab, [str(tmp_path / "blank.kicad_sch")])
+            await tab.until("document.querySelectorAll('article').length === 1")
+            assert await tab.value("document.querySelector('.picture').hidden") is True
+            assert await tab.value("document.querySelector('img').hasAttribute('src')") is False
 
     with_client(structured_reader(), test, read)
 

@@ -1,0 +1,78 @@
+"""What is dropped on the page together: pictures, sheets of a project, and files that do not go together."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import pytest
+
+from schematic_reader.predict.server import read_upload
+from tests.support.foreign_files import picture
+from tests.support.kicad_projects import CHANNEL, PROJECT, ROOT_SHEET, box, placed, sheet
+from tests.unit.predict.test_kicad_file import COMPONENTS, LIMITS, Model
+
+
+def dropped(*files: tuple[str, str | bytes]) -> dict[str, Any]:
+    """What the page answers to these files, with the model at hand."""
+    model: Any = Model()
+    encoded = [(name, data.encode() if isinstance(data, str) else data) for name, data in files]
+    return read_upload(model, LIMITS, encoded, COMPONENTS)
+
+
+def resistor(reference: str) -> str:
+    return placed("Device:R", reference, reference, "1k")
+
+
+EMPTY_PAPER = '(kicad_sch (version 20250114) (uuid "b") (paper "User" {} 50) (lib_symbols))'
+
+
+@pytest.mark.parametrize(
+    ("damaged", "line"),
+    [
+        (EMPTY_PAPER.format(50), "blank: the page shows nothing"),
+        (EMPTY_PAPER.format(5000), "too narrow for a sheet"),
+        (" " * 5000 + EMPTY_PAPER.format(50), "one.kicad_sch"),
+    ],
+)
+def test_a_dropped_sheet_that_cannot_be_drawn_costs_no_other_sheet_of_its_project(
+    damaged: str, line: str
+) -> None:
+    root = sheet("r", resistor("R1"), box("1", "One", "one.kicad_sch"), box("2", "Two", "two.kicad_sch"))
+    found = dropped(
+        ("r.kicad_sch", root), ("one.kicad_sch", damaged), ("two.kicad_sch", sheet("t", resistor("R2")))
+    )
+    rows = list(csv.DictReader(io.StringIO(found["bom"])))
+    assert [row["\ufeffReference"] for row in rows] == ["R1, R2"]
+    assert any(line in error for error in found["errors"])
+    pictures = {one["name"]: one["picture"] for one in found["sheets"]}
+    assert pictures["r.kicad_sch"] and pictures["two.kicad_sch /Two/"]
+    assert pictures.get("one.kicad_sch /One/") is None
+
+
+def test_dropped_sheets_of_the_same_name_are_not_taken_for_each_other() -> None:
+    """A browser sends no folders, so two projects may have a ``power.kicad_sch`` each."""
+    one, other = (("a.kicad_sch", sheet(name, resistor(name))) for name in ("R1", "R2"))
+    found = dropped(one, other, ("b.kicad_sch", sheet("b", resistor("R3"))), ("a.kicad_sch", picture()))
+    assert [one["name"] for one in found["sheets"]] == ["a.kicad_sch", "b.kicad_sch"]  # the picture, and b
+    assert [one.get("read from") for one in found["sheets"]] == [None, "file"]
+    assert found["errors"] == ["a.kicad_sch: 2 sheets have this name: drop one project at a time"]
+
+
+def test_a_project_file_that_is_dropped_alone_is_told() -> None:
+    found = dropped(("amp.kicad_pro", PROJECT), ("1.png", picture()))
+    assert [one["name"] for one in found["sheets"]] == ["1.png"]
+    assert found["errors"] == ["amp.kicad_pro: it holds no sheet: drop the project's .kicad_sch too"]
+
+
+def test_a_dropped_sheet_is_drawn_as_its_project_uses_it() -> None:
+    root = ROOT_SHEET.replace("parts/channel", "channel")
+    found = dropped(("amp.kicad_sch", root), ("channel.kicad_sch", CHANNEL), ("amp.kicad_pro", PROJECT))
+    left, right = (one["picture"] for one in found["sheets"] if one["file"] == "channel.kicad_sch")
+    assert left != right  # R10 and R20, R11 and R21
+    as_left = CHANNEL.replace('"Reference" "R1"', '"Reference" "R10"').replace(
+        '"Reference" "R2"', '"Reference" "R11"'
+    )
+    (same,) = dropped(("channel.kicad_sch", as_left.replace("${CHANNEL}", "4k7")))["sheets"]
+    assert left == same["picture"]
