@@ -12,10 +12,11 @@ import base64
 import io
 import ipaddress
 import logging
+import os
 import socket
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,6 +38,7 @@ MAX_FILES = 20
 MAX_QUEUED = 4  # uploads that are whole; further ones get 503
 MAX_UPLOADING = 16  # at the same time; further ones get 503
 UPLOAD_SECONDS = 60.0  # until an upload is whole
+_ENDING_SECONDS = 1.0  # that answers under way have when the page ends
 _FOLDER = Path(__file__).parent
 _FILES = {
     "/": ("page.html", "text/html"),
@@ -80,7 +82,9 @@ def serve(
     app = application(load(), limits, host, kicad)
     name = f"[{host}]" if ":" in host else host
     print(f"drop sheets on http://{name}:{listening.getsockname()[1]} (Ctrl-C ends it)", flush=True)
-    web.run_app(app, sock=listening, print=None, access_log=None)
+    web.run_app(app, sock=listening, print=None, access_log=None, shutdown_timeout=_ENDING_SECONDS)
+    if not app[_PAGE].idle:
+        os._exit(0)  # the interpreter would wait for the sheet that is being read, for minutes on a CPU
 
 
 def is_loopback(host: str) -> bool:
@@ -112,7 +116,7 @@ def application(
     app = web.Application(middlewares=[guard])
     for path in _FILES:
         app.router.add_get(path, _file)
-    page = _Page(reader, limits, kicad)
+    app[_PAGE] = page = _Page(reader, limits, kicad)
     app.router.add_post("/read", page.read)
     app.on_cleanup.append(page.close)
     return app
@@ -147,7 +151,12 @@ class _Page:
         self._reader = reader
         self._limits = limits
         self._thread = ThreadPoolExecutor(1)
+        self._reading = threading.Lock()  # held while the thread has an upload
         self._uploading = self._waiting = 0
+
+    @property
+    def idle(self) -> bool:
+        return not self._reading.locked()
 
     async def close(self, _app: web.Application) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
@@ -170,10 +179,17 @@ class _Page:
             return busy
         self._waiting += 1
         try:
-            work = partial(read_upload, self._reader, self._limits, files, self._kicad)
-            return web.json_response(await asyncio.get_running_loop().run_in_executor(self._thread, work))
+            answer = asyncio.get_running_loop().run_in_executor(self._thread, self._answer, files)
+            return web.json_response(await answer)
         finally:
             self._waiting -= 1
+
+    def _answer(self, files: list[tuple[str, bytes]]) -> dict[str, Any]:
+        with self._reading:
+            return read_upload(self._reader, self._limits, files, self._kicad)
+
+
+_PAGE = web.AppKey("page", _Page)
 
 
 async def _upload(request: web.Request) -> list[tuple[str, bytes]]:

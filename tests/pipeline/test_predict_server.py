@@ -588,3 +588,44 @@ def test_the_command_serves_until_it_is_interrupted(command: tuple[subprocess.Po
         server.serve(partial(waiting_reader, OPEN), LIMITS, host="127.0.0.1", port=port)
     process.send_signal(signal.SIGINT)
     assert process.wait(20) in (0, 130)
+
+
+_READS_FOR_AN_HOUR = """
+import time
+from schematic_reader.cli import run
+from schematic_reader.predict.server import serve
+from tests.pipeline.test_predict_server import LIMITS, PARAMS, SheetReader, task_named
+
+def ask(*_):
+    print("asked", flush=True)
+    time.sleep(3600)
+
+reader = SheetReader(ask, task_named("components"), PARAMS.messages, None)
+run(lambda: serve(lambda: reader, LIMITS, host="127.0.0.1", port=0))
+"""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_while_a_sheet_is_read(sent: signal.Signals) -> None:
+    words = [sys.executable, "-c", _READS_FOR_AN_HOUR]
+    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stderr is not None
+
+    async def ask() -> None:
+        assert process.stdout is not None
+        (port,) = re.findall(r":(\d+) ", process.stdout.readline())
+        async with aiohttp.ClientSession() as session:
+            url = f"http://127.0.0.1:{port}/read"
+            asked = asyncio.create_task(session.post(url, data=form(("a.png", picture()))))
+            assert await asyncio.to_thread(process.stdout.readline) == "asked\n"
+            process.send_signal(sent)
+            with pytest.raises(aiohttp.ClientError):
+                await asyncio.wait_for(asked, 15)
+
+    try:
+        asyncio.run(ask())
+        assert process.wait(10) == 0
+        assert process.stderr.read() == ""
+    finally:
+        process.kill()
+        process.wait()
