@@ -30,7 +30,7 @@ UNLIKE = "not readable"
 BYTE_ORDER_MARK = "\ufeff"
 """By which Excel detects UTF-8."""
 
-_FORMULA_START = re.compile(r"(^|[,;|]\s*)(?=[=+@＝＋－＠-])")
+_FORMULA_START = re.compile(r"((?:^|[,;|])\s*)(?=[=+@＝＋－＠-])")
 _QUOTED = re.compile("[,;|\"'=+@]")
 """Separators, and what a formula starts with; control characters are replaced before."""
 
