@@ -10,9 +10,11 @@ line on standard error, with exit status 1.
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import os
+import re
 import resource
 import struct
 import subprocess
@@ -49,6 +51,8 @@ _MM = {
     "mm": 1.0,
 }
 _HEADER = struct.Struct(">IId")
+_BOM_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_XML_ENCODING = re.compile(rb"<\?xml[^>]*?\sencoding\s*=\s*[\"']([\w.:-]+)")
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,9 @@ class RenderScale:
 
 def vector_format(data: bytes) -> str | None:
     """``pdf``, ``svg`` or ``kicad`` by the file's first bytes; None for anything else."""
-    head = data[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
+    head = data[:4096].removeprefix(codecs.BOM_UTF8).lstrip()
+    if data.startswith(_BOM_UTF16):
+        head = data[:8192].decode("utf-16", "ignore").encode("utf-8", "ignore").lstrip()
     if b"%PDF-" in data[:1024]:  # PDFium accepts a header this late
         return "pdf"
     if head.startswith((b"(kicad_sch", b"EESchema")):
@@ -199,13 +205,14 @@ def _render_pdf(data: bytes, scale: RenderScale) -> Iterator[Rendering]:
 def _render_svg(data: bytes, scale: RenderScale) -> Iterator[Rendering]:
     import resvg_py
 
-    paper = _svg_size(data)
+    text = _xml_text(data)
+    paper = _svg_size(text)
     width, height = _size(*paper, scale)
     font = (
         fallback_font()
     )  # resvg draws no text at all in a font that is missing, but for the generic families
     try:
-        document = _self_contained(data)
+        document = _self_contained(text)
         if font is None and _shows_text(document):
             raise UserError(
                 "no font is installed to draw the SVG's text (Debian: apt install fonts-dejavu-core)"
@@ -219,18 +226,35 @@ def _render_svg(data: bytes, scale: RenderScale) -> Iterator[Rendering]:
             serif_family=font,
             sans_serif_family=font,
         )
-    except (ValueError, ElementTree.ParseError) as error:  # UnicodeDecodeError too
+    except (ValueError, ElementTree.ParseError) as error:
         raise UserError(f"the SVG is damaged ({error}): export it again") from None
     drawn = PILImage.open(io.BytesIO(png))  # resvg keeps the ratio of the SVG's own
     yield _on_white(drawn, (width, height)), width / paper[0]
 
 
-def _self_contained(data: bytes) -> str:
+def _xml_text(data: bytes) -> str:
+    """The text of an XML file by its byte order mark, the encoding that it declares, or as UTF-8.
+
+    Python's parser knows but a few encodings. Raises UserError: it is of none or of another one.
+    """
+    declared = _XML_ENCODING.match(data)
+    encoding = declared[1].decode("ascii") if declared else "utf-8-sig"
+    if data.startswith(codecs.BOM_UTF8):
+        encoding = "utf-8-sig"
+    elif data.startswith(_BOM_UTF16):
+        encoding = "utf-16"
+    try:
+        return data.decode(encoding)
+    except (UnicodeError, LookupError) as error:
+        raise UserError(f"the SVG is damaged ({error}): export it again") from None
+
+
+def _self_contained(document: str) -> str:
     """The SVG without references to other files, which resvg would read and draw: data URLs alone stay.
 
     The tree is written anew, so that resvg sees what was looked at, with entities in place.
     """
-    root = ElementTree.fromstring(data.decode("utf-8-sig"))  # noqa: S314, bounded process
+    root = ElementTree.fromstring(document)  # noqa: S314, bounded process
     for element in root.iter():
         for name, value in list(element.attrib.items()):
             if name.rpartition("}")[2] == "href" and not value.strip().startswith(("data:", "#")):
@@ -245,10 +269,10 @@ def _shows_text(document: str) -> bool:
     return any(one.get("opacity") != "0" and "".join(one.itertext()).strip() for one in texts)
 
 
-def _svg_size(data: bytes) -> tuple[float, float]:
+def _svg_size(document: str) -> tuple[float, float]:
     """Width and height in mm as the root element gives them."""
     try:
-        _, root = next(ElementTree.iterparse(io.BytesIO(data), events=["start"]))  # noqa: S314, bounded process
+        _, root = next(ElementTree.iterparse(io.StringIO(document), events=["start"]))  # noqa: S314, bounded process
     except (ElementTree.ParseError, StopIteration):
         raise UserError("the SVG is damaged: export it again") from None
     if root.tag.rpartition("}")[2] != "svg":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import io
 import re
 from dataclasses import replace
@@ -105,6 +106,21 @@ def test_svg_is_drawn_at_the_scale_of_its_paper(root: str, size: tuple[int, int]
     assert found.size == size
     upper, lower = dark(found)[: size[1] // 2 - 2, :-2], dark(found)[size[1] // 2 + 2 :]
     assert upper.all() and not lower.any()  # what is not painted is white
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "iso-8859-1", "utf-16", "utf-16-be", "gb18030", "no-such"]
+)
+def test_an_svg_is_read_in_the_encoding_that_it_declares(encoding: str) -> None:
+    body = '<svg xmlns="http://www.w3.org/2000/svg" width="300" height="200"><title>10 \xb5F</title>'
+    body += '<rect width="150" height="200"/></svg>'
+    declared = f'<?xml version="1.0" encoding="{encoding.removesuffix("-sig")}"?>' + body
+    if encoding == "no-such":
+        with pytest.raises(UserError, match="the SVG is damaged .unknown encoding: no-such"):
+            opened(declared.encode())
+        return
+    mark = codecs.BOM_UTF16_BE if encoding == "utf-16-be" else b""
+    assert dark(opened(mark + declared.encode(encoding))).mean() == pytest.approx(0.5, abs=0.01)
 
 
 def test_every_page_of_a_pdf_is_a_sheet() -> None:
