@@ -83,12 +83,14 @@ def prepare(
     """A run as the files say, before its first step.
 
     Raises:
-        UserError: the settings cannot be used, or the tokenizer or the material is missing.
+        UserError: the settings cannot be used, or the tokenizer, the material or the weights are missing.
     """
     settings = settings_module.load(config)
     tokenizer_file = processor_folder / "tokenizer.json"
     if not tokenizer_file.is_file():
         raise UserError(f"{tokenizer_file} is missing: make it with python -m pretraining.init")
+    if weights and not (weights / "config.json").is_file():
+        raise UserError(f"{weights / 'config.json'} is missing: name a folder with a model's weights")
     check_file(material_file)
     tokenizer = AutoProcessor.from_pretrained(processor_folder).tokenizer
     if weights:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import shutil
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -50,9 +51,10 @@ def average_adapters(shares: Mapping[Path, float], out: Path) -> None:
 
     Raises:
         UserError: a folder is missing or damaged, the adapters are not of the same task, base, layers, rank
-            and scale, the shares are not 1 together, or ``out`` is there already.
+            and scale, or have more than the two halves of each change, the shares are not 1 together, or
+            ``out`` is there already.
     """
-    if abs(sum(shares.values()) - 1) > 1e-6:
+    if not abs(sum(shares.values()) - 1) <= 1e-6:  # nor where a share is no number
         raise UserError(f"the shares are {sum(shares.values()):g} together: make them 1")
     if out.exists():
         raise UserError(f"{out} is there already: name a new folder with --out")
@@ -71,6 +73,9 @@ def average_adapters(shares: Mapping[Path, float], out: Path) -> None:
         raise UserError(
             "the adapters differ in their task, base, layers, rank or scale: average those of one recipe"
         )
+    odd = [name for name in shapes[0] if "lora_A" not in name and "lora_B" not in name]
+    if odd:
+        raise UserError(f"the adapters have {odd[0]}, which is no half of a change: train without it")
     halves = averaged(adapters)
     with atomic_folder(out) as part:
         save_file(halves, part / _WEIGHTS, {"format": "pt"})
@@ -92,6 +97,9 @@ def main() -> None:
     parser.add_argument("adapters", nargs="+", type=_share, metavar="ADAPTER=SHARE")
     parser.add_argument("--out", type=Path, required=True, help="a new folder")
     arguments = parser.parse_args()
+    times = Counter(folder for folder, _ in arguments.adapters)
+    if twice := [folder for folder, count in times.items() if count > 1]:
+        raise UserError(f"{twice[0]} is named twice: name it once, with its whole share")
     average_adapters(dict(arguments.adapters), arguments.out)
 
 

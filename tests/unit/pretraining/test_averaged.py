@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pretraining.averaged import average_adapters
+from pretraining.averaged import average_adapters, main
 from schematic_reader.cli import UserError
 from schematic_reader.io.adapter_digests import check_adapter, write_adapter_digests
 
@@ -91,4 +92,23 @@ def test_what_cannot_be_averaged_is_one_line(tmp_path: Path) -> None:
     (narrow / "adapter_model.safetensors").write_bytes(b"x")
     with pytest.raises(UserError, match="not the file that was exported"):
         average_adapters({first: 0.5, narrow: 0.5}, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_shares_and_weights_that_would_be_lost_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, other = (adapter(tmp_path / name, changes(1, 2), 4) for name in "ab")
+    with pytest.raises(UserError, match="nan together"):
+        average_adapters({first: math.nan, other: 0.5}, tmp_path / "out")
+    words = [f"{first}=0.5", f"{first}=0.25", f"{other}=0.5", "--out", str(tmp_path / "out")]
+    monkeypatch.setattr("sys.argv", ["averaged", *words])
+    with pytest.raises(UserError, match="a is named twice"):
+        main()
+    for folder in (first, other):
+        file = folder / "adapter_model.safetensors"
+        save_file({**load_file(file), "lm_head.weight": torch.ones(2, 2)}, file)
+        write_adapter_digests(folder)
+    with pytest.raises(UserError, match=r"lm_head\.weight, which is no half of a change"):
+        average_adapters({first: 0.5, other: 0.5}, tmp_path / "out")
     assert not (tmp_path / "out").exists()

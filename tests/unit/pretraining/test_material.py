@@ -86,6 +86,13 @@ def test_a_file_of_something_else_is_one_line(tmp_path):
         pickle.dump({"sheets": []}, file)
     with pytest.raises(UserError, match="holds no material"):
         material.read(path)
+    with lzma.open(path, "wb") as file:
+        file.write(b"cpretraining.material\nNo_such_class\n.")  # of another version of this project
+    whole = path.read_bytes()
+    for data in (whole, whole[:-20], b"no xz", b"", lzma.compress(b"no pickle")):
+        path.write_bytes(data)
+        with pytest.raises(UserError, match=r"other\.pickle\.xz holds no material: make it anew"):
+            material.read(path)
 
 
 def test_rows_that_cannot_be_read_are_counted(tmp_path, caplog):

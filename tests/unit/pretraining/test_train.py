@@ -172,7 +172,7 @@ def test_the_command_trains_and_resumes_and_starts_from_given_weights(arguments,
     assert all(torch.equal(saved[name], value) for name, value in started.model.state_dict().items())
 
 
-@pytest.mark.parametrize("name", ["material", "processor", "config"])
+@pytest.mark.parametrize("name", ["material", "processor", "config", "weights"])
 def test_a_missing_file_is_one_line(arguments, monkeypatch, name):
     with pytest.raises(UserError, match=r"nowhere.* (is missing|cannot be read)") as error:
         call(monkeypatch, {**arguments, f"--{name}": "nowhere"})
