@@ -85,8 +85,8 @@ def open_sheets(
 ) -> list[OpenedSheet]:
     """The sheets of a file: one, or each page of a PDF or a TIFF. The format is told by content, not by name.
 
-    A blank page among others is left out, and the first sheet's ``notes`` name it. ``variables`` are
-    the text variables of a KiCad sheet's project, with their values.
+    A page among others that is blank or cannot be opened is left out, and the first sheet's ``notes`` name
+    it. ``variables`` are the text variables of a KiCad sheet's project, with their values.
 
     Raises:
         UserError: it is no sheet, too small or too large, damaged or encrypted; one line that names the file.
@@ -99,6 +99,9 @@ def open_sheets(
         kind = vector_format(data)
         for page in _rendered(kind, data, limits, variables) if kind else _decoded(data, limits):
             origin = SheetOrigin(file, page.number)
+            if isinstance(page, _UnopenedPage):
+                refused.append(f"{origin}: {page.reason}")
+                continue
             try:
                 sheets.append(_checked(origin, page, limits))
             except PictureError as error:
@@ -129,42 +132,65 @@ class _Page:
     frames: int = 1
 
 
+@dataclass(frozen=True)
+class _UnopenedPage:
+    """One of several pages that cannot be opened."""
+
+    number: int
+    reason: UserError
+
+
 def _rendered(
     kind: str, data: bytes, limits: SheetLimits, variables: Sequence[tuple[str, str]]
-) -> Iterator[_Page]:
+) -> Iterator[_Page | _UnopenedPage]:
     pages = render(kind, data, limits.scale, variables)
-    for number, (picture, pixels_per_mm) in enumerate(pages, start=1):
+    for number, found in enumerate(pages, start=1):
+        if isinstance(found, UserError):
+            yield _UnopenedPage(number, found)
+            continue
+        picture, pixels_per_mm = found
         text = TEXT_MM * pixels_per_mm
         yield _Page(number if kind == "pdf" else None, picture, *picture.size, text)
 
 
-def _decoded(data: bytes, limits: SheetLimits) -> Iterator[_Page]:
+def _decoded(data: bytes, limits: SheetLimits) -> Iterator[_Page | _UnopenedPage]:
     """The pages of a TIFF, or the one picture or the first frame of other formats."""
     if not data:
         raise UserError("it is empty")
     try:
         pages = page_numbers(data)
-        if pages and len(pages) > MAX_PAGES:
-            raise UserError(f"the TIFF has {len(pages)} pages, at most {MAX_PAGES} are read: split it")
-        several = bool(pages and len(pages) > 1)
-        for number, frame in enumerate(pages or [0], start=1):
-            decoded = decode_picture(data, max_pixels=limits.max_pixels, frame=frame)
-            picture, size = on_white(decoded.image), (decoded.width, decoded.height)
-            frames = 1 if pages else decoded.frames
-            shrinks = _fitted(size, limits) != size
-            text = text_height(picture) * size[0] / picture.width if shrinks else None
-            yield _Page(number if several else None, picture, *size, text or None, frames)
     except PictureError as error:
-        if error.reason == "too_large":
-            raise UserError(
-                f"over {limits.max_pixels:,} pixels: make the picture smaller, or raise clean.max_pixels in "
-                "params.yaml"
-                if "decoded whole" not in str(error)
-                else f"{error}: save it as PNG or JPEG"
-            ) from None
-        raise UserError(
+        raise _refusal(error, limits) from None
+    if pages and len(pages) > MAX_PAGES:
+        raise UserError(f"the TIFF has {len(pages)} pages, at most {MAX_PAGES} are read: split it")
+    several = bool(pages and len(pages) > 1)
+    for number, frame in enumerate(pages or [0], start=1):
+        try:
+            decoded = decode_picture(data, max_pixels=limits.max_pixels, frame=frame)
+        except PictureError as error:
+            if not several:
+                raise _refusal(error, limits) from None
+            yield _UnopenedPage(number, _refusal(error, limits))
+            continue
+        picture, size = on_white(decoded.image), (decoded.width, decoded.height)
+        frames = 1 if pages else decoded.frames
+        shrinks = _fitted(size, limits) != size
+        text = text_height(picture) * size[0] / picture.width if shrinks else None
+        yield _Page(number if several else None, picture, *size, text or None, frames)
+
+
+def _refusal(error: PictureError, limits: SheetLimits) -> UserError:
+    """What is wrong with a picture that cannot be decoded, and what to do about it."""
+    if error.reason != "too_large":
+        return UserError(
             "no readable sheet: expected a complete PNG, JPEG, WebP, GIF, BMP, TIFF, SVG, PDF or .kicad_sch"
-        ) from None
+        )
+    if "decoded whole" in str(error):
+        return UserError(f"{error}: save it as PNG or JPEG")
+    return UserError(
+        f"over {limits.max_pixels:,} pixels: make the picture smaller, or raise clean.max_pixels in "
+        "params.yaml"
+    )
 
 
 def _fitted(size: tuple[int, int], limits: SheetLimits) -> tuple[int, int]:

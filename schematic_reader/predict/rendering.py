@@ -4,8 +4,9 @@ Files from outside can crash a renderer (a deeply nested SVG overflows resvg's s
 hours, so each is rendered in a process of its own, with limits on time and memory:
 ``python -m schematic_reader.predict.rendering KIND SCALE``, SCALE as JSON, reads a line of JSON with the text
 variables of a KiCad sheet and then the file from standard input, and writes each page to standard output as
-width, height (32 bits each, big-endian), pixels per mm (a float of 64 bits) and RGB bytes. A bad file is one
-line on standard error, with exit status 1.
+width, height (32 bits each, big-endian), pixels per mm (a float of 64 bits) and RGB bytes; for one of several
+pages that cannot be rendered, 0, the bytes of a line that says why, 0.0 and that line. A bad file is one line
+on standard error, with exit status 1.
 """
 
 from __future__ import annotations
@@ -95,8 +96,8 @@ Rendering = tuple[PILImage.Image, float]
 
 def render(
     kind: str, data: bytes, scale: RenderScale, variables: Sequence[tuple[str, str]] = ()
-) -> list[Rendering]:
-    """All pages, rendered in a process of its own.
+) -> list[Rendering | UserError]:
+    """All pages, rendered in a process of its own, or why one of several cannot be rendered.
 
     Args:
         variables: of the project of a KiCad sheet, with their values.
@@ -124,11 +125,15 @@ def render(
     return list(_pages(done.stdout))
 
 
-def _pages(stream: bytes) -> Iterator[Rendering]:
+def _pages(stream: bytes) -> Iterator[Rendering | UserError]:
     at = 0
     while at < len(stream):
         width, height, pixels_per_mm = _HEADER.unpack_from(stream, at)
         at += _HEADER.size
+        if not width:
+            yield UserError(stream[at : at + height].decode())
+            at += height
+            continue
         yield PILImage.frombytes("RGB", (width, height), stream[at : at + 3 * width * height]), pixels_per_mm
         at += 3 * width * height
 
@@ -140,11 +145,17 @@ def main() -> None:
     scale = RenderScale(**json.loads(settings))
     variables = json.loads(sys.stdin.buffer.readline())
     data = sys.stdin.buffer.read()
+    pages: Iterator[Rendering | UserError]
     if kind == "kicad":
         pages = _render_kicad(data, scale, tuple((name, value) for name, value in variables))
     else:
         pages = {"pdf": _render_pdf, "svg": _render_svg}[kind](data, scale)
-    for picture, pixels_per_mm in pages:
+    for found in pages:
+        if isinstance(found, UserError):
+            line = str(found).encode()
+            sys.stdout.buffer.write(_HEADER.pack(0, len(line), 0.0) + line)
+            continue
+        picture, pixels_per_mm = found
         page = _on_white(picture, scale.canvas or picture.size)
         sys.stdout.buffer.write(_HEADER.pack(*page.size, pixels_per_mm) + page.tobytes())
 
@@ -177,7 +188,7 @@ def _on_white(picture: PILImage.Image, size: tuple[int, int]) -> PILImage.Image:
     return paper
 
 
-def _render_pdf(data: bytes, scale: RenderScale) -> Iterator[Rendering]:
+def _render_pdf(data: bytes, scale: RenderScale) -> Iterator[Rendering | UserError]:
     import pypdfium2
 
     try:
@@ -197,9 +208,14 @@ def _render_pdf(data: bytes, scale: RenderScale) -> Iterator[Rendering]:
             width, height = page.get_size()  # points
             size = _size(width * _MM_PER_POINT, height * _MM_PER_POINT, scale)
             drawn = page.render(scale=size[0] / width, rev_byteorder=True).to_pil()
-            yield _on_white(drawn, size), size[0] / (width * _MM_PER_POINT)  # PDFium rounds up
-        except pypdfium2.PdfiumError:
-            raise UserError(f"page {number + 1} of the PDF is damaged: export it again") from None
+        except (pypdfium2.PdfiumError, UserError) as error:
+            damaged = UserError("the page is damaged: export the PDF again")
+            reason = error if isinstance(error, UserError) else damaged
+            if len(document) == 1:
+                raise reason from None
+            yield reason
+            continue
+        yield _on_white(drawn, size), size[0] / (width * _MM_PER_POINT)  # PDFium rounds up
 
 
 def _render_svg(data: bytes, scale: RenderScale) -> Iterator[Rendering]:

@@ -139,6 +139,31 @@ def pages(*images: Image.Image, kind: str = "TIFF") -> bytes:
     return out.getvalue()
 
 
+def test_a_page_of_a_pdf_that_cannot_be_rendered_costs_no_other() -> None:
+    before, box, after = pdf(width=216, height=144, content="0 0 99 99 re f", pages=3).rpartition(
+        b"0 0 216 144"
+    )
+    strip = b"0 0 216 1.4"
+    assert len(strip) == len(box)  # so that all offsets in the file stay right
+    found = open_sheets("a.pdf", before + strip + after, LIMITS)
+    assert [sheet.origin.page for sheet in found] == [1, 2]
+    assert found[0].notes == ("a.pdf page 3: 76.2 x 0.494 mm is too narrow for a sheet: export a whole page",)
+
+
+def test_a_page_of_a_tiff_that_is_damaged_costs_no_other() -> None:
+    first, second = (Image.open(io.BytesIO(picture(size=size))) for size in ((120, 90), (90, 60)))
+    out = io.BytesIO()
+    first.save(out, "TIFF", save_all=True, append_images=[second, first], compression="tiff_deflate")
+    with Image.open(io.BytesIO(out.getvalue())) as scan:
+        scan.seek(1)
+        (strip,) = scan.tag_v2[273]  # type: ignore[attr-defined]
+    data = bytearray(out.getvalue())
+    data[strip : strip + 20] = b"\xff" * 20
+    found = open_sheets("a.tif", bytes(data), LIMITS)
+    assert [(sheet.origin.page, sheet.picture.size) for sheet in found] == [(1, (120, 90)), (3, (120, 90))]
+    assert len(found[0].notes) == 1 and found[0].notes[0].startswith("a.tif page 2: no readable sheet: ")
+
+
 def test_every_page_of_a_tiff_is_a_sheet_and_a_blank_one_is_named() -> None:
     first, second = Image.open(io.BytesIO(picture())), Image.open(io.BytesIO(picture(size=(90, 60))))
     sheets = open_sheets("scan.tif", pages(first, Image.new("RGB", (90, 60), "white"), second), LIMITS)
