@@ -73,7 +73,10 @@ def is_file(path: Path) -> bool:
 
 def real_path(name: str | Path) -> Path:
     """The path with its links followed; unlike ``Path.resolve``, in a circle of links as far as they lead."""
-    return Path(os.path.realpath(name))
+    try:
+        return Path(os.path.realpath(name))
+    except FileNotFoundError:  # this folder was removed
+        return Path(name)
 
 
 def sub_sheets_in(arguments: Sequence[str]) -> set[Path]:

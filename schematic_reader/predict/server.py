@@ -73,9 +73,11 @@ def serve(
     if not is_loopback(host):
         log.warning("%s is reachable from other machines, and the page has no password", host)
     try:
+        if port not in range(1 << 16):  # of which getaddrinfo would take the last 16 bits
+            raise OverflowError("a port is 0 to 65535")
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.create_server(address[:2], family=family)
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:  # the last of a name that is no host's
         raise UserError(
             f"cannot listen on {host} port {port} ({error}): choose another --host or --port"
         ) from None

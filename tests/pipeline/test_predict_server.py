@@ -570,6 +570,12 @@ def command(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
         process.wait()
 
 
+@pytest.mark.parametrize(("host", "port"), [("..", 0), (f"{'a' * 70}.b", 0), ("[", 0), ("127.0.0.1", 70_000)])
+def test_what_is_no_address_is_one_line(host: str, port: int) -> None:
+    with pytest.raises(UserError, match="cannot listen on .*: choose another --host or --port"):
+        server.serve(partial(waiting_reader, OPEN), LIMITS, host=host, port=port)
+
+
 def test_the_command_serves_until_it_is_interrupted(command: tuple[subprocess.Popen[str], int]) -> None:
     process, port = command
 

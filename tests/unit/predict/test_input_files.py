@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 from schematic_reader.cli import UserError
+from schematic_reader.config import ImageLimits
+from schematic_reader.predict.batches import opened
 from schematic_reader.predict.input_files import named_files, read_file, sub_sheets_in
+from schematic_reader.predict.opened_sheet import SheetLimits
+from schematic_reader.predict.rendering import RenderScale
+
+LIMITS = SheetLimits(ImageLimits(1024, 1_048_576), 150_000_000, RenderScale(4.0, 1024, 1_048_576))
 
 
 def test_an_empty_argument_is_not_this_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,6 +53,7 @@ def test_a_link_in_a_folder_that_leads_nowhere_is_told_when_it_is_read(tmp_path:
 
 _IN_A_LOCKED_FOLDER = """
 import os, sys
+from schematic_reader.predict.batches import opened
 from schematic_reader.predict.input_files import named_files
 if os.geteuid() == 0:
     os.seteuid(65534)  # who may read everything is locked out of nothing
@@ -73,6 +80,16 @@ def test_a_folder_in_a_folder_that_may_not_be_read_is_an_error(tmp_path: Path) -
     assert done.stdout.splitlines() == [
         "UserError locked: permission denied", "str a.png", "str listed/c.png",
     ]  # fmt: skip
+
+
+def test_in_a_folder_that_was_removed_files_are_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    (found,) = opened(["a.png"], LIMITS, None)
+    assert isinstance(found, UserError) and str(found) == "a.png: no such file or directory"
 
 
 def test_a_closed_standard_input_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
