@@ -68,20 +68,22 @@ def true_lines(path: Path) -> list[Line]:
 
 
 def table(said: Sequence[Line], true: Sequence[Line]) -> str:
-    """The lines as they are said, each right or wrong, then those that are missed, and how many are right.
+    """The lines as they are said, each right or wrong, then those missed; how many are right, and too many.
 
     A line is right with the references, the value and the library symbol of a true one. A true line is missed
     where no line names any of its references.
     """
     rows = list(_rows(said, true))
     right = sum(line.content in {one.content for one in true} for line in said)
+    beside = sum(not any(one.references & line.references for one in true) for line in said)
+    extra = f", and {beside} more that KiCad's has not" if beside else ""
     return "\n".join(
         [
             "| reference | value | quantity | library symbol | |",
             "| --- | --- | ---: | --- | --- |",
             *rows,
             "",
-            f"{right} of {len(true)} lines right.",
+            f"{right} of {len(true)} lines right{extra}.",
             "",
         ]
     )
@@ -101,7 +103,7 @@ def _rows(said: Sequence[Line], true: Sequence[Line]) -> Iterator[str]:
 def _wrong(line: Line, true: Sequence[Line]) -> str:
     meant = [one for one in true if one.references & line.references]
     if not meant:
-        return "wrong, no such part"
+        return "wrong, in no line of KiCad's"
     told = ((reference_ranges(one.references), _code(one.value), _code(one.symbol)) for one in meant)
     return f"wrong, should be {'; '.join(map(', '.join, told))}"
 

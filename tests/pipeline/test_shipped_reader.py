@@ -41,4 +41,4 @@ def test_it_reads_the_sheet_of_readme_as_readme_says() -> None:
     ]
     assert {tuple(line) for *line, verdict, _ in rows if verdict == "missed"} <= set(kicad)
     right = sum(verdict == "right" for *_, verdict, _ in rows)
-    assert f"{right} of {len(kicad)} lines right.\n" in shown
+    assert f"{right} of {len(kicad)} lines right" in shown

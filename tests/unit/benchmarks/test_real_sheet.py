@@ -29,11 +29,11 @@ def test_lines_are_right_wrong_or_missed() -> None:
     ]
     assert table(said, true).splitlines()[2:] == [
         r"| C1-C3 | `1u\|2` | 3 | `C` | right |",
-        "| Q1 | `BC547` | 1 | `BC547` | wrong, no such part, marked as doubtful |",
+        "| Q1 | `BC547` | 1 | `BC547` | wrong, in no line of KiCad's, marked as doubtful |",
         "| R1, R2 | `1k` | 2 | `R` | wrong, should be R1, `1k`, `R`; R2, R3, `2k`, `R`, marked as doubtful |",
         "| U1 |  | 1 | `X` | missed |",
         "",
-        "1 of 4 lines right.",
+        "1 of 4 lines right, and 1 more that KiCad's has not.",
     ]
 
 
