@@ -12,6 +12,7 @@ from schematic_reader.kicad.model import Point
 from schematic_reader.kicad.sexpr import Node, SexprError, parse
 
 _LIMIT = 1e5  # mm; KiCad's own coordinates end at 214 m
+_LAST_VERSION = 99991231  # a day
 
 
 class KicadError(ValueError):
@@ -71,13 +72,13 @@ def strings_of(items: Node) -> tuple[str, ...]:
 
 
 def to_float(value: object, where: str) -> float:
-    """A number of the file, at most _LIMIT away from 0; ``where`` is the keyword for the message."""
+    """A number of the file; ``where`` is its keyword. It is at most _LIMIT away from 0, a version more."""
     if isinstance(value, str):
         try:
             number = float(value)
         except ValueError:
             number = math.nan
-        if abs(number) <= _LIMIT or where == "version":
+        if abs(number) <= (_LAST_VERSION if where == "version" else _LIMIT):  # nor is NaN
             return number
     raise KicadError(f"({where} ...) has {str(value)[:40]!r} where a number is expected")
 
