@@ -77,6 +77,8 @@ PAPER_SIZES: dict[str, Point] = {
     "USLedger": (431.8, 279.4),
 }
 
+_LEAST_SIDE = 1.0  # mm of a paper; KiCad's own have 25.4
+
 _LABEL_KINDS = {
     "label": "local",
     "global_label": "global",
@@ -210,8 +212,8 @@ def _paper(node: Node) -> tuple[str, Point]:
         if len(node) < 4:
             raise KicadError('(paper "User" ...) has no width and height')
         width, height = to_float(node[2], "paper"), to_float(node[3], "paper")
-        if min(width, height) <= 0:
-            raise KicadError("the paper has no area")
+        if min(width, height) < _LEAST_SIDE:
+            raise KicadError(f"the paper is {width:g} x {height:g} mm: a side is under {_LEAST_SIDE:g}")
         return name, (width, height)
     if name not in PAPER_SIZES:
         raise KicadError(f"unknown paper {name[:40]!r}")
