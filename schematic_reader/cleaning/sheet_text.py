@@ -20,7 +20,7 @@ _WHITESPACE = b" \t\r\n"
 # What differs between two saves of one sheet: uuids, instance paths (of uuids), timestamps and dates.
 _VOLATILE = re.compile(rb'\((?:(?:uuid|tstamps?)[^()]*\)|path"[^"]*"|date"[^"]*"\))')
 
-_STRING = rb'"((?:[^"\\]|\\.)*)"'
+_STRING = rb'"((?:[^"\\]|\\.)*+)"'
 _SYMBOL = re.compile(
     rb"\(symbol\s+(?:"
     + _STRING

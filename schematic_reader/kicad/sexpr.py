@@ -22,7 +22,7 @@ _TOKEN = re.compile(
         (?P<open>\()
       | (?P<close>\))
       | "(?P<plain>[^"\\]*)"
-      | "(?P<escaped>(?:[^"\\]|\\.)*)"
+      | "(?P<escaped>(?:[^"\\]|\\.)*+)"
       | (?P<atom>[^\s()"]+)
       | (?P<end>\Z)
     )""",

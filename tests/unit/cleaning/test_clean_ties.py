@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import tracemalloc
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -180,6 +181,16 @@ def test_text_and_json_of_a_real_sheet_have_one_signature(mini: Path) -> None:
             assert signature(text, b"", symbols) == signature(b"", description, None)
             signed += bool(signature(b"", description, None))
     assert signed > 230
+
+
+def test_a_long_string_takes_no_memory_of_its_own() -> None:
+    text = b'(symbol (lib_id "' + b"x" * 1_000_000 + b'"))'
+    tracemalloc.start()
+    try:
+        assert SheetSymbols(text).placed == ["x" * 1_000_000]
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("text", [b"[" * 100_000, b"[1]", b'{"schematicSymbols": 3}', b"\xff", b"9" * 9999])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import tracemalloc
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -30,6 +31,16 @@ def kinds(node: Node) -> list[object]:
 @given(TREES)
 def test_dump_then_parse_gives_the_same_tree(tree: Node) -> None:
     assert kinds(parse(dump(tree))) == kinds(tree)
+
+
+def test_a_long_escaped_string_takes_no_memory_of_its_own() -> None:
+    text = '(a "' + r"\n" * 500_000 + '")'
+    tracemalloc.start()
+    try:
+        assert parse(text) == ["a", "\n" * 500_000]
+        assert tracemalloc.get_traced_memory()[1] < 60_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_words_keep_their_kind() -> None:
