@@ -91,8 +91,9 @@ def parse(text: str, *, max_depth: int = 200, max_chars: int = 50_000_000) -> No
             node.append(symbols[token.group(_ATOM)])
         else:
             node.append(_ESCAPE.sub(_unescape, token.group(_ESCAPED)))
-    rest = len(text) - len(text[position:].lstrip())
-    raise SexprError(f"line {_line(text, rest)}: a string that does not end")
+    rest = len(text) - len(text[position:].lstrip(" \t\r\n"))
+    found = "a string that does not end" if text[rest] == '"' else f"{text[rest]!r} outside a string"
+    raise SexprError(f"line {_line(text, rest)}: {found}")
 
 
 class _Symbols(dict[str, Symbol]):
