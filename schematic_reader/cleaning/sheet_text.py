@@ -59,10 +59,12 @@ class SheetSymbols:
         self.placed: list[str] = []
         self.items: list[tuple[str, str]] = []
         parent = b""
-        for match in _SYMBOL.finditer(schematic):
+        found = list(_SYMBOL.finditer(schematic))
+        ends = [*(following.start() for following in found[1:]), len(schematic)]
+        for match, end in zip(found, ends, strict=False):  # one end too many where none is found
             name, local, identity = match.groups()
             if name is None:
-                value = _VALUE.search(schematic, match.end())
+                value = _VALUE.search(schematic, match.end(), end)
                 self.placed.append(_unquoted(local or identity))
                 self.items.append((_entry(_unquoted(identity)), _unquoted(value[1]) if value else ""))
                 continue

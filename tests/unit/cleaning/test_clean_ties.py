@@ -183,6 +183,11 @@ def test_text_and_json_of_a_real_sheet_have_one_signature(mini: Path) -> None:
     assert signed > 230
 
 
+def test_a_symbol_without_a_value_does_not_take_that_of_the_next() -> None:
+    text = b'(symbol (lib_id "A:a")) (symbol (lib_id "A:b") (property "Value" "1k")) (symbol (lib_id "A:c"))'
+    assert SheetSymbols(text).items == [("a", ""), ("b", "1k"), ("c", "")]
+
+
 def test_a_long_string_takes_no_memory_of_its_own() -> None:
     text = b'(symbol (lib_id "' + b"x" * 1_000_000 + b'"))'
     tracemalloc.start()
