@@ -25,18 +25,28 @@ from schematic_reader.kicad.model import (
 _VARIABLE = re.compile(r"\$\{([^${}]{1,200})\}")
 _MAX_DEPTH = 8  # of variables in the values of variables
 _MAX_CHARS = 100_000  # of a text; longer ones stay as they are
+_MAX_GROWTH = 10_000  # characters of a text by its values; a variable that has no room stays
 
 Variables = Mapping[str, str]
 
 
 def expand(text: str, *scopes: Variables) -> str:
     """The text with the variables of the scopes, the first scope that has one counting."""
+    room = _MAX_GROWTH
+
+    def value(match: re.Match[str]) -> str:
+        nonlocal room
+        found = next((scope[match[1]] for scope in scopes if match[1] in scope), match[0])
+        growth = max(len(found) - len(match[0]), 0)
+        if growth > room:
+            return match[0]
+        room -= growth
+        return found
+
     for _ in range(_MAX_DEPTH):
         if "${" not in text or len(text) > _MAX_CHARS:
             break
-        shown = _VARIABLE.sub(
-            lambda match: next((scope[match[1]] for scope in scopes if match[1] in scope), match[0]), text
-        )
+        shown = _VARIABLE.sub(value, text)
         if shown == text:
             break
         text = shown
