@@ -46,7 +46,7 @@ def face_mask(
     """
     em = round(style.size * _EM * scale * _SUBSAMPLES)
     found = find_font(style.face, style.bold, style.italic)
-    if found is None or not 1 <= em <= _LARGEST_EM:
+    if found is None or not 1 <= em <= _LARGEST_EM or len(text) > ImageFont.MAX_STRING_LENGTH:
         return None
     font = _font(*found, em)
     lines = [_MARKUP.sub(r"\1", unescape(line)) for line in text_lines(text)]
@@ -99,9 +99,9 @@ def find_font(face: str, bold: bool, italic: bool) -> tuple[str, int] | None:
     pattern = name + ":bold" * bold + ":italic" * italic
     try:
         done = subprocess.run(
-            ["fc-match", "--format", "%{file}\n%{index}", pattern],
+            ["fc-match", "--format", "%{file}\n%{index}", pattern.encode()],  # whatever the locale
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             timeout=20,
             check=True,
         )

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,6 +88,22 @@ def test_what_is_no_name_has_no_font(face: str) -> None:
     assert find_font(face, False, False) is None
 
 
+_IN_A_LOCALE_OF_ASCII = """
+import sys
+from schematic_reader.kicad.drawing.faces import find_font
+assert sys.getfilesystemencoding() == "ascii"
+print(find_font("No \u30b4\u30b7\u30c3\u30af", False, False) is not None)
+"""
+
+
+def test_a_face_with_letters_that_the_locale_lacks_has_a_font(tmp_path: Path) -> None:
+    (tmp_path / "find.py").write_text(_IN_A_LOCALE_OF_ASCII, encoding="utf-8")
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    words = [sys.executable, str(tmp_path / "find.py")]
+    done = subprocess.run(words, env={**os.environ, **ascii_only}, capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
+
+
 def test_without_fontconfig_texts_are_stroked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     find_font.cache_clear()
@@ -95,6 +115,7 @@ def test_without_fontconfig_texts_are_stroked(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_huge_texts_are_left_to_the_stroke_font() -> None:
-    for style, text in ((replace(STYLE, size=1e4), "H"), (STYLE, "H" * 100_000), (STYLE, "\n" * 100_000)):
+    long = ("H" * 100_000, "\n" * 100_000, "H" * 1_000_001)
+    for style, text in ((replace(STYLE, size=1e4), "H"), *((STYLE, text) for text in long)):
         assert face_mask(text, style, ("left", "top"), (0.0, 0.0), SCALE) is None
     assert math.isfinite(picture(Text("H" * 1000, (-1e4, 3e4), style=STYLE)).sum())
