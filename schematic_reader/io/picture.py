@@ -91,7 +91,7 @@ def decode_picture(data: bytes, *, max_pixels: int | None = None, frame: int = 0
         PictureError: ``image_corrupt`` if it does not decode to its end, ``too_large`` over ``max_pixels`` or
             where it takes too much memory to decode.
     """
-    with _picture_errors():
+    with picture_errors():
         image = Image.open(io.BytesIO(data), formats=FORMATS)
         frames = _frame_count(image, data)
         if frame:
@@ -120,7 +120,7 @@ def page_numbers(data: bytes) -> list[int] | None:
     Raises:
         PictureError: ``image_corrupt``, see ``decode_picture``.
     """
-    with _picture_errors():
+    with picture_errors():
         image = Image.open(io.BytesIO(data), formats=FORMATS)
         if image.format != "TIFF":
             return None
@@ -133,7 +133,7 @@ def page_numbers(data: bytes) -> list[int] | None:
 
 
 @contextmanager
-def _picture_errors() -> Iterator[None]:
+def picture_errors() -> Iterator[None]:
     """Raise PictureError for what Pillow raises on damaged and on huge pictures."""
     try:
         with warnings.catch_warnings():

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import logging
-import warnings
 
 from PIL import Image
 
+from schematic_reader.io.picture import FORMATS, PictureError, picture_errors
 from schematic_reader.kicad.drawing.plotter import Plotter
 from schematic_reader.kicad.model import EmbeddedPicture
 
 LOG = logging.getLogger(__name__)
 
-_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")
 _MOST_PIXELS = 64_000_000  # of one picture; larger ones are not drawn
 _DENSITY = 300  # pixels an inch, where the picture or the file's version does not tell
 _MM_AN_INCH = 25.4
@@ -24,18 +22,16 @@ _MM_AN_INCH = 25.4
 def draw_picture(plotter: Plotter, picture: EmbeddedPicture) -> None:
     """Draw one picture under all else; one that cannot be decoded is left out with a line in the log."""
     try:
-        data = base64.b64decode(picture.data)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            opened = Image.open(io.BytesIO(data), formats=_FORMATS)
-        if opened.width * opened.height > _MOST_PIXELS:
-            raise ValueError(f"it has {opened.width} x {opened.height} pixels")
-        density = _DENSITY if picture.default_density else _own_density(opened)
-        mm = picture.scale * _MM_AN_INCH / density
-        width, height = opened.width * mm, opened.height * mm
-        (x, y) = picture.at
-        plotter.picture(opened.convert("RGBA"), (x - width / 2, y - height / 2), (width, height))
-    except (OSError, ValueError, SyntaxError, binascii.Error, Image.DecompressionBombError) as error:
+        with picture_errors():
+            opened = Image.open(io.BytesIO(base64.b64decode(picture.data)), formats=FORMATS)
+            if opened.width * opened.height > _MOST_PIXELS:
+                raise ValueError(f"it has {opened.width} x {opened.height} pixels")
+            density = _DENSITY if picture.default_density else _own_density(opened)
+            mm = picture.scale * _MM_AN_INCH / density
+            width, height = opened.width * mm, opened.height * mm
+            (x, y) = picture.at
+            plotter.picture(opened.convert("RGBA"), (x - width / 2, y - height / 2), (width, height))
+    except PictureError as error:
         LOG.warning("a picture within the sheet is not drawn: %s", error)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import logging
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -182,6 +183,18 @@ def test_ink_lies_on_pictures_and_broken_ones_are_named(caplog: pytest.LogCaptur
     assert tuple(rgb[30 * SCALE, 50 * SCALE]) == COLORS[Ink.WIRE]
     with caplog.at_level(logging.WARNING):
         assert (picture(sheet('(image (at 50 30) (data "bm90IGEgcGljdHVyZQ=="))')) == PAPER).all()
+    assert "is not drawn" in caplog.text
+
+
+@pytest.mark.parametrize("kind", [11, 5])  # a float and a fraction, where bytes are counted
+def test_a_damaged_picture_costs_no_sheet(caplog: pytest.LogCaptureFixture, kind: int) -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (30, 15)).save(out, "TIFF")
+    offsets = struct.pack("<HH", 273, 4)
+    assert out.getvalue().count(offsets) == 1
+    data = base64.b64encode(out.getvalue().replace(offsets, struct.pack("<HH", 273, kind))).decode()
+    with caplog.at_level(logging.WARNING):
+        assert (picture(sheet(f'(image (at 50 30) (data "{data}"))')) == PAPER).all()
     assert "is not drawn" in caplog.text
 
 
