@@ -45,7 +45,7 @@ def load_library(folder: Path, *, leave_out: tuple[str, ...] = ()) -> Library:
         try:
             parts = sorted(file.glob("*.kicad_sym")) if file.is_dir() else [file]
             library = read_library(*(part.read_text(encoding="utf-8") for part in parts))
-        except (KicadError, UnicodeDecodeError) as error:
+        except (KicadError, OSError, UnicodeDecodeError) as error:
             skipped[file.name] = str(error)
             LOG.warning("%s is skipped: %s", file.name, error)
             continue

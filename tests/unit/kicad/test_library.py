@@ -32,9 +32,10 @@ def test_broken_files_are_named_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "cut.kicad_sym").write_text('(kicad_symbol_lib (symbol "X"')
     (tmp_path / "old.kicad_sym").write_text("EESchema-LIBRARY Version 2.4\n")
     (tmp_path / "bytes.kicad_sym").write_bytes(b"(kicad_symbol_lib \xff\xfe)")
+    (tmp_path / "link.kicad_sym").symlink_to("gone.kicad_sym")
     library = load_library(tmp_path)
     assert list(library.symbols) == ["good:X"]
-    assert list(library.skipped) == ["bytes.kicad_sym", "cut.kicad_sym", "old.kicad_sym"]
+    assert list(library.skipped) == ["bytes.kicad_sym", "cut.kicad_sym", "link.kicad_sym", "old.kicad_sym"]
     assert "2 lists are not closed" in library.skipped["cut.kicad_sym"]
 
 
