@@ -61,7 +61,8 @@ def atomic_folder(path: Path, *, resume: str | None = None) -> Iterator[Path]:
             next run with the same key, which finds the finished files in it. Without it, the folder starts
             empty and a block that fails leaves nothing.
     """
-    part = path.with_name(f".{path.name}.part")
+    part, old = (path.with_name(f".{path.name}{suffix}{_PART}") for suffix in ("", ".old"))
+    _delete(old)
     stamp = part / _STAMP
     if resume is None or not stamp.is_file() or stamp.read_bytes() != resume.encode():
         if part.exists():
@@ -77,13 +78,23 @@ def atomic_folder(path: Path, *, resume: str | None = None) -> Iterator[Path]:
         stamp.unlink(missing_ok=True)
         for written in (*part.rglob("*"), part):
             sync_to_disk(written)
-        if path.exists():
-            shutil.rmtree(path)
+        # Renamed before it is deleted: whoever is killed meanwhile leaves no part of it under the final name.
+        if path.exists() or path.is_symlink():
+            path.replace(old)
         part.replace(path)
         sync_to_disk(path.parent)
+        _delete(old)
     finally:
         if resume is None:
             shutil.rmtree(part, ignore_errors=True)
+
+
+def _delete(path: Path) -> None:
+    """Delete a folder, or a link to one with nothing behind it; there may be neither."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(path)
 
 
 def write_text(path: Path, text: str) -> None:

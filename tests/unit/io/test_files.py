@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -81,6 +82,44 @@ def test_a_killed_block_leaves_the_old_folder_and_the_next_run_clears_up(tmp_pat
     with atomic_folder(tmp_path / "out") as part:
         assert list(part.iterdir()) == []
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_run_that_is_killed_while_it_replaces_a_folder_leaves_a_whole_one(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "out") as part:
+        for name in "abc":
+            (part / name).write_text("old")
+    code = (
+        "import os, signal, sys\nfrom pathlib import Path\n"
+        "from schematic_reader.io.files import atomic_folder\n"
+        "deleted = []\n"
+        "def watch(event, args):\n"
+        "    if event == 'os.remove' and args[0] in ('a', 'b', 'c'):\n"
+        "        deleted.append(args[0])\n"
+        "        if len(deleted) == 2:\n            os.kill(os.getpid(), signal.SIGKILL)\n"
+        "sys.addaudithook(watch)\n"
+        "with atomic_folder(Path('out')) as part:\n    (part / 'new').write_text('new')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["new"]
+    with atomic_folder(tmp_path / "out") as part:
+        (part / "newer").write_text("newer")
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["out", "out/newer"]
+
+
+def test_a_link_to_a_folder_is_replaced_and_what_it_leads_to_stays(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "old").write_text("old")
+    for target in ("elsewhere", "gone"):
+        (tmp_path / "link").symlink_to(target)
+        with atomic_folder(tmp_path / "link") as part:
+            (part / "new").write_text("new")
+        assert [path.name for path in (tmp_path / "link").iterdir()] == ["new"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", "link"]
+        shutil.rmtree(tmp_path / "link")
+    assert (tmp_path / "elsewhere" / "old").read_text() == "old"
 
 
 def test_content_is_on_the_disk_before_it_gets_its_name(
