@@ -16,6 +16,7 @@ from schematic_reader.cli import UserError
 from schematic_reader.importing.imported import Imported
 from schematic_reader.importing.kicad_rows import KicadRoot, listed_roots
 from schematic_reader.importing.picture_rows import LISTS, PICTURES, ListedPicture
+from schematic_reader.io.outside_paths import is_file, real_path
 from schematic_reader.io.parallel import cores, ordered_map
 from schematic_reader.io.tables import RAW, write_rows
 from schematic_reader.kicad.nodes import KicadError
@@ -114,7 +115,7 @@ class _Files:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder if folder.is_dir() else folder.parent
-        self._name = self._folder.resolve().name
+        self._name = real_path(self._folder).name
         self._kinds: defaultdict[str, list[Path]] = defaultdict(list)
         self.others = Imported()
         for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder]:
@@ -136,8 +137,8 @@ class _Files:
 
     def unread(self, read: set[Path]) -> list[Job]:
         """Sheets that no root sheet led to: those below one that could not be read."""
-        known = read | {root.path.resolve() for root in self._roots}
-        sheets = (path for path in self._kinds[SHEET_SUFFIX] if path.resolve() not in known)
+        known = read | {real_path(root.path) for root in self._roots}
+        sheets = (path for path in self._kinds[SHEET_SUFFIX] if real_path(path) not in known)
         return [KicadRoot(path, self._project_of(path)) for path in sheets]
 
     def _find_roots(self) -> list[KicadRoot]:
@@ -150,15 +151,17 @@ class _Files:
                 self.others.leave_out(project, error)
                 continue
             for path in listed:
-                if path.is_file():
-                    roots.setdefault(path.resolve(), KicadRoot(path, self._project_of(path), project))
+                if path.suffix != SHEET_SUFFIX:
+                    self.others.leave_out(project, f"its root sheet {path.name} is no {SHEET_SUFFIX}")
+                elif is_file(path):
+                    roots.setdefault(real_path(path), KicadRoot(path, self._project_of(path), project))
                 else:
                     self.others.leave_out(project, f"its root sheet {path.name} is not there")
         sheets = self._kinds[SHEET_SUFFIX]
-        below = below_others(path.resolve() for path in sheets)
+        below = below_others(map(real_path, sheets))
         for path in sheets:
-            if path.resolve() not in below:
-                roots.setdefault(path.resolve(), KicadRoot(path, self._project_of(path)))
+            if real_path(path) not in below:
+                roots.setdefault(real_path(path), KicadRoot(path, self._project_of(path)))
         return list(roots.values())
 
     def _find_pictures(self) -> list[ListedPicture]:

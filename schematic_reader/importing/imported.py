@@ -20,6 +20,10 @@ class Imported:
     files: set[Path] = field(default_factory=set)
 
     def leave_out(self, path: Path, reason: object) -> None:
-        """Add a line; an error of the operating system is told by its own words."""
-        said = reason.strerror or str(reason) if isinstance(reason, OSError) else str(reason)
-        self.left_out.append(f"{path} is left out: {said}")
+        """Add a line."""
+        self.left_out.append(f"{path} is left out: {reason_of(reason)}")
+
+
+def reason_of(error: object) -> str:
+    """What is wrong; an error of the operating system is told by its own words."""
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)

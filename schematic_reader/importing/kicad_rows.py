@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from schematic_reader.importing.imported import Imported
+from schematic_reader.importing.imported import Imported, reason_of
+from schematic_reader.io.outside_paths import is_file, real_path
 from schematic_reader.kicad.drawing.draw import draw_sheet, encode_png
 from schematic_reader.kicad.hierarchy import UsedSheet, follow_sheets
 from schematic_reader.kicad.kiutils import to_json, to_yaml
@@ -34,14 +35,17 @@ class KicadRoot:
 
         def text(file: str) -> str | None:
             path = self.path.parent / file
-            if file not in texts and file.endswith(SHEET_SUFFIX) and path.is_file():
-                found.files.add(path.resolve())
-                texts[file] = sheet_text(read_bytes(path))
+            if file not in texts and file.endswith(SHEET_SUFFIX) and is_file(path):
+                found.files.add(real_path(path))
+                try:
+                    texts[file] = sheet_text(read_bytes(path))
+                except OSError as error:
+                    raise KicadError(reason_of(error)) from None
             return texts.get(file)
 
         try:
             followed = follow_sheets(self.path.name, text, project)
-        except (KicadError, OSError) as error:
+        except KicadError as error:
             found.leave_out(self.path, error)
             return found
         found.notes += [f"{self.path}: {note}" for note in followed.unread]

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from schematic_reader.io.outside_paths import real_path
 from schematic_reader.kicad.nodes import KicadError
 
 SHEET_SUFFIX, PROJECT_SUFFIX = ".kicad_sch", ".kicad_pro"
@@ -76,4 +77,4 @@ def _named_by(sheet: Path) -> set[Path]:
             found = sub_sheet_names(file.read(MAX_SHEET_BYTES))
     except OSError:  # told when it is read as a sheet
         return set()
-    return {(sheet.parent / name).resolve() for name in found} - {sheet}
+    return {real_path(sheet.parent / name) for name in found} - {sheet}

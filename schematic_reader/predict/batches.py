@@ -12,17 +12,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from schematic_reader.cli import UserError, say_error
+from schematic_reader.io.outside_paths import is_file, real_path
 from schematic_reader.kicad.nodes import KicadError
 from schematic_reader.kicad.project_file import project_beside
 from schematic_reader.kicad.project_folder import PROJECT_SUFFIX, SHEET_SUFFIX, root_sheets
-from schematic_reader.predict.input_files import (
-    STANDARD_INPUT,
-    is_file,
-    named_files,
-    read_file,
-    real_path,
-    sub_sheets_in,
-)
+from schematic_reader.predict.input_files import STANDARD_INPUT, named_files, read_file, sub_sheets_in
 from schematic_reader.predict.kicad_file import KicadReading, KicadTexts, ReadKicad, kicad_texts
 from schematic_reader.predict.opened_sheet import OpenedSheet, SheetLimits, SheetOrigin, open_sheets
 from schematic_reader.predict.parts import Reading

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from schematic_reader.cli import UserError
+from schematic_reader.io.outside_paths import files_below, is_file, real_path, shown_name
 from schematic_reader.kicad.project_folder import SHEET_SUFFIX, below_others
 from schematic_reader.predict.opened_sheet import MAX_BYTES
 
@@ -32,51 +32,16 @@ def named_files(arguments: Sequence[str]) -> Iterator[str | UserError]:
             yield word
             continue
         locked: list[OSError] = []
-        inside = sorted(_sheets_below(Path(word), locked))
+        inside = sorted(path for path in files_below(Path(word), locked) if path.suffix.lower() in SUFFIXES)
         yield from (UserError(f"{Path(error.filename)}: {_reason(error)}") for error in locked)
         if not inside and not locked:
             yield UserError(f"{word}: the folder holds no sheet ({', '.join(SUFFIXES)})")
         yield from map(str, inside)
 
 
-def _sheets_below(folder: Path, locked: list[OSError]) -> Iterator[Path]:
-    """The files that a folder stands for; ``locked`` gets the errors of folders that cannot be listed.
-
-    A link that leads nowhere and a file in a folder that may not be entered are among them, so that who reads
-    them tells of them; pipes and the like are not.
-    """
-    for inside, folders, files in os.walk(folder, onerror=locked.append):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            path = Path(inside, name)
-            if path.suffix.lower() in SUFFIXES and not name.startswith(".") and not _is_pipe(path):
-                yield path
-
-
-def _is_pipe(path: Path) -> bool:
-    """Whether it is a pipe, a socket or a device."""
-    try:
-        return not stat.S_ISREG(path.stat().st_mode)
-    except OSError:
-        return False
-
-
 def _is_folder(word: str) -> bool:
     """Whether it is one; unlike ``Path.is_dir`` of Python 3.11, this raises for no name."""
     return os.path.isdir(word)  # noqa: PTH112
-
-
-def is_file(path: Path) -> bool:
-    """Whether it is one that can be looked at; unlike ``Path.is_file``, this raises for no name."""
-    return os.path.isfile(path)  # noqa: PTH113
-
-
-def real_path(name: str | Path) -> Path:
-    """The path with its links followed; unlike ``Path.resolve``, in a circle of links as far as they lead."""
-    try:
-        return Path(os.path.realpath(name))
-    except FileNotFoundError:  # this folder was removed
-        return Path(name)
 
 
 def sub_sheets_in(arguments: Sequence[str]) -> set[Path]:
@@ -99,7 +64,7 @@ def read_file(name: str) -> tuple[str, bytes]:
     if name == STANDARD_INPUT:
         return "standard input", _standard_input()
     try:
-        label = os.fsencode(name).decode("utf-8", "replace")  # a name may be no UTF-8
+        label = shown_name(name)
         with Path(name).open("rb") as file:
             return label, file.read(MAX_BYTES + 1)
     except OSError as error:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from schematic_reader.cli import UserError
 from schematic_reader.io.data_paths import is_there, parquet_files
+from schematic_reader.io.outside_paths import real_path
 from schematic_reader.sources.shards import Shard, Source, map_columns, needed_bytes, read_batches
 
 MAX_PICTURE = 100_000_000  # bytes of a picture that is named by its path
@@ -46,7 +47,7 @@ def open_local(paths: Sequence[str], shards: int | None = None, *, key: str = "p
                 f"{named} holds no *.parquet: name the folder with the parquet files in profiles.*.data.{key}"
             )
         for folder, path in pairs:
-            files.setdefault(path.resolve(), (folder, path))
+            files.setdefault(real_path(path), (folder, path))
     columns, found = {}, []
     for folder, path in list(files.values())[:shards]:
         with _open(path) as file:
@@ -80,7 +81,7 @@ class _PicturesBeside:
     def read(self, name: str) -> bytes | None:
         """The bytes of a regular file of at most ``MAX_PICTURE`` bytes that lies in the folder; else None."""
         try:
-            paths = [(base / name).resolve() for base in self._bases]
+            paths = [real_path(base / name) for base in self._bases]
             inside = [path for path in paths if path.is_relative_to(self._root)]
             outside = len(inside) < len(paths)
             for path in inside:

@@ -232,6 +232,53 @@ def test_many_files_are_read_in_several_processes(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("loop.kicad_sch", "is not there and is not followed"),
+        ("a\0b.kicad_sch", "is not there and is not followed"),
+        (f"{'a' * 300}.kicad_sch", "is not there and is not followed"),
+        ("broken.kicad_sch", "is not followed: Input/output error"),
+    ],
+    ids=["circle", "NUL", "too long", "unreadable"],
+)
+def test_a_sub_sheet_that_is_no_file_costs_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, said: str
+) -> None:
+    root = write_project(tmp_path / "in" / "p")
+    root.write_text(ROOT_SHEET.replace("gone.kicad_sch", name))
+    root.with_name("loop.kicad_sch").symlink_to("loop.kicad_sch")
+    root.with_name("broken.kicad_sch").symlink_to("/proc/self/mem")
+    rows, _ = imported(tmp_path / "in", tmp_path / "own.parquet")
+    assert len(rows) == 3
+    assert any(f"sub-sheet {name!r} (/Gone) {said}" in line for line in caplog.messages)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("loop.kicad_sch", "its root sheet loop.kicad_sch is not there"),
+        ("\0.kicad_sch", "is not there"),
+        (f"{'a' * 300}.kicad_sch", "is not there"),
+        ("amp.sch", "its root sheet amp.sch is no .kicad_sch"),
+    ],
+    ids=["circle", "NUL", "too long", "other kind"],
+)
+def test_a_listed_root_sheet_that_is_no_file_costs_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, said: str
+) -> None:
+    folder = tmp_path / "in" / "p"
+    write_project(folder)
+    (folder / "loop.kicad_sch").symlink_to("loop.kicad_sch")
+    (folder / "amp.sch").write_text("EESchema")
+    project = {"schematic": {"top_level_sheets": [{"filename": name}]}}
+    (folder / "new.kicad_pro").write_text(json.dumps(project))
+    rows, _ = imported(tmp_path / "in", tmp_path / "own.parquet")
+    assert len(rows) == 3
+    told = [line for line in caplog.messages if line.startswith(f"{folder}/new.kicad_pro is left out: ")]
+    assert said in " ".join(told)
+
+
+@pytest.mark.parametrize(
     ("folder", "out", "said"),
     [
         ("gone", "own.parquet", "gone is no folder"),

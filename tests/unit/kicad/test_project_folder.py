@@ -35,6 +35,15 @@ def test_one_that_cannot_be_read_names_none(tmp_path: Path) -> None:
     assert below_others([root, tmp_path / "gone.kicad_sch"]) == {tmp_path / "gone.kicad_sch"}
 
 
+@pytest.mark.parametrize("name", ["loop.kicad_sch", "a\0b.kicad_sch", f"{'a' * 300}.kicad_sch"])
+def test_a_sub_sheet_that_is_no_file_hides_no_other(tmp_path: Path, name: str) -> None:
+    (tmp_path / "loop.kicad_sch").symlink_to("loop.kicad_sch")
+    root, part = tmp_path / "root.kicad_sch", tmp_path / "part.kicad_sch"
+    root.write_text(sheet("r", box("a", "A", name), box("b", "B", part.name)))
+    part.write_text(sheet("p"))
+    assert below_others([root, part]) == {part}
+
+
 def test_a_text_is_utf_8_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sheet_text(b"\xef\xbb\xbf(kicad_sch)") == "(kicad_sch)"
     with pytest.raises(KicadError, match="not UTF-8"):
