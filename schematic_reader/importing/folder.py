@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -154,7 +155,8 @@ class _Files:
                 if path.suffix != SHEET_SUFFIX:
                     self.others.leave_out(project, f"its root sheet {path.name} is no {SHEET_SUFFIX}")
                 elif is_file(path):
-                    roots.setdefault(real_path(path), KicadRoot(path, self._project_of(path), project))
+                    name = self._project_of(path, project)
+                    roots.setdefault(real_path(path), KicadRoot(path, name, project))
                 else:
                     self.others.leave_out(project, f"its root sheet {path.name} is not there")
         sheets = self._kinds[SHEET_SUFFIX]
@@ -190,8 +192,17 @@ class _Files:
             )
         return found
 
-    def _project_of(self, path: Path) -> str:
-        """The name of a file's rows: of its folder in the folder, or for a sheet in none its own."""
-        inside = path.relative_to(self._folder).parts
+    def _project_of(self, path: Path, project: Path | None = None) -> str:
+        """The name of a file's rows: of its folder in the folder, or for a sheet in none its own.
+
+        A root sheet outside the folder counts as if it lay beside the project file that lists it.
+        """
+        inside = self._parts(path)
+        if project is not None and inside[0] == os.pardir:
+            inside = self._parts(project.with_name(path.name))
         alone = path.stem if path.suffix == SHEET_SUFFIX else self._name
         return f"{self._name}/{inside[0] if len(inside) > 1 else alone}"
+
+    def _parts(self, path: Path) -> tuple[str, ...]:
+        """The folders and the name of a file as the folder has it."""
+        return Path(os.path.relpath(path, self._folder)).parts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -276,6 +277,25 @@ def test_a_listed_root_sheet_that_is_no_file_costs_no_other(
     assert len(rows) == 3
     told = [line for line in caplog.messages if line.startswith(f"{folder}/new.kicad_pro is left out: ")]
     assert said in " ".join(told)
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+@pytest.mark.parametrize("place", [".", "p"])
+def test_a_root_sheet_outside_the_folder_counts_as_beside_its_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, absolute: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    root = write_project(tmp_path / "common")
+    project = Path("in", place, "board.kicad_pro")
+    project.parent.mkdir(parents=True)
+    name = str(root) if absolute else os.path.relpath(root, project.parent)
+    project.write_text(json.dumps({"schematic": {"top_level_sheets": [{"filename": name}]}}))
+    for folder in (Path("in"), tmp_path / "in"):
+        rows, _ = imported(folder, tmp_path / "own.parquet")
+        assert {row["name"] for row in rows} == {"in/p" if place == "p" else "in/amp"}
+    monkeypatch.chdir("in")
+    rows, _ = imported(Path(), tmp_path / "own.parquet")
+    assert {row["name"] for row in rows} == {"in/p" if place == "p" else "in/amp"}
 
 
 @pytest.mark.parametrize(
