@@ -17,7 +17,7 @@ from schematic_reader.cli import UserError
 from schematic_reader.importing.imported import Imported
 from schematic_reader.importing.kicad_rows import KicadRoot, listed_roots
 from schematic_reader.importing.picture_rows import LISTS, PICTURES, ListedPicture
-from schematic_reader.io.outside_paths import is_file, real_path
+from schematic_reader.io.outside_paths import is_file, real_path, shown_name
 from schematic_reader.io.parallel import cores, ordered_map
 from schematic_reader.io.tables import RAW, write_rows
 from schematic_reader.kicad.nodes import KicadError
@@ -201,7 +201,7 @@ class _Files:
         if project is not None and inside[0] == os.pardir:
             inside = self._parts(project.with_name(path.name))
         alone = path.stem if path.suffix == SHEET_SUFFIX else self._name
-        return f"{self._name}/{inside[0] if len(inside) > 1 else alone}"
+        return shown_name(f"{self._name}/{inside[0] if len(inside) > 1 else alone}")
 
     def _parts(self, path: Path) -> tuple[str, ...]:
         """The folders and the name of a file as the folder has it."""

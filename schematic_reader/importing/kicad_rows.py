@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from schematic_reader.importing.imported import Imported, reason_of
-from schematic_reader.io.outside_paths import is_file, real_path
+from schematic_reader.io.outside_paths import is_file, real_path, shown_name
 from schematic_reader.kicad.drawing.draw import draw_sheet, encode_png
 from schematic_reader.kicad.hierarchy import UsedSheet, follow_sheets
 from schematic_reader.kicad.kiutils import to_json, to_yaml
@@ -84,7 +84,7 @@ def read_bytes(path: Path) -> bytes:
 def _row(used: UsedSheet, text: str, project: ProjectFile, name: str) -> dict[str, Any]:
     """The row of a sheet whose ``text`` is that of its use; its picture shows the project's variables."""
     sheet = read_sheet(text)
-    file = Path(used.file)
+    file = Path(shown_name(used.file))
     shown = replace(sheet, file_name=file.name, text_variables=project.text_variables)
     place = used.name.strip("/").replace("/", "-")
     return raw_row(text, sheet, shown, f"{file.stem}{place and f'-{place}'}.png", name)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from schematic_reader.importing.imported import Imported
 from schematic_reader.importing.part_lists import PartListError, read_part_list
+from schematic_reader.io.outside_paths import shown_name
 from schematic_reader.io.picture import PictureError, check_shape, decode_picture, is_blank, on_white
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
@@ -45,7 +46,7 @@ class ListedPicture:
         found.rows.append(
             {
                 "schematic": None,
-                "image": {"bytes": data, "path": self.path.name},
+                "image": {"bytes": data, "path": shown_name(self.path.name)},
                 "components_used": list(listed.names),
                 "json": None,
                 "yaml": None,

@@ -12,6 +12,8 @@ from schematic_reader.kicad.nodes import KicadError
 
 _MAX_CHARS = 20_000_000
 
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
+
 # A bus group with one member, ``A{I2C}``, which is of use only where that is an alias; no markup.
 _LONE_MEMBER = re.compile(r"(?![~_^]\{)(?:[^{}]*[^{}~_^])?\{[^ ,\[\]{}]+\}")
 
@@ -25,7 +27,10 @@ class ProjectFile:
 
 
 def read_project(text: str) -> ProjectFile:
-    """Read the text of a ``.kicad_pro`` file. Raises KicadError; entries of another kind are passed over."""
+    """Read the text of a ``.kicad_pro`` file. Raises KicadError; entries of another kind are passed over.
+
+    U+FFFD stands in the place of half a surrogate pair, which JSON can escape and no text file can hold.
+    """
     if len(text) > _MAX_CHARS:
         raise KicadError(f"the project file has {len(text)} characters; at most {_MAX_CHARS} are read")
     try:
@@ -39,16 +44,20 @@ def read_project(text: str) -> ProjectFile:
     aliases = schematic.get("bus_aliases") if isinstance(schematic, dict) else None
     return ProjectFile(
         text_variables=tuple(
-            (name, value)
+            (_whole(name), _whole(value))
             for name, value in (variables if isinstance(variables, dict) else {}).items()
             if isinstance(value, str)
         ),
         bus_aliases=tuple(
-            (name, tuple(member for member in members if isinstance(member, str)))
+            (_whole(name), tuple(_whole(member) for member in members if isinstance(member, str)))
             for name, members in (aliases if isinstance(aliases, dict) else {}).items()
             if isinstance(members, list)
         ),
     )
+
+
+def _whole(text: str) -> str:
+    return _HALF_PAIR.sub("\ufffd", text)
 
 
 def with_project(sheet: Sheet, project: ProjectFile) -> Sheet:

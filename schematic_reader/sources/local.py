@@ -112,3 +112,5 @@ def _open(path: Path) -> pq.ParquetFile:
         return pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path} is no readable parquet file ({error}): copy or download it again") from None
+    except UnicodeEncodeError:
+        raise UserError(f"{path} has a name that is no UTF-8, which Arrow does not open: rename it") from None

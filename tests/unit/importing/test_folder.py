@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -296,6 +297,26 @@ def test_a_root_sheet_outside_the_folder_counts_as_beside_its_project(
     monkeypatch.chdir("in")
     rows, _ = imported(Path(), tmp_path / "own.parquet")
     assert {row["name"] for row in rows} == {"in/p" if place == "p" else "in/amp"}
+
+
+def test_names_that_are_no_utf_8_are_imported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)  # the processes of pytest cannot send each other such names
+    folder = tmp_path / "in" / os.fsdecode(b"Gr\xf6\xdfe")
+    write_project(folder).rename(folder / os.fsdecode(b"f\xfcnf.kicad_sch"))
+    listed_picture(folder, os.fsdecode(b"\xe4.png"), "R")
+    rows, _ = imported(tmp_path / "in", tmp_path / "own.parquet")
+    assert {row["name"] for row in rows} == {"in/Gr\ufffd\ufffde"}
+    assert [row["image"]["path"] for row in rows] == [
+        "f\ufffdnf.png", "channel-Left.png", "channel-Right.png", "\ufffd.png",
+    ]  # fmt: skip
+
+
+def test_half_of_a_surrogate_pair_in_a_project_file_is_imported(tmp_path: Path) -> None:
+    root = write_project(tmp_path / "in")
+    root.with_suffix(".kicad_pro").write_text(r'{"text_variables": {"SIDE": "\ud83d"}}')
+    root.write_text(ROOT_SHEET.replace('"Left"', '"${SIDE}"'))
+    rows, _ = imported(tmp_path / "in", tmp_path / "own.parquet")
+    assert [row["image"]["path"] for row in rows] == ["amp.png", "channel-\ufffd.png", "channel-Right.png"]
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,16 @@ def test_a_project_that_doubles_at_each_level_ends() -> None:
     assert any("over 1000 sheets" in line for line in found.unread)
 
 
+def test_half_of_a_surrogate_pair_in_a_project_file_is_replaced() -> None:
+    """JSON can escape it; no text file, parquet file or terminal takes it."""
+    project = read_project(
+        r'{"text_variables": {"\ud83d": "a\udc00b", "OK": "\ud83d\ude00"},'
+        r' "schematic": {"bus_aliases": {"\ud83d": ["\ud83d"]}}}'
+    )
+    assert project.text_variables == (("\ufffd", "a\ufffdb"), ("OK", "\U0001f600"))
+    assert project.bus_aliases == (("\ufffd", ("\ufffd",)),)
+
+
 def test_what_a_sheet_box_says_of_its_parts_holds_all_the_way_down() -> None:
     """``dnp`` and ``in_bom`` of a box, from KiCad 9 on."""
     part = placed("Device:R", "s", "R1", "1")

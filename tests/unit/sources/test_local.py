@@ -193,6 +193,13 @@ def test_a_path_that_is_none_reads_nothing(tmp_path: Path, name: str) -> None:
     assert [row["image"]["bytes"] for row in read(tmp_path)] == [None] * 5
 
 
+def test_a_file_name_that_is_no_utf_8_is_told(tmp_path: Path) -> None:
+    pq.write_table(TABLE, tmp_path / "a.parquet")
+    (tmp_path / "a.parquet").rename(tmp_path / os.fsdecode(b"Gr\xf6\xdfe.parquet"))
+    with pytest.raises(UserError, match="name that is no UTF-8, which Arrow does not open: rename it"):
+        open_local([str(tmp_path)])
+
+
 def test_a_folder_that_changed_has_another_state(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     file = tmp_path / "in" / "a.png"
