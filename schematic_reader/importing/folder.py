@@ -38,10 +38,14 @@ Job = KicadRoot | ListedPicture
 
 @dataclass
 class Summary:
-    """Rows written, by the name of their project, and files left out."""
+    """Rows written, by the name of their project, and files left out.
+
+    ``told`` are the lines that were logged: several sheets may find the same wrong with their project file.
+    """
 
     projects: Counter[str] = field(default_factory=Counter)
     left_out: int = 0
+    told: set[str] = field(default_factory=set, compare=False, repr=False)
 
 
 def import_folder(folder: Path, out: Path) -> Summary:
@@ -105,10 +109,12 @@ def _do(job: Job) -> Imported:
 
 
 def _report(found: Imported, summary: Summary) -> None:
-    summary.left_out += len(found.left_out)
     summary.projects.update(row["name"] for row in found.rows)
+    summary.left_out += len(set(found.left_out) - summary.told)
     for line in found.left_out + found.notes:
-        log.warning("%s", line)
+        if line not in summary.told:
+            summary.told.add(line)
+            log.warning("%s", line)
 
 
 class _Files:

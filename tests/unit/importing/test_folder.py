@@ -311,6 +311,20 @@ def test_names_that_are_no_utf_8_are_imported(tmp_path: Path, caplog: pytest.Log
     ]  # fmt: skip
 
 
+def test_a_project_file_that_cannot_be_read_has_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "in"
+    write_project(folder / "p")
+    (folder / "p" / "other.kicad_sch").write_text(CHANNEL)
+    (folder / "p" / "amp.kicad_pro").write_text("no JSON")
+    _, summary = imported(folder, tmp_path / "own.parquet")
+    assert summary.left_out == 1
+    assert [line for line in lines(caplog, folder) if "left out" in line] == [
+        "p/amp.kicad_pro is left out: not a KiCad 6 to 10 project file: no JSON"
+    ]
+
+
 def test_half_of_a_surrogate_pair_in_a_project_file_is_imported(tmp_path: Path) -> None:
     root = write_project(tmp_path / "in")
     root.with_suffix(".kicad_pro").write_text(r'{"text_variables": {"SIDE": "\ud83d"}}')
