@@ -17,7 +17,7 @@ from schematic_reader.cli import UserError
 from schematic_reader.importing.imported import Imported
 from schematic_reader.importing.kicad_rows import KicadRoot, listed_roots
 from schematic_reader.importing.picture_rows import LISTS, PICTURES, ListedPicture
-from schematic_reader.io.outside_paths import is_file, real_path, shown_name
+from schematic_reader.io.outside_paths import files_below, is_file, real_path, shown_name
 from schematic_reader.io.parallel import cores, ordered_map
 from schematic_reader.io.tables import RAW, write_rows
 from schematic_reader.kicad.nodes import KicadError
@@ -125,10 +125,11 @@ class _Files:
         self._name = real_path(self._folder).name
         self._kinds: defaultdict[str, list[Path]] = defaultdict(list)
         self.others = Imported()
-        for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder]:
-            hidden = any(part.startswith(".") for part in path.relative_to(self._folder).parts)
-            if not hidden and path.is_file():
-                self._kinds[path.suffix.lower()].append(path)
+        locked: list[OSError] = []
+        for path in sorted(files_below(folder, locked)) if folder.is_dir() else [folder]:
+            self._kinds[path.suffix.lower()].append(path)
+        for error in locked:
+            self.others.leave_out(Path(error.filename), error)
         self._roots = self._find_roots()
         pictures = self._find_pictures()
         self.jobs: list[Job] = sorted([*self._roots, *pictures], key=lambda job: job.path)

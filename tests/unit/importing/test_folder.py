@@ -6,6 +6,8 @@ import io
 import json
 import logging
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -309,6 +311,46 @@ def test_names_that_are_no_utf_8_are_imported(tmp_path: Path, caplog: pytest.Log
     assert [row["image"]["path"] for row in rows] == [
         "f\ufffdnf.png", "channel-Left.png", "channel-Right.png", "\ufffd.png",
     ]  # fmt: skip
+
+
+_OF_A_LOCKED_FOLDER = """
+import logging, os, sys, tempfile
+from pathlib import Path
+from schematic_reader.importing.folder import import_folder
+import_folder(Path("in/good"), Path("own.parquet"))  # which loads what may not be read any more below
+logging.basicConfig(format="%(message)s", stream=sys.stdout)
+if os.geteuid() == 0:
+    os.seteuid(65534)  # who may read everything is locked out of nothing
+with tempfile.TemporaryDirectory() as out:
+    print(import_folder(Path("in"), Path(out, "own.parquet")))
+"""
+
+
+def test_what_may_not_be_read_and_links_to_nothing_have_lines(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    for name in ("good", "locked", "listed"):
+        listed_picture(folder / name, "one.png", "R")
+    for name in ("linked.png", "linked.txt", "linked.kicad_sch", "linked.kicad_pro"):
+        (folder / "good" / name).symlink_to("gone")
+    (folder / "locked").chmod(0)
+    (folder / "listed").chmod(0o444)
+    tmp_path.chmod(0o755)
+    try:
+        words = [sys.executable, "-c", _OF_A_LOCKED_FOLDER]
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+    finally:
+        for name in ("locked", "listed"):
+            (folder / name).chmod(0o755)
+    assert sorted(done.stdout.splitlines()) == [
+        "Summary(projects=Counter({'in/good': 1}), left_out=7)",
+        "in/good/linked.kicad_pro is left out: No such file or directory",
+        "in/good/linked.kicad_sch is left out: there is no such file",
+        "in/good/linked.png is left out: its list cannot be used",
+        "in/good/linked.txt is left out: No such file or directory",
+        "in/listed/one.png is left out: its list cannot be used",
+        "in/listed/one.txt is left out: Permission denied",
+        "in/locked is left out: Permission denied",
+    ]
 
 
 def test_a_project_file_that_cannot_be_read_has_one_line(
