@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +193,47 @@ def test_a_path_that_is_none_reads_nothing(tmp_path: Path, name: str) -> None:
     (tmp_path / "loop.png").symlink_to("loop.png")
     pq.write_table(with_column("image", pa.array([name] * 5)), tmp_path / "a.parquet")
     assert [row["image"]["bytes"] for row in read(tmp_path)] == [None] * 5
+
+
+@pytest.mark.parametrize("named", ["", "*.parquet", "loop.parquet"])
+@pytest.mark.parametrize("target", ["loop.parquet", "gone.parquet"])
+def test_a_link_that_leads_to_no_file_is_told(tmp_path: Path, named: str, target: str) -> None:
+    """Passed over, its rows would be missing without a word."""
+    pq.write_table(TABLE, tmp_path / "a.parquet")
+    (tmp_path / "loop.parquet").symlink_to(target)
+    with pytest.raises(UserError, match=r"loop\.parquet cannot be read: it is locked, or a link"):
+        open_local([str(tmp_path / named)], 1)
+    assert paths_state([str(tmp_path / named)])
+
+
+_FROM_A_LOCKED_FOLDER = """
+import os
+from schematic_reader.cli import run
+from schematic_reader.io.data_paths import paths_state
+from schematic_reader.sources.local import open_local
+if os.geteuid() == 0:
+    os.seteuid(65534)  # who may read everything is locked out of nothing
+print(len(paths_state(["."])), flush=True)
+run(lambda: print(open_local(["."])))
+"""
+
+
+@pytest.mark.parametrize(("mode", "said"), [(0, "locked: Permission denied"), (0o444, "cannot be read")])
+def test_a_folder_in_the_folder_that_may_not_be_read_is_told(tmp_path: Path, mode: int, said: str) -> None:
+    locked = tmp_path / "own" / "locked"
+    locked.mkdir(parents=True)
+    for folder in (tmp_path / "own", locked):
+        pq.write_table(TABLE, folder / "a.parquet")
+    locked.chmod(mode)
+    for folder in (tmp_path, tmp_path / "own"):
+        folder.chmod(0o755)
+    try:
+        words = [sys.executable, "-c", _FROM_A_LOCKED_FOLDER]
+        done = subprocess.run(words, cwd=tmp_path / "own", capture_output=True, text=True, check=False)
+    finally:
+        locked.chmod(0o755)
+    assert (done.returncode, done.stdout) == (1, "64\n")
+    assert said in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_a_file_name_that_is_no_utf_8_is_told(tmp_path: Path) -> None:
