@@ -64,7 +64,7 @@ class KicadRoot:
         if path is None:
             return ProjectFile()
         try:
-            return read_project(path.read_bytes().decode("utf-8-sig"))
+            return read_project(read_bytes(path).decode("utf-8-sig"))
         except (KicadError, OSError, UnicodeDecodeError) as error:
             found.leave_out(path, error)
             return ProjectFile()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schematic_reader.importing.imported import Imported
-from schematic_reader.importing.part_lists import PartListError, read_part_list
+from schematic_reader.importing.part_lists import MAX_LIST_BYTES, PartListError, read_part_list
 from schematic_reader.io.outside_paths import shown_name
 from schematic_reader.io.picture import PictureError, check_shape, decode_picture, is_blank, on_white
 
@@ -27,7 +27,8 @@ class ListedPicture:
         """The row, unless picture or list cannot be used."""
         found = Imported()
         try:
-            listed = read_part_list(self.list.read_bytes(), self.list.suffix.lower())
+            with self.list.open("rb") as file:
+                listed = read_part_list(file.read(MAX_LIST_BYTES + 1), self.list.suffix.lower())
         except (PartListError, OSError) as error:
             found.leave_out(self.list, error)
             found.leave_out(self.path, "its list cannot be used")

@@ -367,6 +367,17 @@ def test_a_project_file_that_cannot_be_read_has_one_line(
     ]
 
 
+def test_a_list_is_read_no_further_than_a_list_is_long(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    listed_picture(tmp_path / "in", "good.png", "R")
+    listed_picture(tmp_path / "in", "huge.png", "R")
+    with (tmp_path / "in" / "huge.txt").open("wb") as file:
+        file.truncate(2**40)  # a hole, which takes no space
+    _, summary = imported(tmp_path / "in", tmp_path / "own.parquet")
+    assert summary.left_out == 2 and "over 10 MB: is this a list of parts?" in " ".join(caplog.messages)
+
+
 def test_half_of_a_surrogate_pair_in_a_project_file_is_imported(tmp_path: Path) -> None:
     root = write_project(tmp_path / "in")
     root.with_suffix(".kicad_pro").write_text(r'{"text_variables": {"SIDE": "\ud83d"}}')
