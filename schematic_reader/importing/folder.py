@@ -58,7 +58,8 @@ def import_folder(folder: Path, out: Path) -> Summary:
     Raises:
         UserError: there is no such folder or nothing usable in it, or ``out`` cannot be written.
     """
-    if not folder.is_dir() and not (folder.is_file() and folder.suffix in (PROJECT_SUFFIX, SHEET_SUFFIX)):
+    kinds = (PROJECT_SUFFIX, SHEET_SUFFIX)
+    if not folder.is_dir() and not (folder.is_file() and folder.suffix.lower() in kinds):
         raise UserError(
             f"{folder} is no folder: name the one with KiCad projects or pictures, or one project"
         )
@@ -159,7 +160,7 @@ class _Files:
                 self.others.leave_out(project, error)
                 continue
             for path in listed:
-                if path.suffix != SHEET_SUFFIX:
+                if path.suffix.lower() != SHEET_SUFFIX:
                     self.others.leave_out(project, f"its root sheet {path.name} is no {SHEET_SUFFIX}")
                 elif is_file(path):
                     name = self._project_of(path, project)
@@ -207,7 +208,7 @@ class _Files:
         inside = self._parts(path)
         if project is not None and inside[0] == os.pardir:
             inside = self._parts(project.with_name(path.name))
-        alone = path.stem if path.suffix == SHEET_SUFFIX else self._name
+        alone = path.stem if path.suffix.lower() == SHEET_SUFFIX else self._name
         return shown_name(f"{self._name}/{inside[0] if len(inside) > 1 else alone}")
 
     def _parts(self, path: Path) -> tuple[str, ...]:

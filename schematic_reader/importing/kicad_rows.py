@@ -35,7 +35,7 @@ class KicadRoot:
 
         def text(file: str) -> str | None:
             path = self.path.parent / file
-            if file not in texts and file.endswith(SHEET_SUFFIX) and is_file(path):
+            if file not in texts and file.lower().endswith(SHEET_SUFFIX) and is_file(path):
                 found.files.add(real_path(path))
                 try:
                     texts[file] = sheet_text(read_bytes(path))

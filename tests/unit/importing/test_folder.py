@@ -386,6 +386,15 @@ def test_half_of_a_surrogate_pair_in_a_project_file_is_imported(tmp_path: Path) 
     assert [row["image"]["path"] for row in rows] == ["amp.png", "channel-\ufffd.png", "channel-Right.png"]
 
 
+def test_a_suffix_in_capitals_is_that_suffix(tmp_path: Path) -> None:
+    root = write_project(tmp_path / "in")
+    root.rename(root.with_suffix(".KICAD_SCH"))
+    rows, _ = imported(tmp_path / "in", tmp_path / "own.parquet")
+    assert [(row["name"], row["image"]["path"]) for row in rows] == [
+        ("in/amp", "amp.png"), ("in/amp", "channel-Left.png"), ("in/amp", "channel-Right.png"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("folder", "out", "said"),
     [
