@@ -94,7 +94,9 @@ class _Below:
             name = f"{above.name}{box.name}"
             label = f"sub-sheet {box.file_name!r} ({name})"
             if len(self.found.sheets) >= MAX_USES or len(files) > _MAX_DEPTH:
-                self.found.unread.append(f"{label} is not followed: over {MAX_USES} sheets")
+                self.found.unread.append(
+                    f"{label} is not followed: over {MAX_USES} sheets or {_MAX_DEPTH} levels"
+                )
                 return
             if not box.file_name:
                 self.found.unread.append(f"sub-sheet {name} names no file")

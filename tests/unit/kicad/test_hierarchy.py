@@ -80,6 +80,14 @@ def test_half_of_a_surrogate_pair_in_a_project_file_is_replaced() -> None:
     assert project.bus_aliases == (("\ufffd", ("\ufffd",)),)
 
 
+def test_a_chain_of_sheets_that_is_too_deep_is_told_as_that() -> None:
+    files = {str(level): sheet(str(level), box("b", "B", str(level + 1))) for level in range(40)}
+    found = follow_sheets("0", files.get, ProjectFile())
+    assert len(found.sheets) == 31
+    (line,) = found.unread
+    assert line.endswith(" is not followed: over 1000 sheets or 30 levels")
+
+
 def test_what_a_sheet_box_says_of_its_parts_holds_all_the_way_down() -> None:
     """``dnp`` and ``in_bom`` of a box, from KiCad 9 on."""
     part = placed("Device:R", "s", "R1", "1")
