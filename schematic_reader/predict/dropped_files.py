@@ -92,7 +92,8 @@ def _kicad_sheets(
     """
     _check_room(1, room)
     projects = [name for name in files if name.endswith(PROJECT_SUFFIX)]
-    project = projects[0] if len(projects) == 1 else None
+    own = name.removesuffix(SHEET_SUFFIX) + PROJECT_SUFFIX
+    project = own if own in projects else projects[0] if len(projects) == 1 else None
     found = kicad(name, files.get, project=project)
     _check_room(len(found.readings), room)
     drawn = kicad_texts(name, files.get, project=project)
