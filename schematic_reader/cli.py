@@ -76,6 +76,8 @@ def run(main: Callable[[], None], *, exclusive: bool = False) -> None:
         _turn_sigterm_into_an_exception()
     lock = None
     try:
+        if sys.stdout is None:  # the next file to be opened would get its number
+            raise UserError("standard output is closed: send it to a file or a program")
         _guard_output()
         _guard_token()
         if exclusive:

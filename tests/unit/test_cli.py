@@ -274,6 +274,13 @@ def test_a_closed_pipe_is_one_line(lines: int) -> None:
     assert said.startswith(b"stopped, since nobody reads its output any more: ") and said.count(b"\n") == 1
 
 
+def test_a_closed_standard_output_is_one_line() -> None:
+    process = started("os.close(1)\nsys.stdout = None\nrun(lambda: print('x'))")  # as Python after `>&-`
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert said == b"error: standard output is closed: send it to a file or a program\n"
+
+
 def test_another_broken_pipe_keeps_its_traceback() -> None:
     process = started("def main():\n  r, w = os.pipe(); os.close(r); os.write(w, b'x')\nrun(main)")
     _, said = process.communicate(timeout=60)
