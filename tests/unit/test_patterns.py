@@ -13,7 +13,9 @@ from re import _parser  # type: ignore[attr-defined]
 import pytest
 import regex
 
+from schematic_reader.cleaning import sheet_text
 from schematic_reader.io import sheet_texts
+from schematic_reader.kicad import sexpr
 from schematic_reader.kicad.nets import bus_labels
 from schematic_reader.tasks import components, json_description, schematic
 from tests.support.paths import ROOT
@@ -67,6 +69,14 @@ PATTERNS = {
         ["(kicad_sch", "\n(symbol", ' "R1"', ")", " ", "\n(label x", '"', "\\", "(symbol "],
         8,
     ),
+    "tokens of a sheet": (sexpr._TOKEN, ['"', "\\", '\\"', "a", "\n", "(", ")", " ", '"a"'], 9),
+    "symbols of a sheet": (
+        sheet_text._SYMBOL,
+        ["(symbol ", "(lib_name ", "(lib_id ", '"', '\\"', "\\", "a", ")", " ", '"a"'],
+        9,
+    ),
+    "values of a sheet": (sheet_text._VALUE, ['(property "Value" ', '"', '\\"', "\\", "a", '"a"'], 7),
+    "labels of a sheet": (sheet_text._LABEL, ["label ", '"', '\\"', "\\", "a", '"a"'], 7),
     "group": (bus_labels._GROUP, ["~{", "_{", "A", "{", "}", " ", "[", "~", "B}"], 8),
 }
 
@@ -75,11 +85,13 @@ PATTERNS = {
 def test_a_pattern_finds_what_another_engine_finds(name: str) -> None:
     pattern, pieces, length = PATTERNS[name]
     other = regex.compile(pattern.pattern, flags=pattern.flags)
+    if isinstance(pattern.pattern, bytes):
+        pieces = [piece.encode() for piece in pieces]
     rng = random.Random(name)
     hits = 0
     for _ in range(10_000):
-        text = "".join(rng.choices(pieces, k=rng.randint(1, length)))
-        if name in ("schematic", "json", "yaml") or name.startswith("symbols of"):
+        text = pattern.pattern[:0].join(rng.choices(pieces, k=rng.randint(1, length)))
+        if name in ("schematic", "json", "yaml") or name.startswith(("symbols of", "values of", "labels of")):
             text = pieces[0] + text
         found = [(match.span(), match.groups()) for match in pattern.finditer(text)]
         assert found == [(match.span(), match.groups()) for match in other.finditer(text)], text
@@ -107,6 +119,8 @@ def test_every_possessive_group_is_among_the_patterns() -> None:
         "components",
         "json_description",
         "schematic",
+        "sexpr",
+        "sheet_text",
     }
 
 
