@@ -68,14 +68,14 @@ def true_lines(path: Path) -> list[Line]:
 
 
 def table(said: Sequence[Line], true: Sequence[Line]) -> str:
-    """The lines as they are said, each right or wrong, then those missed; how many are right, and too many.
+    """The lines as they are said, each right or wrong, then those missed; how many are right or beside.
 
     A line is right with the references, the value and the library symbol of a true one. A true line is missed
     where no line names any of its references.
     """
     rows = list(_rows(said, true))
     right = sum(line.content in {one.content for one in true} for line in said)
-    beside = sum(not any(one.references & line.references for one in true) for line in said)
+    beside = sum(not _meant(line, true) for line in said)
     extra = f", and {beside} more that KiCad's has not" if beside else ""
     return "\n".join(
         [
@@ -100,8 +100,13 @@ def _rows(said: Sequence[Line], true: Sequence[Line]) -> Iterator[str]:
             yield one.row("missed")
 
 
+def _meant(line: Line, true: Sequence[Line]) -> list[Line]:
+    """The true lines with any of its references."""
+    return [one for one in true if one.references & line.references]
+
+
 def _wrong(line: Line, true: Sequence[Line]) -> str:
-    meant = [one for one in true if one.references & line.references]
+    meant = _meant(line, true)
     if not meant:
         return "wrong, in no line of KiCad's"
     told = ((reference_ranges(one.references), _code(one.value), _code(one.symbol)) for one in meant)

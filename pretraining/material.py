@@ -29,8 +29,16 @@ _HELD_OUT = 10  # one of so many repositories is kept for validation
 _MOST_SYMBOLS = 400  # on a sheet
 _LONGEST = 40  # characters of a text that other sheets get
 # What reading raises of a file that is cut or of another kind, and of classes that have changed since.
-_DAMAGE = (lzma.LZMAError, EOFError, pickle.UnpicklingError, ValueError, IndexError)
-_FOREIGN = (AttributeError, ImportError, TypeError)
+_UNREADABLE = (
+    lzma.LZMAError,
+    EOFError,
+    pickle.UnpicklingError,
+    ValueError,
+    IndexError,
+    AttributeError,
+    ImportError,
+    TypeError,
+)
 
 
 @dataclass(frozen=True)
@@ -168,7 +176,7 @@ def read(path: Path) -> Material:
     try:
         with lzma.open(path, "rb") as file:
             material = pickle.loads(file.read())  # noqa: S301
-    except (*_DAMAGE, *_FOREIGN):
+    except _UNREADABLE:
         material = None
     finally:
         gc.freeze()

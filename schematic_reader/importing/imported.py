@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from schematic_reader.io.outside_paths import reason_of
+
 
 @dataclass(slots=True)
 class Imported:
@@ -22,8 +24,3 @@ class Imported:
     def leave_out(self, path: Path, reason: object) -> None:
         """Add a line."""
         self.left_out.append(f"{path} is left out: {reason_of(reason)}")
-
-
-def reason_of(error: object) -> str:
-    """What is wrong; an error of the operating system is told by its own words."""
-    return error.strerror or str(error) if isinstance(error, OSError) else str(error)

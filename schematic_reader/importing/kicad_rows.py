@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from schematic_reader.importing.imported import Imported, reason_of
-from schematic_reader.io.outside_paths import is_file, real_path, shown_name
+from schematic_reader.importing.imported import Imported
+from schematic_reader.io.outside_paths import is_file, real_path, reason_of, shown_name
 from schematic_reader.kicad.drawing.draw import draw_sheet, encode_png
 from schematic_reader.kicad.hierarchy import UsedSheet, follow_sheets
 from schematic_reader.kicad.kiutils import to_json, to_yaml

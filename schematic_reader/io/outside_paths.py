@@ -33,6 +33,11 @@ def shown_name(name: str | Path) -> str:
     return os.fsencode(name).decode("utf-8", "replace")
 
 
+def reason_of(error: object) -> str:
+    """What is wrong; an error of the operating system is told by its own words."""
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+
+
 def files_below(folder: Path, locked: list[OSError]) -> Iterator[Path]:
     """The files in a folder and in the folders in it, in no order; names that start with a dot are left out.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from schematic_reader.cli import UserError
 from schematic_reader.kicad.project_folder import PROJECT_SUFFIX, SHEET_SUFFIX, sub_sheet_names
-from schematic_reader.predict.kicad_file import ReadKicad, kicad_texts
+from schematic_reader.predict.kicad_file import ReadKicad
 from schematic_reader.predict.opened_sheet import OpenedSheet, SheetLimits, SheetOrigin, open_sheets
 from schematic_reader.predict.parts import Reading
 from schematic_reader.predict.rendering import vector_format
@@ -96,7 +96,7 @@ def _kicad_sheets(
     project = own if own in projects else projects[0] if len(projects) == 1 else None
     found = kicad(name, files.get, project=project)
     _check_room(len(found.readings), room)
-    drawn = kicad_texts(name, files.get, project=project)
+    drawn = found.texts()
     dropped: list[DroppedSheet] = []
     notes = list(found.notes)
     for reading, (origin, text) in zip(found.readings, drawn.sheets, strict=True):

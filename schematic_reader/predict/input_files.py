@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from schematic_reader.cli import UserError
-from schematic_reader.io.outside_paths import files_below, is_file, real_path, shown_name
+from schematic_reader.io.outside_paths import files_below, is_file, real_path, reason_of, shown_name
 from schematic_reader.kicad.project_folder import SHEET_SUFFIX, below_others
 from schematic_reader.predict.opened_sheet import MAX_BYTES
 
@@ -33,7 +33,7 @@ def named_files(arguments: Sequence[str]) -> Iterator[str | UserError]:
             continue
         locked: list[OSError] = []
         inside = sorted(path for path in files_below(Path(word), locked) if path.suffix.lower() in SUFFIXES)
-        yield from (UserError(f"{Path(error.filename)}: {_reason(error)}") for error in locked)
+        yield from (UserError(f"{Path(error.filename)}: {reason_of(error).lower()}") for error in locked)
         if not inside and not locked:
             yield UserError(f"{word}: the folder holds no sheet ({', '.join(SUFFIXES)})")
         yield from map(str, inside)
@@ -68,7 +68,7 @@ def read_file(name: str) -> tuple[str, bytes]:
         with Path(name).open("rb") as file:
             return label, file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise UserError(f"{label}: {_reason(error)}") from None
+        raise UserError(f"{label}: {reason_of(error).lower()}") from None
     except ValueError:  # a NUL or half a surrogate pair, as a project file may list
         raise UserError(f"{name}: no file can have this name") from None
 
@@ -79,8 +79,4 @@ def _standard_input() -> bytes:
     try:
         return sys.stdin.buffer.read(MAX_BYTES + 1)
     except OSError as error:
-        raise UserError(f"standard input: {_reason(error)}") from None
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+        raise UserError(f"standard input: {reason_of(error).lower()}") from None

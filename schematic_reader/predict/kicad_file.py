@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from schematic_reader.cli import UserError
@@ -28,15 +29,27 @@ ReadBytes = Callable[[str], bytes | None]
 
 
 @dataclass(frozen=True)
+class KicadTexts:
+    """The sheets of a project as texts, each as one use has it, and in a line each what is not followed.
+
+    ``variables`` are the project's text variables, with their values.
+    """
+
+    sheets: list[tuple[SheetOrigin, str]]
+    variables: tuple[tuple[str, str], ...]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
 class KicadReading:
     """The readings of a root sheet and its sub-sheets, and in a line each what is not in them.
 
-    ``files`` are the sheets that were read, as paths from the root sheet's folder.
+    ``texts`` makes the texts of the same sheets for a renderer, without reading them again.
     """
 
     readings: list[Reading]
     notes: list[str]
-    files: set[str]
+    texts: Callable[[], KicadTexts]
 
 
 def read_kicad(name: str, read: ReadBytes, *, project: str | None, task: Task, form: Form) -> KicadReading:
@@ -63,7 +76,8 @@ def read_kicad(name: str, read: ReadBytes, *, project: str | None, task: Task, f
             notes.append(
                 f"{used.name}: no project file beside it defines what the bus label {label[:80]} may name"
             )
-    return KicadReading(readings, [f"{name}: {note}" for note in notes], {used.file for used in found.sheets})
+    lines = [f"{name}: {note}" for note in notes]
+    return KicadReading(readings, lines, partial(_texts, found, texts, defined, lines))
 
 
 class ReadKicad(Protocol):
@@ -72,31 +86,25 @@ class ReadKicad(Protocol):
     def __call__(self, name: str, read: ReadBytes, *, project: str | None) -> KicadReading: ...
 
 
-@dataclass(frozen=True)
-class KicadTexts:
-    """The sheets of a project as texts, each as one use has it, and in a line each what is not followed.
-
-    ``variables`` are the project's text variables, with their values.
-    """
-
-    sheets: list[tuple[SheetOrigin, str]]
-    variables: tuple[tuple[str, str], ...]
-    notes: list[str]
-
-
 def kicad_texts(name: str, read: ReadBytes, *, project: str | None) -> KicadTexts:
     """The texts of the sheet ``name`` and its sub-sheets, each as often as it is used, for a renderer.
 
     Args, Raises: see ``read_kicad``.
     """
     notes: list[str] = []
-    defined = _project(project, read, notes) or ProjectFile()
+    defined = _project(project, read, notes)
     found, texts = _followed(name, read, defined)
+    return _texts(found, texts, defined, [f"{name}: {note}" for note in notes + found.unread])
+
+
+def _texts(
+    found: Hierarchy, texts: dict[str, str], project: ProjectFile | None, notes: list[str]
+) -> KicadTexts:
     sheets = [
         (SheetOrigin(used.file, sheet=used.name), text_of_use(texts[used.file], used.use))
         for used in found.sheets
     ]
-    return KicadTexts(sheets, defined.text_variables, [f"{name}: {note}" for note in notes + found.unread])
+    return KicadTexts(sheets, project.text_variables if project else (), notes)
 
 
 def _followed(name: str, read: ReadBytes, project: ProjectFile | None) -> tuple[Hierarchy, dict[str, str]]:

@@ -6,8 +6,6 @@ import io
 import json
 import logging
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from schematic_reader.kicad.reader import read_sheet
 from schematic_reader.sources.local import open_local
 from tests.support.foreign_files import picture
 from tests.support.kicad_projects import CHANNEL, ROOT_SHEET, box, placed, sheet, write_project
+from tests.support.locked_folders import LOCK_OUT, run_locked_out
 from tests.support.paths import shared_folder
 
 
@@ -313,15 +312,13 @@ def test_names_that_are_no_utf_8_are_imported(tmp_path: Path, caplog: pytest.Log
     ]  # fmt: skip
 
 
-_OF_A_LOCKED_FOLDER = """
-import logging, os, sys, tempfile
+_OF_A_LOCKED_FOLDER = f"""
+import logging, sys, tempfile
 from pathlib import Path
 from schematic_reader.importing.folder import import_folder
 import_folder(Path("in/good"), Path("own.parquet"))  # which loads what may not be read any more below
 logging.basicConfig(format="%(message)s", stream=sys.stdout)
-if os.geteuid() == 0:
-    os.seteuid(65534)  # who may read everything is locked out of nothing
-with tempfile.TemporaryDirectory() as out:
+{LOCK_OUT}with tempfile.TemporaryDirectory() as out:
     print(import_folder(Path("in"), Path(out, "own.parquet")))
 """
 
@@ -332,15 +329,8 @@ def test_what_may_not_be_read_and_links_to_nothing_have_lines(tmp_path: Path) ->
         listed_picture(folder / name, "one.png", "R")
     for name in ("linked.png", "linked.txt", "linked.kicad_sch", "linked.kicad_pro"):
         (folder / "good" / name).symlink_to("gone")
-    (folder / "locked").chmod(0)
-    (folder / "listed").chmod(0o444)
-    tmp_path.chmod(0o755)
-    try:
-        words = [sys.executable, "-c", _OF_A_LOCKED_FOLDER]
-        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
-    finally:
-        for name in ("locked", "listed"):
-            (folder / name).chmod(0o755)
+    done = run_locked_out(_OF_A_LOCKED_FOLDER, tmp_path, {"in/locked": 0, "in/listed": 0o444})
+    assert done.returncode == 0, done.stderr
     assert sorted(done.stdout.splitlines()) == [
         "Summary(projects=Counter({'in/good': 1}), left_out=7)",
         "in/good/linked.kicad_pro is left out: No such file or directory",

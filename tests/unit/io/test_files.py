@@ -65,6 +65,14 @@ def test_an_interrupted_folder_resumes_with_the_same_key_only(tmp_path: Path) ->
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "shard"]
 
 
+def run_until_killed(code: str, folder: Path) -> None:
+    """Run Python code in a folder, which kills its own process."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env={"PYTHONPATH": str(ROOT)}, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+
+
 def test_a_killed_block_leaves_the_old_folder_and_the_next_run_clears_up(tmp_path: Path) -> None:
     with atomic_folder(tmp_path / "out") as part:
         (part / "old").write_text("old")
@@ -74,10 +82,7 @@ def test_a_killed_block_leaves_the_old_folder_and_the_next_run_clears_up(tmp_pat
         "with atomic_folder(Path('out')) as part:\n"
         "    (part / 'half').write_text('half')\n    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, check=False
-    )
-    assert done.returncode == -signal.SIGKILL
+    run_until_killed(code, tmp_path)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["old"]
     with atomic_folder(tmp_path / "out") as part:
         assert list(part.iterdir()) == []
@@ -99,10 +104,7 @@ def test_a_run_that_is_killed_while_it_replaces_a_folder_leaves_a_whole_one(tmp_
         "sys.addaudithook(watch)\n"
         "with atomic_folder(Path('out')) as part:\n    (part / 'new').write_text('new')\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, check=False
-    )
-    assert done.returncode == -signal.SIGKILL
+    run_until_killed(code, tmp_path)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["new"]
     with atomic_folder(tmp_path / "out") as part:
         (part / "newer").write_text("newer")

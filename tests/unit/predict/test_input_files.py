@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from schematic_reader.predict.batches import opened
 from schematic_reader.predict.input_files import named_files, read_file, sub_sheets_in
 from schematic_reader.predict.opened_sheet import SheetLimits
 from schematic_reader.predict.rendering import RenderScale
+from tests.support.locked_folders import LOCK_OUT, run_locked_out
 
 LIMITS = SheetLimits(ImageLimits(1024, 1_048_576), 150_000_000, RenderScale(4.0, 1024, 1_048_576))
 
@@ -51,12 +51,10 @@ def test_a_link_in_a_folder_that_leads_nowhere_is_told_when_it_is_read(tmp_path:
     ]  # fmt: skip
 
 
-_IN_A_LOCKED_FOLDER = """
-import os, sys
+_IN_A_LOCKED_FOLDER = f"""
 from schematic_reader.predict.batches import opened
 from schematic_reader.predict.input_files import named_files
-if os.geteuid() == 0:
-    os.seteuid(65534)  # who may read everything is locked out of nothing
+{LOCK_OUT}
 for found in named_files(["."]):
     print(type(found).__name__, found)
 """
@@ -66,17 +64,10 @@ def test_a_folder_in_a_folder_that_may_not_be_read_is_an_error(tmp_path: Path) -
     (tmp_path / "a.png").write_bytes(b"")
     (tmp_path / "locked").mkdir()
     (tmp_path / "locked" / "b.png").write_bytes(b"")
-    (tmp_path / "locked").chmod(0)
     (tmp_path / "listed").mkdir()
     (tmp_path / "listed" / "c.png").write_bytes(b"")
-    (tmp_path / "listed").chmod(0o444)
-    tmp_path.chmod(0o755)
-    try:
-        words = [sys.executable, "-c", _IN_A_LOCKED_FOLDER]
-        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
-    finally:
-        for name in ("locked", "listed"):
-            (tmp_path / name).chmod(0o755)
+    done = run_locked_out(_IN_A_LOCKED_FOLDER, tmp_path, {"locked": 0, "listed": 0o444})
+    assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "UserError locked: permission denied", "str a.png", "str listed/c.png",
     ]  # fmt: skip

@@ -93,7 +93,7 @@ def test_parts_references_and_values_are_those_of_the_file() -> None:
         "amp.kicad_sch: sub-sheet 'gone.kicad_sch' (/Gone) is not there and is not followed",
         "amp.kicad_sch: sub-sheet 'amp.kicad_sch' (/Self) contains itself and is not followed",
     ]
-    assert found.files == {"amp.kicad_sch", "parts/channel.kicad_sch"}
+    assert {reading.origin.file for reading in found.readings} == {"amp.kicad_sch", "parts/channel.kicad_sch"}
 
 
 def test_generated_sheets_have_exactly_the_components_of_their_row() -> None:

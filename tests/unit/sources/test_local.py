@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from schematic_reader.cli import UserError
 from schematic_reader.io.data_paths import paths_state
 from schematic_reader.io.tables import RAW
 from schematic_reader.sources.local import open_local
+from tests.support.locked_folders import LOCK_OUT, run_locked_out
 from tests.support.raw_rows import raw_row
 
 ROWS = [raw_row(number) for number in range(5)]
@@ -206,14 +205,11 @@ def test_a_link_that_leads_to_no_file_is_told(tmp_path: Path, named: str, target
     assert paths_state([str(tmp_path / named)])
 
 
-_FROM_A_LOCKED_FOLDER = """
-import os
+_FROM_A_LOCKED_FOLDER = f"""
 from schematic_reader.cli import run
 from schematic_reader.io.data_paths import paths_state
 from schematic_reader.sources.local import open_local
-if os.geteuid() == 0:
-    os.seteuid(65534)  # who may read everything is locked out of nothing
-print(len(paths_state(["."])), flush=True)
+{LOCK_OUT}print(len(paths_state(["."])), flush=True)
 run(lambda: print(open_local(["."])))
 """
 
@@ -224,14 +220,8 @@ def test_a_folder_in_the_folder_that_may_not_be_read_is_told(tmp_path: Path, mod
     locked.mkdir(parents=True)
     for folder in (tmp_path / "own", locked):
         pq.write_table(TABLE, folder / "a.parquet")
-    locked.chmod(mode)
-    for folder in (tmp_path, tmp_path / "own"):
-        folder.chmod(0o755)
-    try:
-        words = [sys.executable, "-c", _FROM_A_LOCKED_FOLDER]
-        done = subprocess.run(words, cwd=tmp_path / "own", capture_output=True, text=True, check=False)
-    finally:
-        locked.chmod(0o755)
+    tmp_path.chmod(0o755)
+    done = run_locked_out(_FROM_A_LOCKED_FOLDER, tmp_path / "own", {"locked": mode})
     assert (done.returncode, done.stdout) == (1, "64\n")
     assert said in done.stderr and done.stderr.count("\n") == 1
 
