@@ -21,7 +21,13 @@ from schematic_reader.io.outside_paths import files_below, is_file, real_path, s
 from schematic_reader.io.parallel import cores, ordered_map
 from schematic_reader.io.tables import RAW, write_rows
 from schematic_reader.kicad.nodes import KicadError
-from schematic_reader.kicad.project_folder import PROJECT_SUFFIX, SHEET_SUFFIX, below_others
+from schematic_reader.kicad.project_folder import (
+    PROJECT_SUFFIX,
+    SHEET_SUFFIX,
+    below_others,
+    is_project_name,
+    is_sheet_name,
+)
 
 _OTHER_KINDS = {
     ".sch": "only sheets of KiCad 6 to 10 are read: save it with one of them",
@@ -58,8 +64,8 @@ def import_folder(folder: Path, out: Path) -> Summary:
     Raises:
         UserError: there is no such folder or nothing usable in it, or ``out`` cannot be written.
     """
-    kinds = (PROJECT_SUFFIX, SHEET_SUFFIX)
-    if not folder.is_dir() and not (folder.is_file() and folder.suffix.lower() in kinds):
+    of_kicad = is_project_name(folder.name) or is_sheet_name(folder.name)
+    if not folder.is_dir() and not (folder.is_file() and of_kicad):
         raise UserError(
             f"{folder} is no folder: name the one with KiCad projects or pictures, or one project"
         )
@@ -160,8 +166,8 @@ class _Files:
                 self.others.leave_out(project, error)
                 continue
             for path in listed:
-                if path.suffix.lower() != SHEET_SUFFIX:
-                    self.others.leave_out(project, f"its root sheet {path.name} is no {SHEET_SUFFIX}")
+                if isinstance(path, KicadError):
+                    self.others.leave_out(project, path)
                 elif is_file(path):
                     name = self._project_of(path, project)
                     roots.setdefault(real_path(path), KicadRoot(path, name, project))
@@ -208,7 +214,7 @@ class _Files:
         inside = self._parts(path)
         if project is not None and inside[0] == os.pardir:
             inside = self._parts(project.with_name(path.name))
-        alone = path.stem if path.suffix.lower() == SHEET_SUFFIX else self._name
+        alone = path.stem if is_sheet_name(path.name) else self._name
         return shown_name(f"{self._name}/{inside[0] if len(inside) > 1 else alone}")
 
     def _parts(self, path: Path) -> tuple[str, ...]:

@@ -13,8 +13,15 @@ from schematic_reader.kicad.hierarchy import UsedSheet, follow_sheets
 from schematic_reader.kicad.kiutils import to_json, to_yaml
 from schematic_reader.kicad.model import Sheet
 from schematic_reader.kicad.nodes import KicadError
-from schematic_reader.kicad.project_file import ProjectFile, project_beside, read_project
-from schematic_reader.kicad.project_folder import MAX_SHEET_BYTES, SHEET_SUFFIX, root_sheets, sheet_text
+from schematic_reader.kicad.project_file import ProjectFile, read_project
+from schematic_reader.kicad.project_folder import (
+    MAX_SHEET_BYTES,
+    SHEET_SUFFIX,
+    is_sheet_name,
+    project_beside,
+    root_sheets,
+    sheet_text,
+)
 from schematic_reader.kicad.reader import read_sheet
 from schematic_reader.kicad.sheet_use import text_of_use
 
@@ -35,7 +42,7 @@ class KicadRoot:
 
         def text(file: str) -> str | None:
             path = self.path.parent / file
-            if file not in texts and file.lower().endswith(SHEET_SUFFIX) and is_file(path):
+            if file not in texts and is_sheet_name(file) and is_file(path):
                 found.files.add(real_path(path))
                 try:
                     texts[file] = sheet_text(read_bytes(path))
@@ -70,9 +77,9 @@ class KicadRoot:
             return ProjectFile()
 
 
-def listed_roots(project: Path) -> list[Path]:
-    """The root sheets of a ``.kicad_pro``, whether they exist or not. Raises KicadError, OSError."""
-    return [project.parent / name for name in root_sheets(project.name, read_bytes(project))]
+def listed_roots(project: Path) -> list[Path | KicadError]:
+    """The root sheets of a ``.kicad_pro`` file, as ``root_sheets`` has them. Raises KicadError, OSError."""
+    return root_sheets(project, read_bytes(project))
 
 
 def read_bytes(path: Path) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from schematic_reader.kicad.model import ALIASES_IN_PROJECT, Sheet
 from schematic_reader.kicad.nodes import KicadError
@@ -68,15 +67,6 @@ def with_project(sheet: Sheet, project: ProjectFile) -> Sheet:
         text_variables=project.text_variables,
         bus_aliases=(*sheet.bus_aliases, *aliases),
     )
-
-
-def project_beside(sheet: Path) -> Path | None:
-    """The project file that goes with a sheet: that of its own name, else the only one of its folder."""
-    own = sheet.with_suffix(".kicad_pro")
-    if own.is_file():
-        return own
-    found = sorted(sheet.parent.glob("*.kicad_pro"))
-    return found[0] if len(found) == 1 else None
 
 
 def label_of_missing_alias(sheet: Sheet) -> str | None:

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import json
 import os
-import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from schematic_reader.io.outside_paths import real_path
+from schematic_reader.io.outside_paths import is_file, real_path
 from schematic_reader.kicad.nodes import KicadError
 
 SHEET_SUFFIX, PROJECT_SUFFIX = ".kicad_sch", ".kicad_pro"
 MAX_SHEET_BYTES = 100_000_000
 
 _SUB_SHEET = re.compile(rb'"Sheet ?file"\s+"((?:[^"\\]|\\.){1,1000})"')
+
+
+def is_sheet_name(name: str | Path) -> bool:
+    """Whether that is the name of a sheet; its suffix may be in capitals, as Windows takes it."""
+    return str(name).lower().endswith(SHEET_SUFFIX)
+
+
+def is_project_name(name: str | Path) -> bool:
+    """Whether that is the name of a project file; its suffix may be in capitals."""
+    return str(name).lower().endswith(PROJECT_SUFFIX)
 
 
 def sheet_text(data: bytes) -> str:
@@ -28,8 +37,10 @@ def sheet_text(data: bytes) -> str:
         raise KicadError("it is not UTF-8: save it with KiCad 6 or later") from None
 
 
-def root_sheets(project: str, data: bytes) -> list[str]:
+def root_sheets(project: Path, data: bytes) -> list[Path | KicadError]:
     """The root sheets of a project file: those it lists (KiCad 10), else the sheet of its own name.
+
+    They need not be there. In place of one whose name is no sheet's stands what is wrong with it.
 
     Raises:
         KicadError: it is no project file.
@@ -45,7 +56,39 @@ def root_sheets(project: str, data: bytes) -> list[str]:
         for sheet in (listed if isinstance(listed, list) else [])
         if isinstance(sheet, dict) and isinstance(sheet.get("filename"), str)
     ]
-    return files or [f"{posixpath.splitext(project)[0]}{SHEET_SUFFIX}"]
+    return [_listed_root(project.parent, name) for name in files] or [_own_sheet(project)]
+
+
+def _listed_root(folder: Path, name: str) -> Path | KicadError:
+    if not is_sheet_name(name):
+        return KicadError(f"it lists {name[:80]!r} as a root sheet, which is no {SHEET_SUFFIX}")
+    return folder / name
+
+
+def _own_sheet(project: Path) -> Path:
+    """The sheet of a project's own name, whether it is there or not."""
+    own = project.with_suffix(SHEET_SUFFIX)
+    same = (path for path in _beside(project) if is_sheet_name(path.name) and path.stem == project.stem)
+    return own if is_file(own) else next(same, own)
+
+
+def project_beside(sheet: Path) -> Path | None:
+    """The project file that goes with a sheet: that of its own name, else the only one of its folder."""
+    own = sheet.with_suffix(PROJECT_SUFFIX)
+    if is_file(own):
+        return own
+    found = project_of(sheet.name, [path.name for path in _beside(sheet) if is_project_name(path.name)])
+    return sheet.with_name(found) if found else None
+
+
+def project_of(sheet: str, projects: Sequence[str]) -> str | None:
+    """Of the project files of one folder that of a sheet: that of its own name, else the only one."""
+    own = [name for name in projects if os.path.splitext(name)[0] == os.path.splitext(sheet)[0]]  # noqa: PTH122
+    return own[0] if own else projects[0] if len(projects) == 1 else None
+
+
+def _beside(file: Path) -> list[Path]:
+    return sorted(file.parent.glob("*"))
 
 
 def sub_sheet_names(data: bytes) -> list[str]:

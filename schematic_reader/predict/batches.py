@@ -14,8 +14,7 @@ from typing import TypeVar
 from schematic_reader.cli import UserError, say_error
 from schematic_reader.io.outside_paths import is_file, real_path
 from schematic_reader.kicad.nodes import KicadError
-from schematic_reader.kicad.project_file import project_beside
-from schematic_reader.kicad.project_folder import PROJECT_SUFFIX, SHEET_SUFFIX, root_sheets
+from schematic_reader.kicad.project_folder import is_project_name, is_sheet_name, project_beside, root_sheets
 from schematic_reader.predict.input_files import STANDARD_INPUT, named_files, read_file, sub_sheets_in
 from schematic_reader.predict.kicad_file import KicadReading, KicadTexts, ReadKicad, kicad_texts
 from schematic_reader.predict.opened_sheet import OpenedSheet, SheetLimits, SheetOrigin, open_sheets
@@ -98,12 +97,12 @@ def _sheets_of(
     """The sheets of one file, of each root sheet where it is a project; ``followed`` gets its KiCad files."""
     try:
         label, data = read_file(name)
-        if Path(name).suffix == PROJECT_SUFFIX:
-            folder = Path(name).parent
-            for root in root_sheets(Path(name).name, data):
-                if not root.endswith(SHEET_SUFFIX):
-                    raise KicadError(f"it lists {root[:80]!r} as a root sheet, which is no {SHEET_SUFFIX}")
-                yield from _sheets_of(str(folder / root), limits, kicad, followed)
+        if is_project_name(name):
+            for root in root_sheets(Path(name), data):
+                if isinstance(root, KicadError):
+                    yield UserError(f"{name}: {root}")
+                else:
+                    yield from _sheets_of(str(root), limits, kicad, followed)
             return
         found: list[Found] = []
         notes: list[str] = []
@@ -143,8 +142,8 @@ def _follow(
     def read(file: str) -> bytes | None:
         if file == root:
             return data
-        kinds = (SHEET_SUFFIX, PROJECT_SUFFIX)
-        if folder is None or not file.endswith(kinds) or not is_file(folder / file):
+        of_kicad = is_sheet_name(file) or is_project_name(file)
+        if folder is None or not of_kicad or not is_file(folder / file):
             return None
         followed.add(real_path(folder / file))
         try:

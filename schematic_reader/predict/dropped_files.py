@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from schematic_reader.cli import UserError
-from schematic_reader.kicad.project_folder import PROJECT_SUFFIX, SHEET_SUFFIX, sub_sheet_names
+from schematic_reader.kicad.project_folder import SHEET_SUFFIX, is_project_name, project_of, sub_sheet_names
 from schematic_reader.predict.kicad_file import ReadKicad
 from schematic_reader.predict.opened_sheet import OpenedSheet, SheetLimits, SheetOrigin, open_sheets
 from schematic_reader.predict.parts import Reading
@@ -47,7 +47,7 @@ def dropped_sheets(
                     continue
                 new, noted = _kicad_sheets(name, by_name, kicad, limits, MAX_SHEETS - len(dropped))
                 below |= {sheet.origin.file for sheet in new}
-            elif name.endswith(PROJECT_SUFFIX):
+            elif is_project_name(name):
                 continue
             else:
                 _check_room(1, MAX_SHEETS - len(dropped))
@@ -69,7 +69,7 @@ def _project_files(files: list[tuple[str, bytes]]) -> tuple[dict[str, bytes], li
     A browser sends names without their folders.
     """
     sheets = [(name, data) for name, data in files if vector_format(data) == "kicad"]
-    projects = [(name, data) for name, data in files if name.endswith(PROJECT_SUFFIX)]
+    projects = [(name, data) for name, data in files if is_project_name(name)]
     times = Counter(name for name, _ in sheets)
     errors = [
         f"{name}: {count} sheets have this name: drop one project at a time"
@@ -91,10 +91,7 @@ def _kicad_sheets(
         UserError: it is no sheet that can be read, or there are more than ``room``.
     """
     _check_room(1, room)
-    projects = [name for name in files if name.endswith(PROJECT_SUFFIX)]
-    own = name.removesuffix(SHEET_SUFFIX) + PROJECT_SUFFIX
-    project = own if own in projects else projects[0] if len(projects) == 1 else None
-    found = kicad(name, files.get, project=project)
+    found = kicad(name, files.get, project=project_of(name, list(filter(is_project_name, files))))
     _check_room(len(found.readings), room)
     drawn = found.texts()
     dropped: list[DroppedSheet] = []

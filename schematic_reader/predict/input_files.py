@@ -9,12 +9,12 @@ from pathlib import Path
 
 from schematic_reader.cli import UserError
 from schematic_reader.io.outside_paths import files_below, is_file, real_path, reason_of, shown_name
-from schematic_reader.kicad.project_folder import SHEET_SUFFIX, below_others
+from schematic_reader.kicad.project_folder import SHEET_SUFFIX, below_others, is_sheet_name
 from schematic_reader.predict.opened_sheet import MAX_BYTES
 
 STANDARD_INPUT = "-"
 SUFFIXES = (
-    ".png", ".jpg", ".jpeg", ".webp", ".svg", ".pdf", ".kicad_sch", ".gif", ".bmp", ".tif", ".tiff",
+    ".png", ".jpg", ".jpeg", ".webp", ".svg", ".pdf", SHEET_SUFFIX, ".gif", ".bmp", ".tif", ".tiff",
 )  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def sub_sheets_in(arguments: Sequence[str]) -> set[Path]:
     for word in arguments:
         if word in ("", STANDARD_INPUT) or not _is_folder(word):
             continue
-        sheets = (path for path in Path(word).rglob(f"*{SHEET_SUFFIX}") if is_file(path))
+        sheets = (path for path in files_below(Path(word), []) if is_sheet_name(path.name) and is_file(path))
         below |= below_others(map(real_path, sheets))
     return below
 

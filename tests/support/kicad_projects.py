@@ -66,3 +66,12 @@ def write_project(folder: Path) -> Path:
     (folder / "amp.kicad_sch").write_text(ROOT_SHEET)
     (folder / "parts" / "channel.kicad_sch").write_text(CHANNEL)
     return folder / "amp.kicad_sch"
+
+
+def write_project_in_capitals(folder: Path) -> None:
+    """Write the same with all suffixes in capitals, in the names of the sub-sheets too."""
+    write_project(folder)
+    for path in [*folder.rglob("*.kicad_*")]:
+        text = path.read_text().replace(".kicad_sch", ".KICAD_SCH")
+        path.with_suffix(path.suffix.upper()).write_text(text)
+        path.unlink()

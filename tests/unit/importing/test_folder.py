@@ -185,25 +185,6 @@ def test_a_single_project_is_followed(tmp_path: Path, file: str) -> None:
     assert [row for row in whole if row["name"] == "mine/amp"] == rows
 
 
-def test_several_root_sheets_of_a_project_of_kicad_10(tmp_path: Path) -> None:
-    folder = tmp_path / "in"
-    (folder / "p").mkdir(parents=True)
-    listed = [{"filename": "a.kicad_sch"}, {"filename": "b.kicad_sch"}]
-    project = {"text_variables": {"X": "7k"}, "schematic": {"top_level_sheets": listed}}
-    (folder / "p" / "p.kicad_pro").write_text(json.dumps(project))
-    (folder / "p" / "q.kicad_pro").write_text('{"text_variables": {"X": "wrong"}}')
-    for name in "ab":
-        part = placed("Device:R", "1", "R1", "${X}")
-        (folder / "p" / f"{name}.kicad_sch").write_text(sheet(name, part, version=20260306))
-    (folder / "p" / "q.kicad_sch").write_text(
-        sheet("q", placed("Device:R", "1", "R1", "7k"), version=20260306)
-    )
-    rows, _ = imported(folder, tmp_path / "own.parquet")
-    assert [row["image"]["path"] for row in rows] == ["a.png", "b.png", "q.png"]
-    different = (shown(rows[0]) != shown(rows[2])).any(axis=2)
-    assert different.mean() < 1e-3  # 7k on both; the names in the frames differ
-
-
 def test_what_lies_below_a_damaged_root_or_in_a_circle_is_read_by_itself(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     (folder / "p" / "parts").mkdir(parents=True)
@@ -254,50 +235,6 @@ def test_a_sub_sheet_that_is_no_file_costs_no_other(
     rows, _ = imported(tmp_path / "in", tmp_path / "own.parquet")
     assert len(rows) == 3
     assert any(f"sub-sheet {name!r} (/Gone) {said}" in line for line in caplog.messages)
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("loop.kicad_sch", "its root sheet loop.kicad_sch is not there"),
-        ("\0.kicad_sch", "is not there"),
-        (f"{'a' * 300}.kicad_sch", "is not there"),
-        ("amp.sch", "its root sheet amp.sch is no .kicad_sch"),
-    ],
-    ids=["circle", "NUL", "too long", "other kind"],
-)
-def test_a_listed_root_sheet_that_is_no_file_costs_no_other(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, said: str
-) -> None:
-    folder = tmp_path / "in" / "p"
-    write_project(folder)
-    (folder / "loop.kicad_sch").symlink_to("loop.kicad_sch")
-    (folder / "amp.sch").write_text("EESchema")
-    project = {"schematic": {"top_level_sheets": [{"filename": name}]}}
-    (folder / "new.kicad_pro").write_text(json.dumps(project))
-    rows, _ = imported(tmp_path / "in", tmp_path / "own.parquet")
-    assert len(rows) == 3
-    told = [line for line in caplog.messages if line.startswith(f"{folder}/new.kicad_pro is left out: ")]
-    assert said in " ".join(told)
-
-
-@pytest.mark.parametrize("absolute", [True, False])
-@pytest.mark.parametrize("place", [".", "p"])
-def test_a_root_sheet_outside_the_folder_counts_as_beside_its_project(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, absolute: bool
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    root = write_project(tmp_path / "common")
-    project = Path("in", place, "board.kicad_pro")
-    project.parent.mkdir(parents=True)
-    name = str(root) if absolute else os.path.relpath(root, project.parent)
-    project.write_text(json.dumps({"schematic": {"top_level_sheets": [{"filename": name}]}}))
-    for folder in (Path("in"), tmp_path / "in"):
-        rows, _ = imported(folder, tmp_path / "own.parquet")
-        assert {row["name"] for row in rows} == {"in/p" if place == "p" else "in/amp"}
-    monkeypatch.chdir("in")
-    rows, _ = imported(Path(), tmp_path / "own.parquet")
-    assert {row["name"] for row in rows} == {"in/p" if place == "p" else "in/amp"}
 
 
 def test_names_that_are_no_utf_8_are_imported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -374,15 +311,6 @@ def test_half_of_a_surrogate_pair_in_a_project_file_is_imported(tmp_path: Path) 
     root.write_text(ROOT_SHEET.replace('"Left"', '"${SIDE}"'))
     rows, _ = imported(tmp_path / "in", tmp_path / "own.parquet")
     assert [row["image"]["path"] for row in rows] == ["amp.png", "channel-\ufffd.png", "channel-Right.png"]
-
-
-def test_a_suffix_in_capitals_is_that_suffix(tmp_path: Path) -> None:
-    root = write_project(tmp_path / "in")
-    root.rename(root.with_suffix(".KICAD_SCH"))
-    rows, _ = imported(tmp_path / "in", tmp_path / "own.parquet")
-    assert [(row["name"], row["image"]["path"]) for row in rows] == [
-        ("in/amp", "amp.png"), ("in/amp", "channel-Left.png"), ("in/amp", "channel-Right.png"),
-    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from schematic_reader.kicad import project_folder
 from schematic_reader.kicad.nodes import KicadError
-from schematic_reader.kicad.project_folder import below_others, sheet_text
+from schematic_reader.kicad.project_folder import below_others, project_beside, root_sheets, sheet_text
 from tests.support.kicad_projects import box, sheet, write_project
 
 
@@ -42,6 +43,28 @@ def test_a_sub_sheet_that_is_no_file_hides_no_other(tmp_path: Path, name: str) -
     root.write_text(sheet("r", box("a", "A", name), box("b", "B", part.name)))
     part.write_text(sheet("p"))
     assert below_others([root, part]) == {part}
+
+
+def test_root_sheets_of_a_project_file(tmp_path: Path) -> None:
+    project = tmp_path / "amp.kicad_pro"
+    assert root_sheets(project, b"{}") == [tmp_path / "amp.kicad_sch"]
+    files = ("a.kicad_sch", "b.KICAD_SCH", "amp.sch")
+    listed = {"schematic": {"top_level_sheets": [{"filename": name} for name in files]}}
+    *roots, refused = root_sheets(project, json.dumps(listed).encode())
+    assert roots == [tmp_path / "a.kicad_sch", tmp_path / "b.KICAD_SCH"]
+    assert str(refused) == "it lists 'amp.sch' as a root sheet, which is no .kicad_sch"
+    for data in (b"no json", b"\xff"):
+        with pytest.raises(KicadError, match="not a KiCad 6 to 10 project file"):
+            root_sheets(project, data)
+
+
+@pytest.mark.parametrize("root_suffix", [".kicad_sch", ".KICAD_SCH"])
+@pytest.mark.parametrize("suffix", [".kicad_pro", ".KICAD_PRO"])
+def test_a_project_goes_with_the_sheet_of_its_name(tmp_path: Path, suffix: str, root_suffix: str) -> None:
+    project, root = tmp_path / f"amp{suffix}", tmp_path / f"amp{root_suffix}"
+    for path in (project, root, tmp_path / "other.KICAD_PRO", tmp_path / "other.kicad_sch"):
+        path.write_text("{}")
+    assert (root_sheets(project, b"{}"), project_beside(root)) == ([root], project)
 
 
 def test_a_text_is_utf_8_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

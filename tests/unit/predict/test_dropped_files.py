@@ -78,10 +78,11 @@ def test_a_dropped_sheet_is_drawn_as_its_project_uses_it() -> None:
     assert left == same["picture"]
 
 
-def test_of_several_dropped_projects_a_sheet_has_that_of_its_own_name() -> None:
+@pytest.mark.parametrize("suffix", [".kicad_pro", ".KICAD_PRO"])
+def test_of_several_dropped_projects_a_sheet_has_that_of_its_own_name(suffix: str) -> None:
     variables = '{{"text_variables": {{"OHMS": "{}"}}}}'
     files = [(f"{name}.kicad_sch", sheet(name, placed("Device:R", "R1", "R1", "${OHMS}"))) for name in "ab"]
-    projects = [("a.kicad_pro", variables.format("4k7")), ("b.kicad_pro", variables.format("9k1"))]
+    projects = [(f"a{suffix}", variables.format("4k7")), (f"b{suffix}", variables.format("9k1"))]
     found = dropped(*files, *projects)
     assert {one["name"]: one["bom"][0]["value"] for one in found["sheets"]} == {
         "a.kicad_sch": "4k7",

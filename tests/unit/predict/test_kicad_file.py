@@ -16,8 +16,6 @@ from PIL import Image
 from schematic_reader.cli import UserError
 from schematic_reader.config import ImageLimits
 from schematic_reader.kicad.kiutils import to_json
-from schematic_reader.kicad.nodes import KicadError
-from schematic_reader.kicad.project_folder import root_sheets
 from schematic_reader.kicad.reader import read_sheet
 from schematic_reader.predict.batches import read_files
 from schematic_reader.predict.kicad_file import KicadReading, read_kicad
@@ -30,7 +28,16 @@ from schematic_reader.synthetic.sample import make_row
 from schematic_reader.tasks import task as task_named
 from schematic_reader.tasks.contract import Form
 from tests.support.foreign_files import picture
-from tests.support.kicad_projects import CHANNEL, PROJECT, ROOT_SHEET, box, placed, sheet, write_project
+from tests.support.kicad_projects import (
+    CHANNEL,
+    PROJECT,
+    ROOT_SHEET,
+    box,
+    placed,
+    sheet,
+    write_project,
+    write_project_in_capitals,
+)
 
 LIMITS = SheetLimits(ImageLimits(1024, 1_048_576), 150_000_000, RenderScale(4.0, 1024, 1_048_576))
 COMPONENTS = partial(read_kicad, task=task_named("components"), form="compact")
@@ -180,6 +187,19 @@ def test_a_folder_is_its_root_sheets_with_what_is_below_them(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("kicad", [COMPONENTS, None])
+@pytest.mark.parametrize("named", ["amp.KICAD_SCH", "amp.KICAD_PRO", "."])
+def test_a_suffix_in_capitals_is_that_suffix(tmp_path: Path, named: str, kicad: Any) -> None:
+    write_project_in_capitals(tmp_path)
+    readings, failed, _ = run(tmp_path / named, kicad=kicad)
+    assert failed == 0
+    assert [str(reading.origin).replace(f"{tmp_path}/", "") for reading in readings] == [
+        "amp.KICAD_SCH", "parts/channel.KICAD_SCH /Left/", "parts/channel.KICAD_SCH /Right/",
+    ]  # fmt: skip
+    if kicad:
+        assert ("R11", "4k7") in readings[1].parts[0].placed  # by the project file
+
+
+@pytest.mark.parametrize("kicad", [COMPONENTS, None])
 def test_in_a_folder_no_sheet_is_passed_over(tmp_path: Path, kicad: Any) -> None:
     """What is below a damaged root sheet, or in a circle without one, is read by itself."""
     write_project(tmp_path / "p").write_text(ROOT_SHEET[:-50])
@@ -236,14 +256,15 @@ def test_a_project_file_that_is_damaged_is_an_error_of_its_own(
         ("", "it lists '' as a root sheet"),
     ],
 )
-def test_a_project_file_that_lists_no_sheet_as_a_root_is_an_error(
+def test_a_root_sheet_that_is_none_is_an_error_and_the_others_are_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], listed: str, line: str
 ) -> None:
     project = tmp_path / "amp.kicad_pro"
-    project.write_text(json.dumps({"schematic": {"top_level_sheets": [{"filename": listed}]}}))
     alone = tmp_path / "alone.kicad_sch"
+    roots = [{"filename": name} for name in (listed, alone.name)]
+    project.write_text(json.dumps({"schematic": {"top_level_sheets": roots}}))
     alone.write_text(sheet("x", placed("Device:R", "a", "R1", "1")))
-    readings, failed, _ = run(project, alone)
+    readings, failed, _ = run(project)
     assert ([reading.origin.file for reading in readings], failed) == ([str(alone)], 1)
     assert line in capsys.readouterr().err
 
@@ -276,15 +297,6 @@ def test_a_file_outside_kicad_s_own_kinds_is_never_read(tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text(CHANNEL)
     root.write_text(ROOT_SHEET.replace("gone.kicad_sch", "secret.txt"))
     assert [r.origin.sheet for r in run(root)[0]] == ["/"]
-
-
-def test_root_sheets_of_a_project_file() -> None:
-    assert root_sheets("amp.kicad_pro", b"{}") == ["amp.kicad_sch"]
-    listed = {"schematic": {"top_level_sheets": [{"filename": "a.kicad_sch"}, {"filename": "b.kicad_sch"}]}}
-    assert root_sheets("amp.kicad_pro", json.dumps(listed).encode()) == ["a.kicad_sch", "b.kicad_sch"]
-    for data in (b"no json", b"\xff"):
-        with pytest.raises(KicadError, match="not a KiCad 6 to 10 project file"):
-            root_sheets("amp.kicad_pro", data)
 
 
 def test_sheets_dropped_together_are_one_project() -> None:

@@ -11,7 +11,8 @@ from schematic_reader.cli import UserError
 from schematic_reader.config import ImageLimits
 from schematic_reader.kicad.hierarchy import follow_sheets
 from schematic_reader.kicad.model import Sheet
-from schematic_reader.kicad.project_file import ProjectFile, project_beside, read_project
+from schematic_reader.kicad.project_file import ProjectFile, read_project
+from schematic_reader.kicad.project_folder import project_beside
 from schematic_reader.predict.batches import opened
 from schematic_reader.predict.kicad_file import KicadReading, read_kicad
 from schematic_reader.predict.opened_sheet import OpenedSheet, SheetLimits
