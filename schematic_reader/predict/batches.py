@@ -15,6 +15,7 @@ from schematic_reader.cli import UserError, say_error
 from schematic_reader.io.outside_paths import is_file, real_path
 from schematic_reader.kicad.nodes import KicadError
 from schematic_reader.kicad.project_folder import is_project_name, is_sheet_name, project_beside, root_sheets
+from schematic_reader.predict.drawn_project import project_pictures
 from schematic_reader.predict.input_files import STANDARD_INPUT, named_files, read_file, sub_sheets_in
 from schematic_reader.predict.kicad_file import KicadReading, KicadTexts, ReadKicad, kicad_texts
 from schematic_reader.predict.opened_sheet import OpenedSheet, SheetLimits, SheetOrigin, open_sheets
@@ -177,20 +178,10 @@ def _draw_kicad(
         UserError: the root sheet cannot be drawn.
     """
     found, folder = _follow(name, label, data, kicad_texts, followed)
-    drawn: list[Found] = []
+    placed = [(_inside(folder, origin), text) for origin, text in found.sheets]
     notes = [os.path.join(folder, note) for note in found.notes]  # noqa: PTH118
-    for local, text in found.sheets:
-        origin = _inside(folder, local)
-        try:
-            (sheet,) = open_sheets(str(origin), text.encode(), limits, found.variables)
-        except UserError as error:
-            if not drawn:
-                raise
-            notes.append(f"{error}")
-            continue
-        drawn.append(replace(sheet, origin=origin))
-        notes += sheet.notes
-    return drawn, notes
+    drawn, notes = project_pictures(KicadTexts(placed, found.variables, notes), limits)
+    return list(drawn), notes
 
 
 def _inside(folder: str, origin: SheetOrigin) -> SheetOrigin:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from schematic_reader.cli import UserError
 from schematic_reader.kicad.project_folder import SHEET_SUFFIX, is_project_name, project_of, sub_sheet_names
-from schematic_reader.predict.kicad_file import ReadKicad
+from schematic_reader.predict.drawn_project import drawn_sheets, project_pictures
+from schematic_reader.predict.kicad_file import ReadKicad, kicad_texts
 from schematic_reader.predict.opened_sheet import OpenedSheet, SheetLimits, SheetOrigin, open_sheets
 from schematic_reader.predict.parts import Reading
 from schematic_reader.predict.rendering import vector_format
@@ -30,8 +31,11 @@ class DroppedSheet:
 def dropped_sheets(
     files: list[tuple[str, bytes]], limits: SheetLimits, kicad: ReadKicad | None
 ) -> tuple[list[DroppedSheet], list[str]]:
-    """The sheets of an upload, and a line for each file, page or sub-sheet that is not among them."""
-    by_name, errors = _project_files(files) if kicad else ({}, [])
+    """The sheets of an upload, and a line for each file, page or sub-sheet that is not among them.
+
+    KiCad files are read by ``kicad``; without it they are drawn and the model is asked.
+    """
+    by_name, errors = _project_files(files)
     dropped: list[DroppedSheet] = []
     notes: list[str] = []
     below: set[str] = set()
@@ -42,7 +46,7 @@ def dropped_sheets(
     # Root sheets first: a sub-sheet that is dropped with its root is read as part of it.
     for name, data in sorted(files, key=lambda file: not is_root(*file)):
         try:
-            if kicad and vector_format(data) == "kicad":
+            if vector_format(data) == "kicad":
                 if name in below or name not in by_name:
                     continue
                 new, noted = _kicad_sheets(name, by_name, kicad, limits, MAX_SHEETS - len(dropped))
@@ -83,25 +87,28 @@ def _project_files(files: list[tuple[str, bytes]]) -> tuple[dict[str, bytes], li
 
 
 def _kicad_sheets(
-    name: str, files: dict[str, bytes], kicad: ReadKicad, limits: SheetLimits, room: int
+    name: str, files: dict[str, bytes], kicad: ReadKicad | None, limits: SheetLimits, room: int
 ) -> tuple[list[DroppedSheet], list[str]]:
     """A KiCad sheet and those below it, each as it is used, and a line for what is not read or not shown.
 
     Raises:
-        UserError: it is no sheet that can be read, or there are more than ``room``.
+        UserError: it is no sheet that can be read or, for the model, drawn, or there are more than ``room``.
     """
     _check_room(1, room)
-    found = kicad(name, files.get, project=project_of(name, list(filter(is_project_name, files))))
+    project = project_of(name, list(filter(is_project_name, files)))
+    if kicad is None:
+        texts = kicad_texts(name, files.get, project=project)
+        _check_room(len(texts.sheets), room)
+        pictures, notes = project_pictures(texts, limits)
+        return [DroppedSheet(opened.origin, opened) for opened in pictures], notes
+    found = kicad(name, files.get, project=project)
     _check_room(len(found.readings), room)
-    drawn = found.texts()
     dropped: list[DroppedSheet] = []
     notes = list(found.notes)
-    for reading, (origin, text) in zip(found.readings, drawn.sheets, strict=True):
-        opened: OpenedSheet | None = None
-        try:
-            (opened,) = open_sheets(str(origin), text.encode(), limits, drawn.variables)
-        except UserError as error:
-            notes.append(f"{error}; its parts are read all the same")
+    for reading, drawn in zip(found.readings, drawn_sheets(found.texts(), limits), strict=True):
+        opened = drawn if isinstance(drawn, OpenedSheet) else None
+        if opened is None:
+            notes.append(f"{drawn}; its parts are read all the same")
         dropped.append(DroppedSheet(reading.origin, opened, reading))
     return dropped, notes
 

@@ -8,17 +8,18 @@ from typing import Any
 
 import pytest
 
+from schematic_reader.predict.kicad_file import ReadKicad
 from schematic_reader.predict.server import read_upload
 from tests.support.foreign_files import picture
 from tests.support.kicad_projects import CHANNEL, PROJECT, ROOT_SHEET, box, placed, sheet
 from tests.unit.predict.test_kicad_file import COMPONENTS, LIMITS, Model
 
 
-def dropped(*files: tuple[str, str | bytes]) -> dict[str, Any]:
+def dropped(*files: tuple[str, str | bytes], kicad: ReadKicad | None = COMPONENTS) -> dict[str, Any]:
     """What the page answers to these files, with the model at hand."""
     model: Any = Model()
     encoded = [(name, data.encode() if isinstance(data, str) else data) for name, data in files]
-    return read_upload(model, LIMITS, encoded, COMPONENTS)
+    return read_upload(model, LIMITS, encoded, kicad)
 
 
 def resistor(reference: str) -> str:
@@ -49,6 +50,29 @@ def test_a_dropped_sheet_that_cannot_be_drawn_costs_no_other_sheet_of_its_projec
     pictures = {one["name"]: one["picture"] for one in found["sheets"]}
     assert pictures["r.kicad_sch"] and pictures["two.kicad_sch /Two/"]
     assert pictures.get("one.kicad_sch /One/") is None
+
+
+def test_with_ask_a_dropped_project_is_drawn_as_it_is_read() -> None:
+    """The same sheets in the same pictures, the same lines; what is said of the parts is the model's."""
+    root = ROOT_SHEET.replace("parts/channel", "channel")
+    files = ("channel.kicad_sch", CHANNEL), ("amp.kicad_sch", root), ("amp.kicad_pro", PROJECT)
+    asked, read = dropped(*files, kicad=None), dropped(*files)
+    assert [one["name"] for one in asked["sheets"]] == [
+        "amp.kicad_sch", "channel.kicad_sch /Left/", "channel.kicad_sch /Right/",
+    ]  # fmt: skip
+    for key in ("name", "picture"):
+        assert [one[key] for one in asked["sheets"]] == [one[key] for one in read["sheets"]]
+    assert asked["errors"] == read["errors"] and len(read["errors"]) == 2
+    assert [one.get("read from") for one in asked["sheets"]] == [None] * 3
+    (error,) = dropped(files[2], kicad=None)["errors"]
+    assert error == "amp.kicad_pro: it holds no sheet: drop the project's .kicad_sch too"
+
+
+def test_with_ask_a_root_that_cannot_be_drawn_is_a_line() -> None:
+    root = EMPTY_PAPER.format(50)
+    found = dropped(("r.kicad_sch", root), ("1.png", picture()), kicad=None)
+    assert [one["name"] for one in found["sheets"]] == ["1.png"]
+    assert found["errors"] == ["r.kicad_sch: blank: the page shows nothing"]
 
 
 def test_dropped_sheets_of_the_same_name_are_not_taken_for_each_other() -> None:
