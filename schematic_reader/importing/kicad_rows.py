@@ -9,6 +9,7 @@ from typing import Any
 from schematic_reader.importing.imported import Imported
 from schematic_reader.io.outside_paths import is_file, real_path, reason_of, shown_name
 from schematic_reader.kicad.drawing.draw import draw_sheet, encode_png
+from schematic_reader.kicad.drawing.raster import DrawingError
 from schematic_reader.kicad.hierarchy import UsedSheet, follow_sheets
 from schematic_reader.kicad.kiutils import to_json, to_yaml
 from schematic_reader.kicad.model import Sheet
@@ -57,11 +58,15 @@ class KicadRoot:
             return found
         found.notes += [f"{self.path}: {note}" for note in followed.unread]
         for used in followed.sheets:
-            row = _row(used, text_of_use(texts[used.file], used.use), project, self.name)
+            place = "" if used.name == "/" else f" as {used.name}"
+            try:
+                row = _row(used, text_of_use(texts[used.file], used.use), project, self.name)
+            except DrawingError as error:
+                found.leave_out(self.path.parent / used.file, f"it cannot be drawn{place}: {error}")
+                continue
             if row["components_used"]:
                 found.rows.append(row)
             else:
-                place = "" if used.name == "/" else f" as {used.name}"
                 found.leave_out(self.path.parent / used.file, f"it places no component{place}")
         return found
 

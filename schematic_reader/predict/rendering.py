@@ -328,6 +328,7 @@ def _render_kicad(
     data: bytes, scale: RenderScale, variables: tuple[tuple[str, str], ...]
 ) -> Iterator[Rendering]:
     from schematic_reader.kicad.drawing.draw import draw_sheet
+    from schematic_reader.kicad.drawing.raster import DrawingError
     from schematic_reader.kicad.nodes import KicadError
     from schematic_reader.kicad.reader import read_sheet
 
@@ -342,7 +343,10 @@ def _render_kicad(
     framed = sheet.frame and sheet.size[0] >= _MIN_FRAMED_WIDTH
     sheet = replace(sheet, frame=framed, text_variables=variables)
     pixels_per_mm = min(width / sheet.size[0], height / sheet.size[1])
-    yield draw_sheet(sheet, width=width, height=height), pixels_per_mm
+    try:
+        yield draw_sheet(sheet, width=width, height=height), pixels_per_mm
+    except DrawingError as error:
+        raise UserError(str(error)) from None
 
 
 if __name__ == "__main__":

@@ -42,6 +42,15 @@ def sheet(uuid: str, *items: str, version: int = 20250114) -> str:
     return f'(kicad_sch (version {version}) (uuid "{uuid}") (paper "A4") {LIBRARY} {" ".join(items)})'
 
 
+def absurd_sheet(symbols: int) -> str:
+    """A small text with much to draw: each symbol has 3,000 corners."""
+    corners = " ".join(f"(xy {number % 7} {number % 5})" for number in range(3000))
+    drawing = f'(symbol "S_1_1" (polyline (pts {corners})))'
+    library = f'(lib_symbols (symbol "Device:S" {drawing}))'
+    placed_ones = " ".join(placed("Device:S", str(n), f"S{n}", "S") for n in range(symbols))
+    return sheet("absurd", placed_ones).replace(LIBRARY, library)
+
+
 CHANNEL = sheet(
     "c",
     placed("Device:R", "s1", "R1", "10k", ("/root/left", "R10"), ("/root/right", "R20")),

@@ -12,6 +12,7 @@ from schematic_reader.kicad.drawing.draw_pin import draw_pin, pin_ends
 from schematic_reader.kicad.drawing.draw_text_box import draw_text_box
 from schematic_reader.kicad.drawing.palette import GROUND, Ink, Tint, tinted
 from schematic_reader.kicad.drawing.plotter import DEFAULT_PEN, Plotter, line_pen
+from schematic_reader.kicad.drawing.raster import check_strokes
 from schematic_reader.kicad.drawing.strokes import letter_width, text_height, text_width
 from schematic_reader.kicad.geometry import (
     Orientation,
@@ -46,6 +47,7 @@ from schematic_reader.kicad.model import (
 
 _DNP_PEN = 3 * DEFAULT_PEN
 _CROSS_MARGIN = 0.25  # mm by which KiCad's box around a body is larger than its outline
+_PAIR_ROWS = 256  # boxes that are compared with all others at a time
 _NEIGHBOUR_GAP = 0.32  # mm; KiCad's boxes around symbols are that much larger than what is measured here
 
 
@@ -55,7 +57,12 @@ def draw_symbols(plotter: Plotter, sheet: Sheet) -> None:
     Where the boxes of two symbols overlap KiCad plots their pins and fields once more at the end, to have
     them on top, which makes them darker.
     """
-    drawings = [_drawing(sheet, symbol) for symbol in sheet.symbols]
+    drawings: list[_Drawing] = []
+    count = 0
+    for symbol in sheet.symbols:
+        drawings.append(_drawing(sheet, symbol))
+        count += drawings[-1].size
+        check_strokes(count)
     for drawing, twice in zip(drawings, _overlapping([d.box() for d in drawings]), strict=True):
         drawing.draw_body(plotter)
         plotter.twice = twice
@@ -208,6 +215,11 @@ class _Drawing:
             return replace(pin, name=name, number="" if pin.number in self.empty_texts else pin.number)
         return pin
 
+    @property
+    def size(self) -> int:
+        """Corners of shapes, pins and fields, and the symbol itself: what it takes memory for."""
+        return 1 + sum(len(points) for _, points in self.graphics) + len(self.pins) + len(self.fields)
+
     def box(self) -> tuple[float, float, float, float]:
         """Left, top, right and bottom of body, pins and fields on the sheet, in mm."""
         points = [self.symbol.at]
@@ -286,9 +298,16 @@ def _overlapping(boxes: list[tuple[float, float, float, float]]) -> list[bool]:
     if not boxes:
         return []
     left, top, right, bottom = np.array(boxes).T
-    gap = _NEIGHBOUR_GAP
-    across = left[:, None] <= right[None] + gap
-    down = top[:, None] <= bottom[None] + gap
-    meet = across & across.T & down & down.T
-    answer: list[bool] = (meet.sum(axis=1) > 1).tolist()
+    far_right, far_bottom = right + _NEIGHBOUR_GAP, bottom + _NEIGHBOUR_GAP
+    found = np.zeros(len(boxes), dtype=np.bool_)
+    waiting = np.arange(len(boxes))
+    while len(waiting):  # some rows of all pairs at a time: those of which no overlap is known yet
+        rows, waiting = waiting[:_PAIR_ROWS], waiting[_PAIR_ROWS:]
+        meet = (left[rows, None] <= far_right) & (left <= far_right[rows, None])
+        meet &= (top[rows, None] <= far_bottom) & (top <= far_bottom[rows, None])
+        meet[np.arange(len(rows)), rows] = False
+        found[rows] |= meet.any(axis=1)
+        found |= meet.any(axis=0)
+        waiting = waiting[~found[waiting]]
+    answer: list[bool] = found.tolist()
     return answer

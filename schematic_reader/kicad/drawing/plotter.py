@@ -11,7 +11,7 @@ from PIL import Image
 
 from schematic_reader.kicad.drawing.faces import face_mask
 from schematic_reader.kicad.drawing.palette import Ink, Paint, tinted
-from schematic_reader.kicad.drawing.raster import Canvas
+from schematic_reader.kicad.drawing.raster import Canvas, check_strokes
 from schematic_reader.kicad.drawing.strokes import layout, letter_width
 from schematic_reader.kicad.geometry import circle_points
 from schematic_reader.kicad.model import Point, TextStyle
@@ -30,6 +30,7 @@ _DASHES: dict[str, tuple[float, ...]] = {
     "dash_dot_dot": (11.0, 4.0, 0.2, 4.0, 0.2, 4.0),
 }
 _MOST_DASHES = 5000
+_MOST_HELD = 1 << 18  # coordinates in a list, which takes four times the memory of an array
 
 
 def line_pen(width: float, default: float = DEFAULT_PEN) -> float:
@@ -55,22 +56,30 @@ class Plotter:
 
     def image(self) -> Image.Image:
         """The drawing, a palette image."""
-        for (ink, pen, twice), flat in self._segments.items():
-            segments = np.array(flat, dtype=np.float64).reshape(-1, 4) * self.scale
-            self._canvas.strokes(ink, segments, pen * self.scale, twice=twice)
-        self._segments.clear()
+        for kind in self._segments:
+            self._hand_on(kind)
         return self._canvas.image()
+
+    def _hand_on(self, kind: tuple[Paint, float, bool]) -> None:
+        """Give the canvas what was collected of one ink, pen and ``twice``."""
+        ink, pen, twice = kind
+        segments = np.array(self._segments[kind], dtype=np.float64).reshape(-1, 4) * self.scale
+        self._segments[kind].clear()
+        self._canvas.strokes(ink, segments, pen * self.scale, twice=twice)
 
     def polyline(
         self, ink: Paint, points: Sequence[Point], pen: float = DEFAULT_PEN, dash: str = "default"
     ) -> None:
         """Straight segments through the points, with a pen ``pen`` mm wide."""
-        flat = self._segments.setdefault((ink, pen, self.twice), [])
+        kind = (ink, pen, self.twice)
+        flat = self._segments.setdefault(kind, [])
         for (x0, y0), (x1, y1) in pairwise(points):
             if dash in _DASHES:
                 _dashed(flat, x0, y0, x1, y1, [pen * length for length in _DASHES[dash]])
             else:
                 flat += (x0, y0, x1, y1)
+            if len(flat) > _MOST_HELD:
+                self._hand_on(kind)
 
     def dot(self, ink: Paint, center: Point, diameter: float) -> None:
         """A filled circle."""
@@ -111,6 +120,7 @@ class Plotter:
         size = style.size
         if size <= 0 or style.width < 0:
             return
+        check_strokes(len(text))  # a letter has several
         paint = ink if ink == Ink.DIMMED else tinted(ink, style.color)
         if style.face and self._face_text(paint, text, at, style, vertical, align):
             return

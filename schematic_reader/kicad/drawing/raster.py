@@ -8,6 +8,7 @@ Only operations that IEEE rounds exactly are used, so that the pixels are the sa
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -15,14 +16,37 @@ from PIL import Image
 
 from schematic_reader.kicad.drawing.palette import COLORS, PAPER, Paint, Tint, cell, nearest_table, palette
 
+MOST_STROKES = 2_000_000
+"""Strokes, their sections and corners of polygons of a drawing; real sheets have up to 110,000."""
+
+MOST_COVER = 500
+"""Times that the boxes around strokes, polygons and pictures cover the canvas; of real sheets 0.3."""
+
 _LEVELS = 255
 _SECTION = 24.0  # longer slanted strokes are cut up, so that the boxes around the pieces stay small
 _BATCH = 2_000_000  # pixels that are worked on at a time
+_CUT_BATCH = 100_000  # sections of strokes that are made at a time
+_LAYING = 1 / 10  # of the canvas: to lay one ink on it takes the time of covering so much by strokes
+_SMALL_PAGE = 1_000_000  # pixels; on a smaller canvas more of it is under a pen
+_FILLING = 4  # times that of strokes is the time of covering a pixel by a polygon
 _SUBSAMPLES = 4
 
 
+class DrawingError(ValueError):
+    """There is more to draw than a sheet has; the message is one line."""
+
+
+def check_strokes(count: int) -> None:
+    """Refuse so many strokes and corners of one drawing, before they take memory. Raises DrawingError."""
+    if count > MOST_STROKES:
+        raise DrawingError(f"over {MOST_STROKES:,} strokes are to be drawn: is this a sheet?")
+
+
 class Canvas:
-    """Collects strokes and fills; ``image`` draws them."""
+    """Collects strokes and fills; ``image`` draws them.
+
+    All of it raises DrawingError where that would take more memory or time than any sheet.
+    """
 
     def __init__(self, width: int, height: int) -> None:
         self.width = width
@@ -31,6 +55,7 @@ class Canvas:
         self._polygons: dict[Paint, list[np.ndarray]] = {}
         self._masks: dict[Paint, list[tuple[np.ndarray, int, int]]] = {}
         self._ground: Image.Image | None = None  # the paper with pictures on it
+        self._count = self._sections = self._covered = 0
 
     def strokes(self, ink: Paint, segments: np.ndarray, pen: float, *, twice: bool = False) -> None:
         """Add round-ended strokes: float64 (n, 4) of x0, y0, x1, y1, all ``pen`` pixels wide.
@@ -38,11 +63,13 @@ class Canvas:
         ``twice`` lays them over themselves, which darkens the anti-aliased edges.
         """
         if len(segments):
+            self._add(len(segments))
             self._strokes.setdefault(ink, []).append(_Strokes(segments, pen, twice))
 
     def polygon(self, ink: Paint, corners: np.ndarray) -> None:
         """Add a filled polygon (even-odd rule): float64 (n, 2)."""
         if len(corners) > 2:
+            self._add(len(corners))
             self._polygons.setdefault(ink, []).append(corners)
 
     def mask(self, ink: Paint, coverage: np.ndarray, left: int, top: int) -> None:
@@ -50,6 +77,7 @@ class Canvas:
         x, y = max(left, 0), max(top, 0)
         part = coverage[y - top : max(self.height - top, 0), x - left : max(self.width - left, 0)]
         if part.size:
+            self._cover(part.size)
             self._masks.setdefault(ink, []).append((part, x, y))
 
     def picture(self, picture: Image.Image, box: tuple[int, int, int, int]) -> None:
@@ -58,6 +86,7 @@ class Canvas:
         seen = (max(left, 0), max(top, 0), min(right, self.width), min(bottom, self.height))
         if seen[0] >= seen[2] or seen[1] >= seen[3]:
             return
+        self._cover((seen[2] - seen[0]) * (seen[3] - seen[1]))
         across, down = picture.width / (right - left), picture.height / (bottom - top)
         part = (
             (seen[0] - left) * across,
@@ -101,8 +130,10 @@ class Canvas:
     def _plane(self, ink: Paint) -> np.ndarray:
         """Coverage of every pixel by one ink: uint8, shape (height * width,)."""
         plane = np.zeros(self.height * self.width, dtype=np.uint8)
+        self._cover(int(plane.size * _LAYING))
         view = plane.reshape(self.height, self.width)
         for corners in self._polygons.get(ink, []):
+            self._cover(_FILLING * _box_area(corners, self.width, self.height))
             if _is_box(corners):
                 _fill_box(view, corners)
             else:
@@ -117,8 +148,34 @@ class Canvas:
             pens = np.repeat([s.pen for s in strokes], counts)
             twice = np.repeat([s.twice for s in strokes], counts)
             near = _near(segments, pens, self.width, self.height)
-            _stroke(view, *_cut(segments[near], pens[near], twice[near]))
+            self._stroke(view, segments[near], pens[near], twice[near])
         return plane
+
+    def _stroke(self, view: np.ndarray, segments: np.ndarray, pens: np.ndarray, twice: np.ndarray) -> None:
+        """Raise the coverage of all pixels near the segments, a batch of segments at a time."""
+        pieces = _pieces(segments)
+        self._sections += int(pieces.sum())
+        check_strokes(self._sections)
+        for part in _batches(pieces, _CUT_BATCH):
+            cut, cut_pens, cut_twice = _cut(segments[part], pens[part], twice[part], pieces[part])
+            start, size = _boxes(cut, cut_pens, self.width, self.height)
+            counts = size[:, 0] * size[:, 1]
+            self._cover(int(counts.sum()))
+            for some in _batches(counts, _BATCH):
+                _stroke_batch(
+                    view, cut[some], cut_pens[some], cut_twice[some], start[some], size[some, 0], counts[some]
+                )
+
+    def _add(self, strokes: int) -> None:
+        self._count += strokes
+        check_strokes(self._count)
+
+    def _cover(self, pixels: int) -> None:
+        self._covered += pixels
+        if self._covered > MOST_COVER * max(self.width * self.height, _SMALL_PAGE):
+            raise DrawingError(
+                f"what is to be drawn covers the page over {MOST_COVER} times: is this a sheet?"
+            )
 
 
 def _painting_order(ink: Paint) -> tuple[int, tuple[float, ...]]:
@@ -141,26 +198,25 @@ def _near(segments: np.ndarray, pens: np.ndarray, width: int, height: int) -> np
     return near
 
 
-def _stroke(plane: np.ndarray, segments: np.ndarray, pens: np.ndarray, twice: np.ndarray) -> None:
-    """Raise the coverage of all pixels near the segments, a batch of segments at a time."""
-    height, width = plane.shape
+def _boxes(segments: np.ndarray, pens: np.ndarray, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """First pixels and sizes, int64 (n, 2), of the boxes of pixels that the segments may touch."""
     reach = (pens * 0.5 + 0.5)[:, None]
     low = np.minimum(segments[:, :2], segments[:, 2:]) - reach
     high = np.maximum(segments[:, :2], segments[:, 2:]) + reach
     # Pixels whose centre lies in the box around a segment, clipped to the canvas.
     limit = np.array([width, height])
     start = np.clip(np.ceil(low - 0.5), 0, limit).astype(np.int64)
-    size = np.clip(np.floor(high - 0.5) + 1, start, limit).astype(np.int64) - start
-    counts = size[:, 0] * size[:, 1]
+    return start, np.clip(np.floor(high - 0.5) + 1, start, limit).astype(np.int64) - start
+
+
+def _batches(counts: np.ndarray, most: int) -> Iterator[slice]:
+    """Neighbouring items whose counts add up to at most ``most``, or one with more."""
     ends = np.cumsum(counts)
     first = 0
     while first < len(counts):
         done = ends[first - 1] if first else 0
-        last = max(int(np.searchsorted(ends, done + _BATCH, side="right")), first + 1)
-        part = slice(first, last)
-        _stroke_batch(
-            plane, segments[part], pens[part], twice[part], start[part], size[part, 0], counts[part]
-        )
+        last = max(int(np.searchsorted(ends, done + most, side="right")), first + 1)
+        yield slice(first, last)
         first = last
 
 
@@ -225,6 +281,12 @@ def _overlap(low: float, high: float, size: int) -> tuple[int, np.ndarray]:
     return first, np.minimum(edges + 1, high) - np.maximum(edges, low)
 
 
+def _box_area(corners: np.ndarray, width: int, height: int) -> int:
+    """Pixels of the canvas in the box around a polygon."""
+    low = np.clip(np.floor(corners.min(axis=0)), 0, [width, height])
+    return int(np.prod(np.clip(np.ceil(corners.max(axis=0)), low, [width, height]) - low))
+
+
 def _fill_polygon(plane: np.ndarray, corners: np.ndarray) -> None:
     """Coverage of a polygon from a grid of subsamples a pixel."""
     height, width = plane.shape
@@ -250,13 +312,17 @@ def _fill_polygon(plane: np.ndarray, corners: np.ndarray) -> None:
     np.maximum(view, cover, out=view)
 
 
-def _cut(
-    segments: np.ndarray, pens: np.ndarray, twice: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cut long slanted strokes into pieces of at most _SECTION pixels."""
+def _pieces(segments: np.ndarray) -> np.ndarray:
+    """Into how many pieces of at most _SECTION pixels each segment is cut: long slanted ones alone."""
     size = np.abs(segments[:, 2:] - segments[:, :2])
     slanted = size.min(axis=1) > 0.5
-    pieces = np.where(slanted, np.maximum(np.ceil(size.max(axis=1) / _SECTION), 1.0), 1.0).astype(np.int64)
+    return np.where(slanted, np.maximum(np.ceil(size.max(axis=1) / _SECTION), 1.0), 1.0).astype(np.int64)
+
+
+def _cut(
+    segments: np.ndarray, pens: np.ndarray, twice: np.ndarray, pieces: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cut each stroke into so many pieces of one length."""
     if pieces.max(initial=1) == 1:
         return segments, pens, twice
     which = np.repeat(np.arange(len(segments)), pieces)

@@ -19,11 +19,12 @@ from schematic_reader.cli import UserError
 from schematic_reader.importing import folder as importing
 from schematic_reader.importing.folder import Summary, import_folder
 from schematic_reader.io.tables import RAW
+from schematic_reader.kicad.drawing import raster
 from schematic_reader.kicad.drawing.draw import draw_sheet
 from schematic_reader.kicad.reader import read_sheet
 from schematic_reader.sources.local import open_local
 from tests.support.foreign_files import picture
-from tests.support.kicad_projects import CHANNEL, ROOT_SHEET, box, placed, sheet, write_project
+from tests.support.kicad_projects import CHANNEL, ROOT_SHEET, absurd_sheet, box, placed, sheet, write_project
 from tests.support.locked_folders import LOCK_OUT, run_locked_out
 from tests.support.paths import shared_folder
 
@@ -292,6 +293,18 @@ def test_a_project_file_that_cannot_be_read_has_one_line(
     assert [line for line in lines(caplog, folder) if "left out" in line] == [
         "p/amp.kicad_pro is left out: not a KiCad 6 to 10 project file: no JSON"
     ]
+
+
+def test_a_sheet_with_more_to_draw_than_any_costs_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(raster, "MOST_STROKES", 100_000)
+    root = write_project(tmp_path / "in")
+    root.with_name("gone.kicad_sch").write_text(absurd_sheet(40))
+    rows, summary = imported(tmp_path / "in", tmp_path / "own.parquet")
+    assert (len(rows), summary.left_out) == (3, 1)
+    line = "it cannot be drawn as /Gone/: over 100,000 strokes are to be drawn: is this a sheet?"
+    assert f"{root.with_name('gone.kicad_sch')} is left out: {line}" in caplog.messages
 
 
 def test_a_list_is_read_no_further_than_a_list_is_long(

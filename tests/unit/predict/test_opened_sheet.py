@@ -22,6 +22,7 @@ from schematic_reader.predict.opened_sheet import SheetLimits, SheetOrigin, open
 from schematic_reader.predict.rendering import RenderScale
 from schematic_reader.synthetic.sample import make_row
 from tests.support.foreign_files import BAD, SVG, pdf, picture
+from tests.support.kicad_projects import absurd_sheet
 
 LIMITS = SheetLimits(ImageLimits(1024, 1_048_576), 150_000_000, RenderScale(4.0, 1024, 1_048_576))
 ON_CANVAS = SheetLimits(LIMITS.image, LIMITS.max_pixels, RenderScale(4.0, 1024, 1_048_576, (640, 448)))
@@ -299,6 +300,11 @@ def test_a_file_that_is_too_long_or_takes_too_long(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(opened_sheet, "MAX_BYTES", 1_000_000)
     with pytest.raises(UserError, match="^file: over 1 MB"):
         opened(b"x" * 1_000_001)
+
+
+def test_a_sheet_with_more_to_draw_than_any_is_a_line() -> None:
+    with pytest.raises(UserError, match=r"^file: over 2,000,000 strokes are to be drawn: is this a sheet\?$"):
+        opened(absurd_sheet(700).encode())
 
 
 def test_a_folder_stands_for_the_sheets_in_it(tmp_path: Path) -> None:
