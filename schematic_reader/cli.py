@@ -82,8 +82,12 @@ def run(main: Callable[[], None], *, exclusive: bool = False) -> None:
         _guard_token()
         if exclusive:
             lock = _lock(sys.modules["__main__"].__spec__)
-        main()
-        sys.stdout.flush()
+        try:
+            main()
+        except SystemExit:  # with results in the buffer
+            _write_results()
+            raise
+        _write_results()
     except KeyboardInterrupt:
         _stop("interrupted", 128 + signal.SIGINT)
     except _TerminatedError:
@@ -215,7 +219,28 @@ def terminal_text(text: str) -> str:
 
 def say(text: str, *, end: str = "\n") -> None:
     """Print a result on standard output by ``terminal_text``: names and answers come from outside."""
-    print(terminal_text(text), end=end)
+    _write_results(terminal_text(text) + end)
+
+
+def _write_results(text: str = "") -> None:
+    """Write to standard output; all that it holds where there is no ``text``.
+
+    Raises:
+        UserError: it cannot be written, as on a full disk. A closed pipe is told by ``run``.
+    """
+    try:
+        if text:
+            sys.stdout.write(text)
+        else:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _discard_stdout()
+        raise UserError(
+            f"standard output cannot be written ({error.strerror}): free some space there or send it "
+            "elsewhere, then run the same command again"
+        ) from None
 
 
 def say_error(line: str) -> None:

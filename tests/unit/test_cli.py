@@ -281,6 +281,19 @@ def test_a_closed_standard_output_is_one_line() -> None:
     assert said == b"error: standard output is closed: send it to a file or a program\n"
 
 
+@pytest.mark.parametrize("end", ["", "\n  sys.exit(3)"])
+@pytest.mark.parametrize("length", [1, 10**6])
+def test_a_full_disk_under_standard_output_is_told_as_that(length: int, end: str) -> None:
+    code = f"from schematic_reader.cli import say\ndef main():\n  say('x' * {length}){end}\nrun(main)"
+    with Path("/dev/full").open("w") as full:
+        process = started(code, stdout=full.fileno())
+    _, said = process.communicate(timeout=60)
+    assert said.decode().startswith(
+        "error: standard output cannot be written (No space left on device): free some space there"
+    )
+    assert (process.returncode, said.count(b"\n")) == (1, 1)
+
+
 def test_another_broken_pipe_keeps_its_traceback() -> None:
     process = started("def main():\n  r, w = os.pipe(); os.close(r); os.write(w, b'x')\nrun(main)")
     _, said = process.communicate(timeout=60)
