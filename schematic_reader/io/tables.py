@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import accumulate, islice
+from itertools import accumulate
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -19,6 +19,12 @@ from schematic_reader.cli import UserError
 from schematic_reader.io.files import atomic_write
 
 SPLITS = ("train", "validation", "test")
+
+GROUP_BYTES = 256_000_000
+"""Bytes of pictures and texts from which on no row is added to a row group; real sheets have some 10 MB.
+
+A row group is read whole, and Arrow's reader takes no column of one that has over 2 GB.
+"""
 
 RAW = pa.schema(
     [
@@ -143,10 +149,23 @@ def write_rows(path: Path, schema: pa.Schema, rows: Iterable[dict[str, Any]], *,
 
 
 def row_batches(rows: Iterable[dict[str, Any]], schema: pa.Schema, size: int) -> Iterator[pa.RecordBatch]:
-    """The rows in batches of ``size``; the last one may be shorter."""
-    rows = iter(rows)
-    while batch := list(islice(rows, size)):
+    """The rows in batches of ``size``; the last one may be shorter, and one of ``GROUP_BYTES`` is."""
+    batch: list[dict[str, Any]] = []
+    held = 0
+    for row in rows:
+        batch.append(row)
+        held += _row_bytes(row)
+        if len(batch) == size or held >= GROUP_BYTES:
+            yield pa.RecordBatch.from_pylist(batch, schema=schema)
+            batch, held = [], 0
+    if batch:
         yield pa.RecordBatch.from_pylist(batch, schema=schema)
+
+
+def _row_bytes(row: dict[str, Any]) -> int:
+    """The length of a row's picture and texts; letters outside ASCII, which are few, count as one byte."""
+    values = (value.get("bytes") if isinstance(value, dict) else value for value in row.values())
+    return sum(len(value) for value in values if isinstance(value, bytes | str))
 
 
 class PartWriter:
@@ -188,10 +207,18 @@ class PartWriter:
                 self._writer.close()
             name = f"part-{self.rows // self._rows_per_part:02d}.parquet"
             self._writer = open_writer(self._folder / name, self._schema)
-        group = self._pending.slice(0, min(self._row_group, self._rows_per_part - filled))
+        group = _head(self._pending, min(self._row_group, self._rows_per_part - filled))
         self._pending = self._pending.slice(group.num_rows)
         self._writer.write_table(group.combine_chunks())
         self.rows += group.num_rows
+
+
+def _head(table: pa.Table, rows: int) -> pa.Table:
+    """The first ``rows`` rows, or as few as have ``GROUP_BYTES``."""
+    group = table.slice(0, rows)
+    while group.num_rows > 1 and group.nbytes > GROUP_BYTES:
+        group = group.slice(0, group.num_rows // 2)
+    return group
 
 
 @contextmanager

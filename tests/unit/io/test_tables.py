@@ -13,11 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from schematic_reader.cli import UserError
+from schematic_reader.io import tables
 from schematic_reader.io.tables import (
     CLEAN,
     MESSAGES,
     PREDICTIONS,
     RAW,
+    PartWriter,
     Pictures,
     clean_parts,
     iterate_rows,
@@ -43,6 +45,29 @@ def test_written_rows_are_read_back_in_small_groups(clean: Path) -> None:
     assert pq.ParquetFile(clean / "test/part-00.parquet").num_row_groups == 3
     rows = list(iterate_rows(clean_parts(clean, "test"), columns=["id", "image"]))
     assert [row["image"] for row in rows] == [b"picture %d" % i for i in range(43)]
+
+
+def group_sizes(path: Path) -> list[int]:
+    metadata = pq.read_metadata(path)
+    return [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+
+
+def test_large_pictures_make_small_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """32 pictures of 67 MB are more than Arrow has in an array."""
+    monkeypatch.setattr(tables, "GROUP_BYTES", 1000)
+    lengths = [10] * 20 + [400] * 7 + [5000, 10]
+    rows = [clean_row(number) | {"image": b"x" * length} for number, length in enumerate(lengths)]
+    write_rows(tmp_path / "rows.parquet", CLEAN, rows, row_group=16)
+    assert group_sizes(tmp_path / "rows.parquet") == [16, 7, 3, 2, 1]
+    nested = [{"name": "a/b", "image": {"bytes": row["image"], "path": "a.png"}} for row in rows]
+    write_rows(tmp_path / "raw.parquet", RAW, nested, row_group=16)
+    assert group_sizes(tmp_path / "raw.parquet") == [16, 7, 3, 2, 1]
+    with PartWriter(tmp_path / "parts", CLEAN, rows_per_part=25) as writer:
+        writer.write(pa.Table.from_pylist(rows, schema=CLEAN))
+    parts = sorted((tmp_path / "parts").iterdir())
+    assert [sum(group_sizes(part)) for part in parts] == [25, 4]
+    assert [row["image"] for row in iterate_rows(parts)] == [row["image"] for row in rows]
+    assert group_sizes(parts[1]) == [2, 1, 1]
 
 
 @pytest.mark.parametrize("row", [0, 15, 16, 31, 32, 39])
