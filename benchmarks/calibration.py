@@ -119,7 +119,7 @@ def _resampled_errors(
 
 
 def not_readable(parts: Sequence[Sequence[JudgedItem]], calibration: Calibration) -> dict[str, Any]:
-    """The sheets that are said not to be readable, as ``predict.parts.Reading.readable`` has it.
+    """Of the sheets with parts those that are said not to be readable (``predict.parts.Reading.readable``).
 
     Returns:
         ``sheets``, and ``parts`` that their answers name, ``right`` of which are there.
@@ -127,7 +127,8 @@ def not_readable(parts: Sequence[Sequence[JudgedItem]], calibration: Calibration
     found = [
         sheet
         for sheet in parts
-        if all(is_doubtful(confidence, calibrated=True) for confidence, _ in calibrated(sheet, calibration))
+        if sheet
+        and all(is_doubtful(confidence, calibrated=True) for confidence, _ in calibrated(sheet, calibration))
     ]
     return {
         "sheets": len(found),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from schematic_reader.cli import UserError, say_error
+from schematic_reader.io.display import ellipsized, printable
 from schematic_reader.io.outside_paths import is_file, real_path
 from schematic_reader.kicad.nodes import KicadError
 from schematic_reader.kicad.project_folder import is_project_name, is_sheet_name, project_beside, root_sheets
@@ -24,6 +25,8 @@ from schematic_reader.predict.rendering import vector_format
 from schematic_reader.predict.sheet_reader import SheetReader
 
 log = logging.getLogger(__name__)
+
+_MAX_NAMES = 200  # characters of a warning for what a sheet names
 
 Found = Reading | OpenedSheet
 """A sheet that is read already, or a picture for the model."""
@@ -61,8 +64,11 @@ def read_files(
             log.info("%d read, %.1f s a sheet", len(batch), (time.perf_counter() - start) / len(batch))
     done = [reading for reading in readings if reading is not None]
     for reading in done:
-        if reading.empty:
+        if reading.empty and not reading.sub_sheets:
             log.warning("%s: nothing was read: the answer names no part", reading.origin)
+        if reading.has_sub_sheets_alone and not reading.from_file:  # of a file they are followed
+            names = printable(ellipsized(", ".join(reading.sub_sheets), _MAX_NAMES))
+            log.warning("%s: no part was read, but sub-sheets: %s", reading.origin, names)
         if reading.unlike:
             log.warning(
                 "%s: does not look like the sheets that the model was made for: all that is read is doubtful",

@@ -62,6 +62,7 @@ def bom_notes(readings: Sequence[Reading]) -> Iterator[str]:
             "for which the adapter must be trained"
         )
     lost = [one for one in readings if not (one.empty or one.parts or one.symbols or one.from_file)]
+    lost = [one for one in lost if not one.has_sub_sheets_alone]
     if lost:
         yield f"{_named(lost)}: no symbol can be read from the answer, so none is in the bill of materials"
     seen: set[str] = set()

@@ -142,7 +142,13 @@ def _reading(used: UsedSheet, text: str, task: Task, form: Form) -> Reading:
         parts, answer = (), _answer(used.sheet, text, task, form)
     symbols = listed_symbols(used.sheet)
     return Reading(
-        SheetOrigin(used.file, sheet=used.name), answer, parts, cut=False, from_file=True, symbols=symbols
+        SheetOrigin(used.file, sheet=used.name),
+        answer,
+        parts,
+        cut=False,
+        from_file=True,
+        symbols=symbols,
+        sub_sheets=tuple(box.name for box in used.sheet.sheets),
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from copy import copy
+from dataclasses import replace
 
 from schematic_reader.config import Params, TaskName
 from schematic_reader.predict.conversion import check_conversion
@@ -49,8 +51,17 @@ def load_reader(source: ModelSource, shown: TaskName, params: Params) -> SheetRe
         continuous=True,
     )
     answerer.load()  # now, not with the first sheet
-    size = source.model.batch_size
-    return SheetReader(answerer.answer, task, params.messages, calibration, size, task_named(shown))
+    whole = copy(answerer)  # of the same model
+    whole.settings = replace(answerer.settings, symbols_end=None)
+    return SheetReader(
+        answerer.answer,
+        task,
+        params.messages,
+        calibration,
+        source.model.batch_size,
+        task_named(shown),
+        whole.answer if answerer.settings.symbols_end else None,
+    )
 
 
 def let_threads_sleep() -> None:

@@ -27,6 +27,9 @@ NOTHING = "nothing read"
 UNLIKE = "not readable"
 """In the column of kinds, of a sheet on which all that was read is doubtful."""
 
+SUB_SHEETS = "sub-sheets alone"
+"""There too, of a sheet on which sub-sheets were read, and no part."""
+
 BYTE_ORDER_MARK = "\ufeff"
 """By which Excel detects UTF-8."""
 
@@ -131,7 +134,8 @@ def as_text(readings: Sequence[Reading]) -> str:
 def sheets(readings: Sequence[Reading]) -> list[dict[str, Any]]:
     """An object a sheet: ``file``, ``page`` (null but in a PDF or TIFF), ``answer``, ``cut`` and ``parts``.
 
-    ``readable``, where confidences of parts are calibrated, is false where none is likely to be right.
+    ``readable``, where confidences of parts are calibrated, is false where none is likely to be right, and
+    ``sub-sheets`` has the names of those that are read.
     One that was read from its KiCad file has ``read from: file`` and its place in the project as ``sheet``
     too, and its parts their ``placed`` symbols. The root sheet has the project's ``nets``, each with its pins
     as reference and number.
@@ -153,6 +157,8 @@ def _sheet(reading: Reading) -> dict[str, Any]:
     }
     if reading.readable is not None:
         found["readable"] = reading.readable
+    if reading.sub_sheets:
+        found["sub-sheets"] = list(reading.sub_sheets)
     if reading.from_file:
         found |= {"read from": "file", "sheet": reading.origin.sheet}
         for entry, part in zip(found["parts"], reading.parts, strict=True):
@@ -199,7 +205,7 @@ def _rows(readings: Sequence[Reading]) -> list[tuple[str, ...]]:
     ]
     rows += [
         (
-            *("", UNLIKE if reading.unlike else NOTHING, str(reading.origin), ""),
+            *("", _why_no_part(reading), str(reading.origin), ""),
             *((_doubt(reading.unlike),) if calibrated else ()),
             *("", "", _source(reading)),
         )
@@ -207,6 +213,12 @@ def _rows(readings: Sequence[Reading]) -> list[tuple[str, ...]]:
         if reading.unlike or not reading.parts
     ]
     return [row[: len(_columns(readings))] for row in rows]
+
+
+def _why_no_part(reading: Reading) -> str:
+    if reading.unlike:
+        return UNLIKE
+    return SUB_SHEETS if reading.has_sub_sheets_alone else NOTHING
 
 
 def _source(reading: Reading) -> str:

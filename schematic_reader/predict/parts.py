@@ -47,8 +47,9 @@ class Reading:
     probabilities, by which parts are ``DOUBTFUL``. The root sheet of a project has the ``nets`` of
     all its sheets. ``symbols`` are the placed ones, power symbols included, of a KiCad file or of the answer
     to a structured task. ``places`` tells where on a sheet that was cut into tiles its parts were read.
-    ``readable`` is false where all parts of such an answer are doubtful, or there is none, as on a photo or a
-    page of text; None where confidences do not tell.
+    ``sub_sheets`` are the names of the sub-sheets of a KiCad file or of such an answer. ``readable`` is false
+    where all parts of such an answer are doubtful, or it names neither a part nor a sub-sheet, as of a photo
+    or a page of text; None where confidences do not tell.
     """
 
     origin: SheetOrigin
@@ -60,12 +61,18 @@ class Reading:
     symbols: tuple[ListedSymbol, ...] = ()
     places: Places = field(default_factory=dict)
     calibrated: bool = False
+    sub_sheets: tuple[str, ...] = ()
     readable: bool | None = None
 
     @property
     def unlike(self) -> bool:
         """Whether something was read, but nothing that is likely to be right."""
         return self.readable is False and not self.empty
+
+    @property
+    def has_sub_sheets_alone(self) -> bool:
+        """Whether sub-sheets were read, and no part: of many projects that is what the root sheet has."""
+        return bool(self.sub_sheets) and not any(symbol.is_part for symbol in self.symbols)
 
     @property
     def empty(self) -> bool:

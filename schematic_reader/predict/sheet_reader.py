@@ -70,6 +70,8 @@ class SheetReader:
         calibration: of the confidences of the task's names and parts; None where there is none.
         batch_size: sheets that are best read at once.
         shown: the task as whose answers the model's are shown; None for the one that it is asked.
+        whole: asks for all that is on a sheet, where ``answer`` asks for symbols alone; else None. Sheets
+            without parts are asked about so too: what else they have tells a root sheet from a text.
     """
 
     def __init__(
@@ -80,9 +82,10 @@ class SheetReader:
         calibration: Calibration | None,
         batch_size: int = 1,
         shown: Task | None = None,
+        whole: ImageAnswerFn | None = None,
     ) -> None:
         self.batch_size = batch_size
-        self._answer = answer
+        self._answer, self._whole = answer, whole
         self._task = task
         self._shown = shown or task
         self._prompt = task.prompt(_ROW, form=messages.form, with_name=messages.with_name)
@@ -111,6 +114,11 @@ class SheetReader:
             return answers
 
         answers = answer_sheets(ask, self._task, OpenedImages(), rows)
+        bare = [number for number, answer in enumerate(answers) if not self._has_parts(answer)]
+        if self._whole is not None and bare:
+            again = answer_sheets(self._whole, self._task, OpenedImages(), [rows[number] for number in bare])
+            for number, answer in zip(bare, again, strict=True):
+                answers[number] = answer
         readings = []
         for row, sheet, answer in zip(rows, sheets, answers, strict=True):
             tiles = [
@@ -119,6 +127,11 @@ class SheetReader:
             where = places(self._task, sheet.tiling, tiles) if sheet.tiling else {}
             readings.append(replace(self._reading(sheet, answer), places=where, calibrated=self.calibrated))
         return readings
+
+    def _has_parts(self, answer: ModelAnswer) -> bool:
+        return isinstance(self._task, DescriptionTask) and any(
+            symbol.is_part for symbol in self._task.symbols(answer.text)
+        )
 
     def _reading(self, sheet: OpenedSheet, answer: ModelAnswer) -> Reading:
         text, cut = answer.text, answer.finish == "length"
@@ -136,9 +149,17 @@ class SheetReader:
         structured = isinstance(self._shown, DescriptionTask)
         parts = (replace(name, confidence=_calibrated(name.confidence, self._calibration)) for name in names)
         likely = [_calibrated(one, of_parts) for one in part_confidences(weighed).values()]
-        readable = None if of_parts is None else not all(is_doubtful(one, calibrated=True) for one in likely)
+        said = self._task.description(answer.text)
+        sub_sheets = tuple(name for _, (name,) in said.sheets) if said else ()
+        judged = of_parts is not None and bool(likely or not sub_sheets)
         return Reading(
-            sheet.origin, text, () if structured else tuple(parts), cut, symbols=symbols, readable=readable
+            sheet.origin,
+            text,
+            () if structured else tuple(parts),
+            cut,
+            symbols=symbols,
+            sub_sheets=sub_sheets,
+            readable=any(not is_doubtful(one, calibrated=True) for one in likely) if judged else None,
         )
 
     def _names(self, answer: ModelAnswer) -> Iterator[Part]:

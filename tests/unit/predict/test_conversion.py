@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 from PIL import Image
 
@@ -72,6 +75,35 @@ def test_of_a_sheet_with_nothing_on_it_nothing_is_read(shown: str) -> None:
         assert Reading(SheetOrigin("a.png"), found, (), cut=False).empty
 
 
+def test_a_sheet_without_parts_is_asked_about_as_a_whole() -> None:
+    """Where symbols alone are asked for: what else it has tells a root sheet from one with nothing on it."""
+    asked: list[str] = []
+
+    def symbols(_: object, rows: Sequence[dict[str, Any]]) -> list[ModelAnswer]:
+        said = {"a.png": '{"symbols":[["R1","Device:R","1k"]]}', "root.png": '{"symbols":[]}'}
+        return [answer_of(said[row["sheet"].origin.file]) for row in rows]
+
+    def whole(_: object, rows: Sequence[dict[str, Any]]) -> list[ModelAnswer]:
+        asked.extend(row["sheet"].origin.file for row in rows)
+        return [answer_of('{"sheets":["left","right"]}') for _ in rows]
+
+    messages = Messages("compact", 1, "drop", False)
+    calibration = Calibration(items=9, parts=Calibration(items=9))
+    reader = SheetReader(symbols, task("json"), messages, calibration, 1, task("components"), whole)
+    sheets = [OpenedSheet(SheetOrigin(name), Image.new("RGB", (64, 64))) for name in ("a.png", "root.png")]
+    read, root = reader.read(sheets)
+    assert asked == ["root.png"]
+    assert (read.sub_sheets, root.sub_sheets, root.readable) == ((), ("left", "right"), None)
+    assert root.has_sub_sheets_alone and not read.has_sub_sheets_alone
+    reader.read(sheets[:1])
+    assert asked == ["root.png"]
+
+
+def answer_of(text: str) -> ModelAnswer:
+    """One whose tokens are its characters, all of them certain."""
+    return ModelAnswer(text, len(text), "stop", list(range(1, len(text) + 1)), [1.0] * len(text))
+
+
 def test_a_name_has_the_highest_confidence_of_its_symbols() -> None:
     placed = [("R", 0.2), ("C", None), ("Device:R", 0.9), ("R", 0.5), ("", 0.7), ("C", 0.1)]
     parts = named_parts([ListedSymbol(name, "X1", "", confidence=sure) for name, sure in placed])
@@ -114,6 +146,8 @@ def test_a_reader_shows_the_symbols_of_its_answers_with_calibrated_confidences()
         ((0.0, 1.0), TEXT, False),  # of a loop's symbols the first counts: the others only repeat it
         ((1.0, 1.0), '{"symbols":[["power:GND","GND"]]}', False),  # no part
         ((1.0, 1.0), '{"symbols":[]}', False),
+        ((1.0, 1.0), '{"sheets":["left","right"]}', None),  # a root sheet, of which confidences tell nothing
+        ((1.0, 1.0), '{"symbols":[["Graphic:Logo",""]],"sheets":["left","right"]}', None),
         (None, TEXT, None),
     ],
 )

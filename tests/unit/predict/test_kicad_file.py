@@ -89,6 +89,24 @@ def test_a_sheet_that_is_hardly_readable_is_told(
         assert caplog.text.count("a.png: does not look like the sheets") == told
 
 
+def test_of_a_root_sheet_its_sub_sheets_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On a picture they are all that there is; those of a file are followed, so nothing is amiss."""
+    Image.effect_noise((64, 64), 99).convert("RGB").save(tmp_path / "a.png")
+    answered = partial(Reading, answer="", parts=(), cut=False, sub_sheets=("left", "ri\x1bght"))
+    monkeypatch.setattr(Model, "read", lambda _, sheets: [answered(one.origin) for one in sheets])
+    assert run(tmp_path / "a.png")[1] == 0
+    assert "a.png: no part was read, but sub-sheets: left, ri\ufffdght" in caplog.text
+    assert "nothing was read" not in caplog.text
+    caplog.clear()
+    (tmp_path / "root.kicad_sch").write_text(sheet("root", box("b", "left", "left.kicad_sch")))
+    (tmp_path / "left.kicad_sch").write_text(sheet("left", CHANNEL_PART))
+    (read, *_), _, _ = run(tmp_path / "root.kicad_sch")
+    assert read.has_sub_sheets_alone and read.sub_sheets == ("left",)
+    assert caplog.text == ""
+
+
 def test_parts_references_and_values_are_those_of_the_file() -> None:
     found = COMPONENTS("amp.kicad_sch", FILES.get, project="amp.kicad_pro")
     assert [(str(r.origin), r.answer, r.parts) for r in found.readings] == [

@@ -11,8 +11,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from schematic_reader.kicad.bom import read_symbol
 from schematic_reader.kicad.nodes import KicadError
 from schematic_reader.kicad.reader import read_sheet
+from schematic_reader.predict.bom import bom_notes
 from schematic_reader.predict.opened_sheet import SheetOrigin
 from schematic_reader.predict.output import as_bom, as_csv, as_json, as_table, as_text, formatted
 from schematic_reader.predict.part_kinds import part_kind
@@ -125,6 +127,22 @@ def test_json_tells_of_each_part_whether_it_is_doubtful_where_confidences_are_ca
     ]  # fmt: skip
     assert {line["symbol"]: line["doubtful"] for line in found["bom"]} == {"LM358": False, "R_Small": False}
     assert "doubtful" not in as_json(TWO, task="components", calibrated=False)
+
+
+def test_a_root_sheet_is_a_row_that_says_that_it_has_sub_sheets_alone() -> None:
+    """It is in no bill of materials, and no note calls it lost."""
+    answer = '{"sheets":["left","right"]}'
+    root = replace(reading("root.png"), answer=answer, calibrated=True, sub_sheets=("left", "right"))
+    assert (root.has_sub_sheets_alone, root.unlike, root.empty) == (True, False, False)
+    rows = list(csv.reader(io.StringIO(as_csv([root]).removeprefix("\ufeff"))))
+    assert rows[1:] == [["", "sub-sheets alone", "root.png", "", ""]]
+    (told,) = json.loads(as_json([root], task="json", calibrated=True))["sheets"]
+    assert told["sub-sheets"] == ["left", "right"] and "readable" not in told
+    assert len(as_bom([root]).splitlines()) == 1
+    assert list(bom_notes([root])) == []
+    assert not replace(root, symbols=(read_symbol("Device:R", "R1", "1k"),)).has_sub_sheets_alone
+    logo = replace(root, symbols=(read_symbol("Graphic:Logo", "", ""),))
+    assert logo.has_sub_sheets_alone
 
 
 def test_a_sheet_on_which_all_is_doubtful_is_a_row_that_says_so() -> None:
