@@ -8,7 +8,7 @@ a sheet box is a label of the sheet below.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from schematic_reader.kicad.hierarchy import UsedSheet
@@ -22,17 +22,23 @@ _DISTANCE = 300_000.0  # mm between two sheets, more than the coordinates of one
 # sheets may have blanks and brackets, which would end the name of a bus.
 _PREFIX = re.compile("\ue000(\\d+)\ue001")
 
+Aliases = Mapping[str, tuple[str, ...]]
+"""The nets of each bus alias of the project."""
+
 
 def project_nets(sheets: Sequence[UsedSheet]) -> list[Net]:
     """The nets of a project by name, as KiCad's netlist of the project has them.
 
     A local label on the sheet ``/Power/`` is named ``/Power/LABEL``. The file version of the root sheet, the
-    first, holds for all. Members of a bus group without a name of its own, ``{A B}``, stay on their sheet.
+    first, and the bus aliases of any sheet hold for all. Of labels alike in kind, that of the highest sheet
+    names a net, then the first by the alphabet.
     """
     if not sheets:
         return []
+    sheets = sorted(sheets, key=lambda used: (used.name.count("/"), used.name))
     numbers = {used.name: number for number, used in enumerate(sheets)}
-    parts = [_moved(used, number, numbers) for number, used in enumerate(sheets)]
+    aliases = {name: members for used in sheets for name, members in used.sheet.bus_aliases}
+    parts = [_moved(used, number, numbers, aliases) for number, used in enumerate(sheets)]
     whole = replace(
         parts[0],
         lib_symbols={key: library for part in parts for key, library in part.lib_symbols.items()},
@@ -43,7 +49,7 @@ def project_nets(sheets: Sequence[UsedSheet]) -> list[Net]:
         no_connects=tuple(point for part in parts for point in part.no_connects),
         labels=tuple(label for part in parts for label in part.labels),
         sheets=tuple(box for part in parts for box in part.sheets),
-        bus_aliases=tuple(alias for part in parts for alias in part.bus_aliases),
+        bus_aliases=tuple(aliases.items()),
     )
 
     def named(match: re.Match[str]) -> str:
@@ -53,10 +59,9 @@ def project_nets(sheets: Sequence[UsedSheet]) -> list[Net]:
     return sorted(found, key=lambda net: (net.name, sorted(net.pins)))
 
 
-def _moved(used: UsedSheet, number: int, numbers: dict[str, int]) -> Sheet:
+def _moved(used: UsedSheet, number: int, numbers: dict[str, int], aliases: Aliases) -> Sheet:
     """The sheet at its place beside the others, its names with their prefix."""
-    sheet = used.sheet
-    aliases = dict(sheet.bus_aliases)
+    sheet = replace(used.sheet, labels=(*used.sheet.labels, *_member_labels(used.sheet, aliases)))
 
     def move(point: Point) -> Point:
         return point[0], point[1] + number * _DISTANCE
@@ -67,8 +72,7 @@ def _moved(used: UsedSheet, number: int, numbers: dict[str, int]) -> Sheet:
         properties = symbol.properties
         if library is not None and library.local_power:
             properties = tuple(
-                replace(p, value=_prefixed(p.value, number, {})) if p.key == "Value" else p
-                for p in properties
+                replace(p, value=_prefixed(p.value, number)) if p.key == "Value" else p for p in properties
             )
         return replace(symbol, at=move(symbol.at), lib_name=f"{number}\n{key}", properties=properties)
 
@@ -76,7 +80,7 @@ def _moved(used: UsedSheet, number: int, numbers: dict[str, int]) -> Sheet:
         replace(
             label,
             at=move(label.at),
-            text=label.text if label.kind == "global" else _prefixed(label.text, number, aliases),
+            text=label.text if label.kind == "global" else _prefixed(label.text, number),
         )
         for label in sheet.labels
     ]
@@ -86,7 +90,7 @@ def _moved(used: UsedSheet, number: int, numbers: dict[str, int]) -> Sheet:
     for box in boxes:
         below = numbers.get(f"{used.name}{box.name}/")
         if below is not None:
-            labels += [Label(_prefixed(pin.name, below, aliases), pin.at, "hierarchical") for pin in box.pins]
+            labels += [Label(_prefixed(pin.name, below), pin.at, "hierarchical") for pin in box.pins]
     shared = {label.text for label in sheet.labels if label.kind == "global"} | _power_names(
         sheet, local=False
     )
@@ -94,7 +98,7 @@ def _moved(used: UsedSheet, number: int, numbers: dict[str, int]) -> Sheet:
     own |= _power_names(sheet, local=True)
     for place, text in enumerate(sorted(shared & own)):  # joined on a sheet that has both
         beside = move((-_DISTANCE / 2 - place, 0.0))
-        labels += [Label(text, beside, "global"), Label(_prefixed(text, number, aliases), beside)]
+        labels += [Label(text, beside, "global"), Label(_prefixed(text, number), beside)]
     return replace(
         sheet,
         lib_symbols={f"{number}\n{key}": library for key, library in sheet.lib_symbols.items()},
@@ -108,6 +112,25 @@ def _moved(used: UsedSheet, number: int, numbers: dict[str, int]) -> Sheet:
     )
 
 
+def _member_labels(sheet: Sheet, aliases: Aliases) -> Iterator[Label]:
+    """A label beside the sheet for each net that a bus label names, so that it is one without any wire.
+
+    A net of a group without a name of its own has another one, ``.A``, by which ``_prefixed`` calls it.
+    """
+    named: dict[tuple[str, str], bool] = {}
+    for label in sheet.labels:
+        text = label.text.replace("{slash}", "/")
+        if label.kind != "directive" and (members := parse_bus(text, aliases)):
+            for _, name in members:
+                dotted = text.startswith("{") and label.kind != "global"
+                named[name, label.kind] = dotted or named.get((name, label.kind), False)
+    for place, ((name, kind), dotted) in enumerate(named.items()):
+        beside = (-_DISTANCE / 2 - place, 10.0)
+        yield Label(name, beside, kind)
+        if dotted:
+            yield Label(f".{name}", beside, "hierarchical")
+
+
 def _power_names(sheet: Sheet, *, local: bool) -> set[str]:
     """What power symbols and hidden power inputs name: nets of all sheets, or ``local`` ones of the sheet."""
     names: set[str] = set()
@@ -119,12 +142,6 @@ def _power_names(sheet: Sheet, *, local: bool) -> set[str]:
     return names
 
 
-def _prefixed(text: str, number: int, aliases: dict[str, tuple[str, ...]]) -> str:
+def _prefixed(text: str, number: int) -> str:
     """A name of that sheet."""
-    if not text.strip(" ~"):
-        return text
-    prefix = f"\ue000{number}\ue001"
-    members = parse_bus(text, aliases) if text.startswith("{") else None
-    if members is not None:
-        return "{" + " ".join(prefix + name for _, name in members) + "}"
-    return prefix + text
+    return f"\ue000{number:04}\ue001{text}" if text.strip(" ~") else text

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from schematic_reader.kicad.hierarchy import UsedSheet
 from schematic_reader.kicad.model import BusEntry, Label, Sheet, SheetBox, SheetPin
 from schematic_reader.kicad.nets.netlist import nets
@@ -103,6 +105,76 @@ def test_a_bus_joins_what_corresponds_on_both_sheets() -> None:
     root = replace(side("A", "B", Label("P[0..1]", (0, 40)), "P"), sheets=(box("S", ("D[0..1]", 0)),))
     below = side("C", "D", Label("D[0..1]", (0, 0), "hierarchical"), "D")
     assert set(found(("/", root), ("/S/", below)).values()) == {"A C", "B D"}
+
+
+def tapped(label: Label, **taps: str) -> Sheet:
+    """A bus with that label at its end, and for each wire from it a probe's name and the wire's."""
+    ys = [10 * place + 20 for place in range(len(taps))]
+    lines = [bus((0, 0), (0, 90))] + [wire((2, y), (10, y)) for y in ys]
+    return sheet_of(
+        *(probe(name, 10, y) for name, y in zip(taps, ys, strict=True)),
+        lines=tuple(lines),
+        bus_entries=tuple(BusEntry((0, y - 2), (2, 2)) for y in ys),
+        labels=(label, *(Label(text, (4, y)) for text, y in zip(taps.values(), ys, strict=True))),
+    )
+
+
+def test_buses_meet_in_a_net_that_both_name_where_no_wire_has_its_name() -> None:
+    root = sheet_of(
+        lines=(bus((0, 10), (0, 12)), bus((0, 20), (0, 22))),
+        labels=(Label("Q[0..1]", (0, 12)), Label("Q[0..7]", (0, 22))),
+        sheets=(box("S", ("D[0..1]", 10)), box("T", ("E[0..7]", 20))),
+    )
+    left = tapped(Label("D[0..1]", (0, 0), "hierarchical"), A="D0", B="D1")
+    right = tapped(Label("E[0..7]", (0, 0), "hierarchical"), C="E0", D="E1", E="E7")
+    assert found(("/", root), ("/S/", left), ("/T/", right)) == {"/Q0": "A C", "/Q1": "B D", "/Q7": "E"}
+
+
+@pytest.mark.parametrize("above", ["{PAIR}", "{M P}", "PORT{PAIR}", "PORT{P M}"])
+def test_a_group_without_a_name_joins_nets_of_one_name_across_sheets(above: str) -> None:
+    """The sheet that defines the alias is not the one whose label has it."""
+    root = sheet_of(lines=(bus((0, 10), (0, 20)),), sheets=(box("S", ("{PAIR}", 10)), box("T", (above, 20))))
+    left = tapped(Label("{PAIR}", (0, 0), "hierarchical"), A="P", B="M")
+    prefix = "PORT." if "PORT" in above else ""
+    right = tapped(Label(above, (0, 0), "hierarchical"), C=f"{prefix}M", D=f"{prefix}P")
+    right = replace(right, bus_aliases=(("PAIR", ("P", "M")),))
+    assert found(("/", root), ("/S/", left), ("/T/", right)) == {"/S/M": "B C", "/S/P": "A D"}
+
+
+def test_an_alias_of_any_number_of_nets_joins_them_across_sheets() -> None:
+    alias = (("LONG", tuple(f"A_QUITE_LONG_NAME_{number}" for number in range(100))),)
+    root = replace(
+        sheet_of(probe("A", 5, 5), labels=(Label("A_QUITE_LONG_NAME_99", (5, 5)),)), bus_aliases=alias
+    )
+    root = replace(
+        root,
+        lines=(bus((0, 10), (0, 20)),),
+        labels=(*root.labels, Label("{LONG}", (0, 20))),
+        sheets=(box("S", ("{LONG}", 10)),),
+    )
+    below = tapped(Label("{LONG}", (0, 0), "hierarchical"), B="A_QUITE_LONG_NAME_99")
+    assert found(("/", root), ("/S/", below)) == {"/A_QUITE_LONG_NAME_99": "A B"}
+
+
+def test_the_nets_of_a_global_bus_are_those_of_all_sheets() -> None:
+    left, right = (tapped(Label("G[0..1]", (0, 0), "global"), **{name: "G0"}) for name in "AB")
+    assert found(("/", Sheet()), ("/S/", left), ("/T/", right)) == {"G0": "A B"}
+
+
+def test_the_highest_sheet_names_a_net_and_then_the_first_by_the_alphabet() -> None:
+    def one(name: str) -> Sheet:
+        return sheet_of(probe(name, 0, 0), labels=(Label("IN", (0, 0), "hierarchical"),))
+
+    inner = sheet_of(
+        probe("A", 0, 10), labels=(Label("Z", (0, 10), "hierarchical"),), sheets=(box("Y", ("IN", 10)),)
+    )
+    root = sheet_of(
+        lines=(wire((0, 10), (0, 20)), wire((0, 20), (0, 30))),
+        sheets=(box("N", ("Z", 10)), box("M", ("IN", 20)), box("B2", ("IN", 30))),
+    )
+    many = [(f"/Q{number}/", sheet_of()) for number in range(10)]
+    sheets = (("/N/", inner), ("/N/Y/", one("B")), *many, ("/M/", one("C")), ("/B2/", one("D")))
+    assert found(("/", root), *sheets) == {"/B2/IN": "A B C D"}
 
 
 def test_a_root_alone_has_the_nets_of_the_sheet() -> None:
