@@ -59,7 +59,7 @@ def follow_sheets(file: str, read: ReadText, project: ProjectFile) -> Hierarchy:
     text = read(file)
     if text is None:
         raise KicadError("there is no such file")
-    root = _as_used(read_sheet(text), file, project)
+    root = _as_used(read_sheet(text), "/", file, file, project)
     use = SheetUse(f"/{root.uuid}", symbol_instances(text))
     found = Hierarchy([UsedSheet(file, "/", root, use)])
     _Below(read, project, found).follow(found.sheets[0], use, (file,))
@@ -110,7 +110,7 @@ class _Below:
                 if text is None:
                     self.found.unread.append(f"{label} is not there and is not followed")
                     continue
-                sheet = _as_used(read_sheet(text, box_use), file, self.project)
+                sheet = _as_used(read_sheet(text, box_use), f"{name}/", file, files[0], self.project)
             except KicadError as error:
                 self.found.unread.append(f"{label} is not followed: {error}")
                 continue
@@ -128,9 +128,14 @@ def _inheriting(sheet: Sheet, *, dnp: bool, in_bom: bool) -> Sheet:
     return replace(sheet, symbols=tuple(symbols))
 
 
-def _as_used(sheet: Sheet, file: str, project: ProjectFile) -> Sheet:
-    """The sheet with what its project defines, and the use's references and values as its fields."""
-    sheet = resolved(with_project(replace(sheet, file_name=posixpath.basename(file)), project))
+def _as_used(sheet: Sheet, name: str, file: str, root: str, project: ProjectFile) -> Sheet:
+    """The sheet with what its project and its place there define, and the use's references and values."""
+    place = {
+        "SHEETNAME": name.split("/")[-2],
+        "SHEETPATH": name,
+        "SHEETFILE": posixpath.basename(file),
+    }
+    sheet = resolved(with_project(replace(sheet, file_name=posixpath.basename(root)), project), place)
     symbols = []
     for symbol in sheet.symbols:
         used = symbol.used_fields

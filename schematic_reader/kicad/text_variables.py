@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from schematic_reader.kicad.model import (
     Graphic,
@@ -28,6 +29,7 @@ _MAX_CHARS = 100_000  # of a text; longer ones stay as they are
 _MAX_GROWTH = 10_000  # characters of a text by its values; a variable that has no room stays
 
 Variables = Mapping[str, str]
+_NOWHERE: Variables = MappingProxyType({})
 
 
 def expand(text: str, *scopes: Variables) -> str:
@@ -36,7 +38,8 @@ def expand(text: str, *scopes: Variables) -> str:
 
     def value(match: re.Match[str]) -> str:
         nonlocal room
-        found = next((scope[match[1]] for scope in scopes if match[1] in scope), match[0])
+        keys = match[1], _in_any_case(match[1])
+        found = next((scope[key] for scope in scopes for key in keys if key in scope), match[0])
         growth = max(len(found) - len(match[0]), 0)
         if growth > room:
             return match[0]
@@ -51,6 +54,11 @@ def expand(text: str, *scopes: Variables) -> str:
             break
         text = shown
     return text
+
+
+def _in_any_case(name: str) -> str:
+    """The key of a field that is found by its name in any case; no variable has such a name itself."""
+    return f"{name.casefold()}\n"
 
 
 def sheet_variables(sheet: Sheet) -> dict[str, str]:
@@ -80,10 +88,11 @@ def sheet_variables(sheet: Sheet) -> dict[str, str]:
 
 
 def symbol_variables(symbol: PlacedSymbol, library: LibSymbol | None) -> dict[str, str]:
-    """What the fields of a placed symbol define, by their names in capitals and as they are."""
+    """What a placed symbol defines: its fields, by their names in any case, and what follows from them."""
     fields = {p.key: p.value for p in symbol.properties}
     fields |= symbol.used_fields
-    names = {key.upper(): value for key, value in fields.items()} | fields
+    names = {_in_any_case(key): value for key, value in fields.items()} | fields
+    footprint = fields.get("Footprint", "").rpartition(":")
     kinds = {p.key: p.value for p in library.properties} if library is not None else {}
     return names | {
         "SHORT_REFERENCE": symbol.designator,
@@ -91,18 +100,22 @@ def symbol_variables(symbol: PlacedSymbol, library: LibSymbol | None) -> dict[st
         "SYMBOL_LIBRARY": symbol.lib_id.rpartition(":")[0],
         "SYMBOL_DESCRIPTION": kinds.get("Description", kinds.get("ki_description", "")),
         "SYMBOL_KEYWORDS": kinds.get("ki_keywords", ""),
+        "FOOTPRINT_LIBRARY": footprint[0],
+        "FOOTPRINT_NAME": footprint[2],
         "DNP": "DNP" if symbol.dnp else "",
     }
 
 
-def resolved(sheet: Sheet) -> Sheet:
+def resolved(sheet: Sheet, place: Variables = _NOWHERE) -> Sheet:
     """The sheet with the variables of all its texts replaced; itself where there are none.
+
+    ``place`` are those that its place in a project defines, before those of the sheet by itself.
 
     A symbol whose library texts have variables gets a copy of its library symbol under a name of its own.
     """
     if not any("${" in text for text in _texts(sheet)):
         return sheet
-    scope = sheet_variables(sheet)
+    scope = {**sheet_variables(sheet), **place}
     block = sheet.title_block
     symbols, libraries = _symbols(sheet, scope)
     return replace(

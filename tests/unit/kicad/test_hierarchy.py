@@ -28,6 +28,27 @@ def test_each_use_has_its_own_references() -> None:
     ]
 
 
+def test_variables_of_the_place_are_those_of_each_use() -> None:
+    """As kicad-cli 9.0.2 exports them; the file's and the project's names are the root's on all sheets."""
+    value = "${SHEETNAME}|${SHEETPATH}|${SHEETFILE}|${FILENAME}|${PROJECTNAME}"
+    part = placed("Device:R", "s1", "R1", value)
+    files = {
+        "amp.kicad_sch": sheet(
+            "root", part, box("a", "Left", "x/m.kicad_sch"), box("b", "Right", "x/m.kicad_sch")
+        ),
+        "x/m.kicad_sch": sheet("m", part, box("d", "Deep", "low.kicad_sch")),
+        "x/low.kicad_sch": sheet("l", part),
+    }
+    found = follow_sheets("amp.kicad_sch", files.get, ProjectFile())
+    assert [symbol.value for used in found.sheets for symbol in used.sheet.symbols] == [
+        "|/|amp.kicad_sch|amp.kicad_sch|amp",
+        "Left|/Left/|m.kicad_sch|amp.kicad_sch|amp",
+        "Deep|/Left/Deep/|low.kicad_sch|amp.kicad_sch|amp",
+        "Right|/Right/|m.kicad_sch|amp.kicad_sch|amp",
+        "Deep|/Right/Deep/|low.kicad_sch|amp.kicad_sch|amp",
+    ]
+
+
 def test_kicad_6_keeps_the_references_with_the_root() -> None:
     channel = sheet("c", placed("Device:R", "s1", "R1", "10k"), version=20211123)
     instances = "".join(

@@ -307,6 +307,17 @@ def test_variables_are_those_of_title_block_sheet_symbol_and_project() -> None:
     assert resolved(plain) is plain
 
 
+def test_a_field_is_found_by_its_name_in_any_case_and_a_footprint_by_its_parts() -> None:
+    """As kicad-cli 9.0.2 does; what no field is counts as it is written."""
+    said = "${mpn} ${Mpn} ${reference} ${FOOTPRINT_NAME} ${FOOTPRINT_LIBRARY} ${Footprint} ${title} ${dnp}"
+    fields = (("Value", said), ("MPN", "X-1"), ("Footprint", "Resistor_SMD:R_0603"))
+    more = " ".join(f'(property "{name}" "{value}" (at 0 0 0))' for name, value in fields)
+    shown = resolved(sheet('(title_block (title "Amp"))', placed("U7", 50, more)))
+    assert [symbol.value for symbol in shown.symbols] == [
+        "X-1 X-1 U7 R_0603 Resistor_SMD Resistor_SMD:R_0603 ${title} ${dnp}"
+    ]
+
+
 def test_variables_that_name_themselves_end() -> None:
     assert expand("${A}", {"A": "${B}", "B": "${A}"}) in ("${A}", "${B}")
     assert len(expand("${A}", {"A": "${A}${A}" * 100})) < 100_000
