@@ -19,10 +19,14 @@ _LONE_MEMBER = re.compile(r"(?![~_^]\{)(?:[^{}]*[^{}~_^])?\{[^ ,\[\]{}]+\}")
 
 @dataclass(frozen=True, slots=True)
 class ProjectFile:
-    """What a sheet shows or connects by: text variables with their values, bus aliases with their members."""
+    """What a sheet shows or connects by: text variables with their values, bus aliases with their members.
+
+    ``root_sheets`` are the files that it lists as such (KiCad 10).
+    """
 
     text_variables: tuple[tuple[str, str], ...] = ()
     bus_aliases: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    root_sheets: tuple[str, ...] = ()
 
 
 def read_project(text: str) -> ProjectFile:
@@ -52,7 +56,19 @@ def read_project(text: str) -> ProjectFile:
             for name, members in (aliases if isinstance(aliases, dict) else {}).items()
             if isinstance(members, list)
         ),
+        root_sheets=tuple(map(_whole, listed_root_sheets(root))),
     )
+
+
+def listed_root_sheets(document: object) -> list[str]:
+    """The files of the root sheets that a project file lists, of which ``document`` is the JSON."""
+    schematic = document.get("schematic") if isinstance(document, dict) else None
+    listed = schematic.get("top_level_sheets") if isinstance(schematic, dict) else None
+    return [
+        sheet["filename"]
+        for sheet in (listed if isinstance(listed, list) else [])
+        if isinstance(sheet, dict) and isinstance(sheet.get("filename"), str)
+    ]
 
 
 def _whole(text: str) -> str:

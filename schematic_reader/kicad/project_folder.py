@@ -10,6 +10,7 @@ from pathlib import Path
 
 from schematic_reader.io.outside_paths import is_file, real_path
 from schematic_reader.kicad.nodes import KicadError
+from schematic_reader.kicad.project_file import listed_root_sheets
 
 SHEET_SUFFIX, PROJECT_SUFFIX = ".kicad_sch", ".kicad_pro"
 MAX_SHEET_BYTES = 100_000_000
@@ -49,13 +50,7 @@ def root_sheets(project: Path, data: bytes) -> list[Path | KicadError]:
         document = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         raise KicadError("not a KiCad 6 to 10 project file: no JSON") from None
-    schematic = document.get("schematic") if isinstance(document, dict) else None
-    listed = schematic.get("top_level_sheets") if isinstance(schematic, dict) else None
-    files = [
-        sheet["filename"]
-        for sheet in (listed if isinstance(listed, list) else [])
-        if isinstance(sheet, dict) and isinstance(sheet.get("filename"), str)
-    ]
+    files = listed_root_sheets(document)
     return [_listed_root(project.parent, name) for name in files] or [_own_sheet(project)]
 
 

@@ -191,4 +191,5 @@ def _draw_kicad(
 
 
 def _inside(folder: str, origin: SheetOrigin) -> SheetOrigin:
-    return replace(origin, file=os.path.join(folder, origin.file))  # noqa: PTH118
+    project = origin.project and os.path.join(folder, origin.project)  # noqa: PTH118
+    return replace(origin, file=os.path.join(folder, origin.file), project=project)  # noqa: PTH118

@@ -99,14 +99,17 @@ def _has_names_alone(reading: Reading) -> bool:
 
 
 def _projects(readings: Sequence[Reading]) -> list[list[Reading]]:
-    """The readings of the pages of one file together, and those of a root sheet with what is below it."""
+    """The readings of the pages of one file together, and those of root sheets with what is below them."""
     projects: list[list[Reading]] = []
+    of_several_roots: dict[str, list[Reading]] = {}  # by the file of the project
+    current: list[Reading] = []
     for reading in readings:
-        below = bool(reading.origin.sheet.strip("/"))
-        if projects and (below or reading.origin.file == projects[-1][-1].origin.file):
-            projects[-1].append(reading)
-        else:
-            projects.append([reading])
+        origin = reading.origin
+        if not current or not (origin.sheet.strip("/") or origin.file == current[-1].origin.file):
+            current = of_several_roots.setdefault(origin.project, []) if origin.project else []
+            if not current:
+                projects.append(current)
+        current.append(reading)
     return projects
 
 

@@ -67,7 +67,11 @@ def read_kicad(name: str, read: ReadBytes, *, project: str | None, task: Task, f
     notes: list[str] = []
     defined = _project(project, read, notes)
     found, texts = _followed(name, read, defined)
-    readings = [_reading(used, texts[used.file], task, form) for used in found.sheets]
+    origins = _origins(found, project, defined)
+    readings = [
+        _reading(origin, used, texts[used.file], task, form)
+        for origin, used in zip(origins, found.sheets, strict=True)
+    ]
     readings[0] = replace(readings[0], nets=tuple(project_nets(found.sheets)))
     notes += found.unread
     for used in found.sheets:
@@ -77,7 +81,7 @@ def read_kicad(name: str, read: ReadBytes, *, project: str | None, task: Task, f
                 f"{used.name}: no project file beside it defines what the bus label {label[:80]} may name"
             )
     lines = [f"{name}: {note}" for note in notes]
-    return KicadReading(readings, lines, partial(_texts, found, texts, defined, lines))
+    return KicadReading(readings, lines, partial(_texts, found, texts, origins, defined, lines))
 
 
 class ReadKicad(Protocol):
@@ -94,15 +98,27 @@ def kicad_texts(name: str, read: ReadBytes, *, project: str | None) -> KicadText
     notes: list[str] = []
     defined = _project(project, read, notes)
     found, texts = _followed(name, read, defined)
-    return _texts(found, texts, defined, [f"{name}: {note}" for note in notes + found.unread])
+    lines = [f"{name}: {note}" for note in notes + found.unread]
+    return _texts(found, texts, _origins(found, project, defined), defined, lines)
+
+
+def _origins(found: Hierarchy, project: str | None, defined: ProjectFile | None) -> list[SheetOrigin]:
+    """Where the sheets come from; their project where its file lists the root among several."""
+    roots = defined.root_sheets if defined else ()
+    of = project if project and len(roots) > 1 and found.sheets[0].file in roots else ""
+    return [SheetOrigin(used.file, sheet=used.name, project=of) for used in found.sheets]
 
 
 def _texts(
-    found: Hierarchy, texts: dict[str, str], project: ProjectFile | None, notes: list[str]
+    found: Hierarchy,
+    texts: dict[str, str],
+    origins: list[SheetOrigin],
+    project: ProjectFile | None,
+    notes: list[str],
 ) -> KicadTexts:
     sheets = [
-        (SheetOrigin(used.file, sheet=used.name), text_of_use(texts[used.file], used.use))
-        for used in found.sheets
+        (origin, text_of_use(texts[used.file], used.use))
+        for origin, used in zip(origins, found.sheets, strict=True)
     ]
     return KicadTexts(sheets, project.text_variables if project else (), notes)
 
@@ -135,14 +151,14 @@ def _project(file: str | None, read: ReadBytes, notes: list[str]) -> ProjectFile
         return None
 
 
-def _reading(used: UsedSheet, text: str, task: Task, form: Form) -> Reading:
+def _reading(origin: SheetOrigin, used: UsedSheet, text: str, task: Task, form: Form) -> Reading:
     parts = sheet_parts(used.sheet)
     answer = ", ".join(part.name for part in parts)
     if isinstance(task, DescriptionTask):
         parts, answer = (), _answer(used.sheet, text, task, form)
     symbols = listed_symbols(used.sheet)
     return Reading(
-        SheetOrigin(used.file, sheet=used.name),
+        origin,
         answer,
         parts,
         cut=False,

@@ -49,12 +49,14 @@ class SheetLimits:
 class SheetOrigin:
     """Where a sheet comes from: the name of its file, and its page from 1 where a file may have several.
 
-    ``sheet`` is the place in its project of a sheet read from a KiCad file, such as ``/Power/``.
+    ``sheet`` is the place in its project of a sheet read from a KiCad file, such as ``/Power/``, and
+    ``project`` the project file where that lists several root sheets.
     """
 
     file: str
     page: int | None = None
     sheet: str = ""
+    project: str = ""
 
     def __str__(self) -> str:
         """In one line for people: names come from outside."""

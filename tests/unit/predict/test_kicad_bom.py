@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+from functools import partial
+from pathlib import Path
 
-from schematic_reader.predict.bom import bill_of_materials
+import pytest
+
+from schematic_reader.config import ImageLimits
+from schematic_reader.predict.batches import opened
+from schematic_reader.predict.bom import bill_of_materials, bom_notes
 from schematic_reader.predict.kicad_file import read_kicad
+from schematic_reader.predict.opened_sheet import SheetLimits
+from schematic_reader.predict.parts import Reading
+from schematic_reader.predict.rendering import RenderScale
 from schematic_reader.tasks import task as task_named
 from tests.support.kicad_projects import box, placed, sheet
 
 ROOT_PATH = "/00000000-0000-0000-0000-0000000000aa"
+LIMITS = SheetLimits(ImageLimits(1024, 1_048_576), 150_000_000, RenderScale(4.0, 1024, 1_048_576))
 LEFT, RIGHT = (f"00000000-0000-0000-0000-0000000000b{number}" for number in "12")
 
 
@@ -80,3 +91,26 @@ def test_lines_are_those_of_kicad_in_its_order() -> None:
         for line in bill_of_materials(found.readings)
     ]
     assert lines == [tuple(row) for row in csv.reader(io.StringIO(KICAD))][1:]
+
+
+@pytest.mark.parametrize(("argument", "projects"), [("amp.kicad_pro", 1), (".", 1), (".", 2)])
+def test_the_root_sheets_of_a_project_are_one_list(tmp_path: Path, argument: str, projects: int) -> None:
+    """KiCad 10 lists several in the project file; units of a part are spread over them and a sub-sheet."""
+    roots = {
+        "amp": sheet("a", part(1, "U1", "TL072"), box("b", "Sub", "sub.kicad_sch")),
+        "psu": sheet("p", part(2, "U1", "TL072"), part(3, "R1", "1k")),
+    }
+    for name, text in (*roots.items(), ("sub", sheet("s", placed("Device:R", "1", "U1", "TL072")))):
+        (tmp_path / f"{name}.kicad_sch").write_text(text)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "b.kicad_sch").write_text(sheet("o", part(4, "R2", "1k")))
+    listed = {"schematic": {"top_level_sheets": [{"filename": f"{name}.kicad_sch"} for name in roots]}}
+    (tmp_path / "amp.kicad_pro").write_text(json.dumps(listed) if projects == 1 else "{}")
+    read = partial(read_kicad, task=task_named("components"), form="compact")
+    found = [
+        sheets for sheets in opened([str(tmp_path / argument)], LIMITS, read) if isinstance(sheets, list)
+    ]
+    readings = [reading for sheets in found for reading in sheets if isinstance(reading, Reading)]
+    lines = {line.value: line.quantity for line in bill_of_materials(readings)}
+    assert lines == {"TL072": projects, "1k": 2 if argument == "." else 1}
+    assert len(list(bom_notes(readings))) == projects - 1
