@@ -27,6 +27,7 @@ from schematic_reader.kicad.text_size import MIN_TEXT, TEXT_MM
 from schematic_reader.predict.rendering import MAX_PAGES, RenderScale, render, vector_format
 from schematic_reader.predict.text_height import ENOUGH_TEXT, text_height
 
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 MAX_BYTES = 100_000_000  # of one file; a page of a schematic has a few hundred thousand
 
 
@@ -159,6 +160,8 @@ def _decoded(data: bytes, limits: SheetLimits) -> Iterator[_Page | _UnopenedPage
     """The pages of a TIFF, or the one picture or the first frame of other formats."""
     if not data:
         raise UserError("it is empty")
+    if data.startswith(_LFS_POINTER):
+        raise UserError("a Git LFS pointer, not the file itself: run git lfs pull")
     try:
         pages = page_numbers(data)
     except PictureError as error:

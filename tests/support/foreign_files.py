@@ -62,6 +62,7 @@ def entity_bomb() -> bytes:
 BAD = {
     "text.png": (b"not a picture\n", "no readable sheet"),
     "empty.png": (b"", "it is empty"),
+    "pointer.pdf": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "run git lfs pull"),
     "one.png": (picture(size=(1, 1)), "too_small: 1 x 1 pixels"),
     "narrow.png": (picture(size=(3000, 29)), "too_narrow: 3000 x 29 pixels"),
     "blank.png": (blank(), "blank: the page shows nothing"),
