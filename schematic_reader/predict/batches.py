@@ -128,7 +128,7 @@ def _sheets_of(
         yield error
         return
     for note in notes:
-        log.warning("%s", note)
+        log.warning("%s", printable(note))  # a name in a file may have line breaks
     yield found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from schematic_reader.io.display import printable
 from schematic_reader.kicad.bom import ListedSymbol, grouped, parts_of, parts_of_answer, reference_ranges
 from schematic_reader.predict.part_kinds import part_kind
 from schematic_reader.predict.parts import Reading, is_doubtful, part_list
@@ -73,8 +74,8 @@ def bom_notes(readings: Sequence[Reading]) -> Iterator[str]:
         seen |= references
     if twice:
         yield (
-            f"several files have {reference_ranges(twice)}, counted once for each file: read one project at "
-            "a time, or one PDF of all its sheets"
+            f"several files have {printable(reference_ranges(twice))}, counted once for each file: read one "
+            "project at a time, or one PDF of all its sheets"
         )
 
 

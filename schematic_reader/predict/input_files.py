@@ -13,6 +13,7 @@ from schematic_reader.kicad.project_folder import SHEET_SUFFIX, below_others, is
 from schematic_reader.predict.opened_sheet import MAX_BYTES
 
 STANDARD_INPUT = "-"
+_AUTOSAVE = "_autosave-"
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".webp", ".svg", ".pdf", SHEET_SUFFIX, ".gif", ".bmp", ".tif", ".tiff",
 )  # fmt: skip
@@ -22,7 +23,7 @@ def named_files(arguments: Sequence[str]) -> Iterator[str | UserError]:
     """The files that the arguments of a command line name, or what is wrong with an argument.
 
     A folder stands for the files with one of ``SUFFIXES`` in it and in the folders in it, by name; those that
-    start with a dot are left out.
+    start with a dot, and KiCad's autosaves, are left out.
     """
     for word in arguments:
         if not word:  # as of an unset variable of the shell; as a path it is this folder
@@ -32,11 +33,18 @@ def named_files(arguments: Sequence[str]) -> Iterator[str | UserError]:
             yield word
             continue
         locked: list[OSError] = []
-        inside = sorted(path for path in files_below(Path(word), locked) if path.suffix.lower() in SUFFIXES)
+        inside = sorted(path for path in _saved_files(Path(word), locked) if path.suffix.lower() in SUFFIXES)
         yield from (UserError(f"{Path(error.filename)}: {reason_of(error).lower()}") for error in locked)
         if not inside and not locked:
             yield UserError(f"{word}: the folder holds no sheet ({', '.join(SUFFIXES)})")
         yield from map(str, inside)
+
+
+def _saved_files(folder: Path, locked: list[OSError]) -> Iterator[Path]:
+    """``files_below`` without KiCad's copies of sheets that are being edited, or were in a crash."""
+    for path in files_below(folder, locked):
+        if not (is_sheet_name(path.name) and path.name.startswith(_AUTOSAVE)):
+            yield path
 
 
 def _is_folder(word: str) -> bool:
@@ -50,7 +58,7 @@ def sub_sheets_in(arguments: Sequence[str]) -> set[Path]:
     for word in arguments:
         if word in ("", STANDARD_INPUT) or not _is_folder(word):
             continue
-        sheets = (path for path in files_below(Path(word), []) if is_sheet_name(path.name) and is_file(path))
+        sheets = (path for path in _saved_files(Path(word), []) if is_sheet_name(path.name) and is_file(path))
         below |= below_others(map(real_path, sheets))
     return below
 

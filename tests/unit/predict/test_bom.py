@@ -104,6 +104,8 @@ def test_files_are_projects_of_their_own_and_a_line_says_so() -> None:
     assert [row[:3] for row in rows(readings)[1:]] == [["C?, C?", "1n", "2"], ["R1", "1k", "2"]]
     (note,) = bom_notes(readings)
     assert note.startswith("several files have R1, counted once for each file")
+    forged = [answered(f"{name}.png", ("R\n1", "R", "1k")) for name in "ab"]
+    assert [note.splitlines()[1:] for note in bom_notes(forged)] == [[]]
 
 
 def test_names_alone_have_no_quantity_and_a_line_says_what_would() -> None:

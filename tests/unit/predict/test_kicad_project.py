@@ -22,6 +22,7 @@ from schematic_reader.tasks import task
 from tests.support.kicad_projects import box, placed, sheet
 
 SHEET = '\ufeff(kicad_sch (version {}) (uuid "1") (paper "A4") (label "A{{I2C}}" (at 1 2 0)))'
+LIMITS = SheetLimits(ImageLimits(1600, 2_000_000), 10_000_000, RenderScale(4.0, 1600, 2_000_000))
 PROJECT = '{"text_variables": {"A": "1"}, "schematic": {"bus_aliases": {"I2C": ["SDA", "SCL"]}}}'
 
 
@@ -103,13 +104,11 @@ def test_json_has_the_nets_of_the_project_on_its_root_sheet(path: Path) -> None:
 
 
 def test_a_sheet_that_is_asked_about_is_drawn_with_its_project(path: Path) -> None:
-    limits = SheetLimits(ImageLimits(1600, 2_000_000), 10_000_000, RenderScale(4.0, 1600, 2_000_000))
-
     def drawn(text: str) -> bytes:
         path.write_text(
             f'(kicad_sch (version 20250114) (uuid "1") (paper "A4") (text "{text}" (at 50 50 0)))'
         )
-        (found,) = opened([str(path)], limits, None)
+        (found,) = opened([str(path)], LIMITS, None)
         assert isinstance(found, list)
         assert isinstance(found[0], OpenedSheet)
         return found[0].picture.tobytes()
@@ -118,3 +117,10 @@ def test_a_sheet_that_is_asked_about_is_drawn_with_its_project(path: Path) -> No
     assert drawn("${A}") == drawn("1") != drawn("${B}")
     path.with_suffix(".kicad_pro").write_text("no project")
     assert drawn("${A}") != drawn("1")
+
+
+def test_a_note_is_one_line_whatever_a_name_holds(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path.write_text(sheet("r", box("b", "Sub\\nERROR forged", "gone.kicad_sch")))
+    list(opened([str(path)], LIMITS, None))
+    (line,) = caplog.messages
+    assert "\n" not in line and "/Sub\ufffdERROR forged" in line

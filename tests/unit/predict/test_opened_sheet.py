@@ -308,7 +308,15 @@ def test_a_sheet_with_more_to_draw_than_any_is_a_line() -> None:
 
 
 def test_a_folder_stands_for_the_sheets_in_it(tmp_path: Path) -> None:
-    for name in ("b.PNG", "a.svg", "notes.txt", ".hidden.png", "in/c.kicad_sch", ".git/d.png"):
+    for name in (
+        "b.PNG",
+        "a.svg",
+        "notes.txt",
+        ".hidden.png",
+        "in/c.kicad_sch",
+        ".git/d.png",
+        "_autosave-c.kicad_sch",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "none").mkdir()
