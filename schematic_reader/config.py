@@ -21,6 +21,8 @@ from schematic_reader.cli import UserError
 
 TaskName = Literal["components", "yaml", "json", "schematic"]
 FormName = Literal["verbatim", "compact"]
+Projection = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+"""The linear layers of Qwen3-VL's language model."""
 
 # Keys of version 0.1, as group.key, and what each is called now.
 _RENAMED = {
@@ -102,7 +104,7 @@ class Lora:
     dropout: float
     rank_stabilized: bool
     dora: bool
-    target_modules: tuple[str, ...]
+    target_modules: tuple[Projection, ...]
     extra_targets: tuple[Literal["vision", "merger"], ...]
     init_from: str | None = None
 

@@ -98,7 +98,12 @@ def test_any_source_may_have_a_fixed_test_set(tmp_path: Path, profile: str) -> N
         ("lora.dropout", 1.0, "lora.dropout is 1.0: it must be in [0, 1)"),
         ("lora.dropout", float("nan"), "lora.dropout is nan: it must be finite"),
         ("lora.target_modules", "q_proj", "lora.target_modules is 'q_proj': it must be a list"),
-        ("lora.target_modules", [1], "lora.target_modules[0] is 1: it must be a text"),
+        ("lora.target_modules", [1], "lora.target_modules[0] is 1: it must be one of q_proj, k_proj"),
+        (
+            "lora.target_modules",
+            ["q_proj", "q_porj"],
+            "lora.target_modules[1] is 'q_porj': it must be one of",
+        ),
         ("lora.target_modules", [], "lora.target_modules is empty"),
         ("lora.init_from", "", "lora.init_from is '': name the folder of an adapter, or null for a new one"),
         ("lora.init_from", ["a", "b"], "lora.init_from is ['a', 'b']: it must be a text"),
