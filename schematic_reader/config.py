@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 import types
 import typing
 from dataclasses import dataclass
@@ -389,6 +390,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(hint):
         return _build(typing.cast(type, hint), value, where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        _require(abs(value) <= sys.float_info.max, f"{where} is {value!r:.20}...: it must be finite")
         return float(value)
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
     _require(type(value) is hint, f"{where} is {value!r}: it must be {names[hint]}")

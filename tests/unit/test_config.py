@@ -51,6 +51,11 @@ def test_a_whole_number_will_do_for_a_share_of_epochs(tmp_path: Path) -> None:
     assert (value, type(value)) == (2.0, float)
 
 
+def test_a_whole_number_beyond_floating_point_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"weight_decay is 10{19}\.\.\.: it must be finite"):
+        load_params(set_key(tmp_path, "train.weight_decay", 10**400))
+
+
 @pytest.mark.parametrize(
     ("value", "paths"), [(None, ()), ("", ()), ([], ()), ("a", ("a",)), (["a", "b"], ("a", "b"))]
 )
