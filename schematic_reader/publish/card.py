@@ -212,12 +212,13 @@ def _settings(params: Params) -> dict[str, Any]:
     """The params that were in force; of absolute paths on this machine only the name."""
     settings = asdict(params)
     active = settings.pop("profiles")[params.profile]
-    for group, key in (("data", "path"), ("data", "test_path"), ("model", "base")):
-        value = active[group][key]
+    data, model, lora = active["data"], active["model"], settings["lora"]
+    for group, key in ((data, "path"), (data, "test_path"), (model, "base"), (lora, "init_from")):
+        value = group[key]
         if isinstance(value, tuple):
-            active[group][key] = [_shown_path(path) for path in value]
+            group[key] = [_shown_path(path) for path in value]
         elif value:
-            active[group][key] = _shown_path(value)
+            group[key] = _shown_path(value)
     settings[params.profile] = active
     loaded: dict[str, Any] = json.loads(json.dumps(settings))  # tuples become the lists that YAML knows
     return loaded

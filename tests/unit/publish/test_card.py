@@ -47,12 +47,14 @@ def card_of(
     warnings: tuple[str, ...] = (),
     licence: str | None = "apache-2.0",
     data: dict[str, Any] | None = None,
+    init_from: str | None = None,
 ) -> str:
     metrics = {
         name: json.loads((ROOT / "metrics" / f"{name}.json").read_text())
         for name in ("baseline", "evaluate", "train")
     }
     params = replace(load_params(ROOT / "params.yaml"), profile="open-schematics", task="yaml")
+    params = replace(params, lora=replace(params.lora, init_from=init_from))
     profile = replace(params.active, data=replace(params.active.data, **(data or {})))
     return model_card(
         PublishedWeights("owner/name", merged, "b" * 40, licence),
@@ -86,6 +88,8 @@ def test_absolute_paths_of_this_machine_are_not_shown() -> None:
         data = settings(card)["open-schematics"]["data"]
         assert (data["path"], data["test_path"]) == (shown, shown)
         assert "/home/me" not in card
+    card = card_of(HUB, init_from="/home/me/earlier")
+    assert settings(card)["lora"]["init_from"] == "earlier" and "/home/me" not in card
 
 
 def test_results_of_a_fixed_test_set_are_not_said_to_be_the_data_sets() -> None:
