@@ -163,6 +163,11 @@ class Evaluate:
         for name in ("no_image_sheets", "calibration_sheets"):
             count = getattr(self, name)
             _require(count >= 0, f"{where}.{name} is {count}: it must be 0 (off) or more")
+        _require(
+            not self.grammar or self.num_beams == 1,
+            f"{where}.grammar is true and {where}.num_beams is {self.num_beams}: a beam search is not "
+            "constrained to a grammar, set num_beams to 1 or grammar to false",
+        )
 
 
 @dataclass(frozen=True)

@@ -265,6 +265,18 @@ def test_shards_fp8_and_dora_exclude_each_other(tmp_path: Path, one: str, other:
         load_params(path)
 
 
+def test_a_beam_search_and_a_grammar_exclude_each_other(tmp_path: Path) -> None:
+    params = yaml.safe_load(TEXT)
+    params["task"] = "json"
+    params["evaluate"] |= {"grammar": True, "num_beams": 2}
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(params), encoding="utf-8")
+    with pytest.raises(UserError, match=r"evaluate\.grammar is true and evaluate\.num_beams is 2: a beam"):
+        load_params(path)
+    path.write_text(path.read_text().replace("num_beams: 2", "num_beams: 1"), encoding="utf-8")
+    load_params(path)
+
+
 @pytest.mark.parametrize("key", ["width", "height"])
 def test_the_size_of_synthetic_sheets_is_checked_where_there_are_some(tmp_path: Path, key: str) -> None:
     path = set_key(tmp_path, f"profiles.open-schematics.data.{key}", 0)
