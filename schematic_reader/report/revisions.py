@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from schematic_reader.cli import UserError
+from schematic_reader.scoring.metrics import REQUIRED
 from schematic_reader.scoring.predictions import PredictionRow
 from schematic_reader.tasks import task as task_named
 
@@ -58,11 +59,19 @@ def read_evaluated(name: str) -> Evaluated:
         params, metrics, predictions = (
             _read(repo.dvcfs, path, name) for path in ("params.yaml", METRICS, PREDICTIONS)
         )
+    return parse_evaluated(name, params, metrics, predictions)
+
+
+def parse_evaluated(name: str, params: bytes, metrics: bytes, predictions: bytes) -> Evaluated:
+    """The results in these files. Raises UserError where they are not what this version writes."""
     try:
         rows = [PredictionRow(**row) for row in pq.read_table(io.BytesIO(predictions)).to_pylist()]
         task = task_named(yaml.safe_load(params)["task"]).name
-        return Evaluated(name, task, json.loads(metrics), rows)
-    except (KeyError, TypeError, ValueError, yaml.YAMLError, pa.ArrowException):
+        figures = json.loads(metrics)
+        if not figures.keys() >= set(REQUIRED):
+            raise ValueError("a part of the metrics is missing")
+        return Evaluated(name, task, figures, rows)
+    except (AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError, pa.ArrowException):
         raise UserError(f"{name} was made by another version, whose results cannot be compared") from None
 
 
