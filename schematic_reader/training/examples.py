@@ -81,7 +81,8 @@ def read_splits(messages: Path, clean: Path, params: Params, encoder: Encoder) -
         clean: the folder of the clean splits with the pictures, ``data/clean``.
 
     Raises:
-        UserError: no sheet of a split fits into a packed batch.
+        UserError: no sheet of a split fits into a packed batch, or all are cut and none tells what is on
+            its tiles.
     """
     profile = params.active.train
     splits = {}
@@ -100,6 +101,11 @@ def read_splits(messages: Path, clean: Path, params: Params, encoder: Encoder) -
                 len(examples.dropped),
                 profile.packed_length,
                 ", ".join(examples.dropped),
+            )
+        if not (examples.rows or examples.dropped):
+            raise UserError(
+                f"every {split} sheet is cut into tiles, and none has one to train on (no_places in "
+                "metrics/messages.json): give sheets with KiCad text, or set the profile's image.tiles to 1"
             )
         if not examples.rows:
             raise UserError(
