@@ -95,6 +95,17 @@ def test_a_dropped_row_has_its_reason(tmp_path: Path, changed: dict[str, Any], r
     assert (metrics["rows_read"], metrics["rows_kept"], len(rows)) == (31, 30, 30)
 
 
+def test_what_the_document_always_needs_is_what_no_row_may_lack(tmp_path: Path) -> None:
+    lines = (ROOT / "docs/own-data.md").read_text().splitlines()
+    cells = [line.strip("| ").split(" | ") for line in lines if line.startswith("| `")]
+    needed = {name: use.startswith("always") for names, _, use in cells for name in names.split(", ")}
+    assert {name.strip("`") for name in needed} == set(RAW.names)
+    rows = [raw_row(100 + number, **{name.strip("`"): None}) for number, name in enumerate(needed)]
+    metrics, _ = clean(write_raw(tmp_path / "raw", [[*GOOD, *rows]]))
+    assert sum(metrics["dropped"].values()) == sum(needed.values())
+    assert all(metrics["dropped"][reason] for reason in ("no_components", "no_name", "image_missing"))
+
+
 @pytest.mark.parametrize(
     "changed",
     [
