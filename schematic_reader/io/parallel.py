@@ -54,7 +54,8 @@ def ordered_map(function: Callable[[Job], Result], tasks: Iterable[Job], *, work
                 "clean.max_pixels, then run the same command again"
             ) from None
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            # Waited for here: left to the interpreter's end, the pool may be closing its pipe just then.
+            pool.shutdown(cancel_futures=True)
 
 
 def _leave_interrupts_to_parent() -> None:

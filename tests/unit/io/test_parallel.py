@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -57,6 +59,14 @@ def test_an_error_in_a_worker_is_raised_here(workers: int) -> None:
 def test_a_killed_worker_is_one_line_about_memory() -> None:
     with pytest.raises(UserError, match="killed.*memory"):
         list(ordered_map(die, range(10), workers=2))
+
+
+@pytest.mark.parametrize("function", [square, fail])
+def test_no_worker_outlives_the_map(function: Callable[[int], int]) -> None:
+    """The interpreter, which waits for those that are left, would meet what they have closed meanwhile."""
+    with suppress(ValueError):
+        list(ordered_map(function, range(1), workers=2))
+    assert multiprocessing.active_children() == []
 
 
 def test_there_is_at_least_one_core() -> None:
