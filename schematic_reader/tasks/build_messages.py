@@ -93,14 +93,19 @@ def build_messages(
             )
             write_rows(part / f"{split}.parquet", MESSAGES, keep_first(rows, example), row_group=ROW_GROUP)
             if not counts.rows:
-                raise UserError(
-                    f"no {split} row is left: {counts.no_target} have no {name} target, "
-                    f"{counts.special_token} spell a special token, {counts.too_long} are over "
-                    f"messages.max_target_chars {params.max_target_chars} (median {counts.median_chars}): "
-                    "raise it, or set messages.form to compact or on_too_long to cut"
-                )
+                raise UserError(f"no {split} row is left: {_why_none(counts, name, params.max_target_chars)}")
             metrics[split] = asdict(counts)
     return metrics, example
+
+
+def _why_none(counts: SplitCounts, name: str, max_chars: int) -> str:
+    """Why a split has no row, and what to do: no limit helps where none was met."""
+    fix = "raise it, or set messages.form to compact or on_too_long to cut"
+    return (
+        f"{counts.no_target} have no {name} target, {counts.special_token} spell a special token, "
+        f"{counts.too_long} are over messages.max_target_chars {max_chars} (median {counts.median_chars}): "
+        + (fix if counts.too_long else f"choose another task, or rows that have a target for {name}")
+    )
 
 
 def keep_first(rows: Iterator[dict[str, Any]], first: dict[str, Any]) -> Iterator[dict[str, Any]]:

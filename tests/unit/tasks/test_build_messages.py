@@ -159,6 +159,15 @@ def test_an_empty_split_names_the_key(clean: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["messages"]
 
 
+def test_no_limit_is_to_be_raised_where_no_row_has_a_target(tmp_path: Path) -> None:
+    rows = [raw_row(number, json=None) for number in range(30)]
+    clean_to_parquet(write_raw(tmp_path / "raw", [rows]), tmp_path / "clean", SPLIT, workers=1)
+    with pytest.raises(
+        UserError, match=r"^no train row is left: \d+ have no json target, .* another task, or"
+    ):
+        build(tmp_path / "clean", tmp_path / "messages", "json")
+
+
 def test_the_same_input_gives_the_same_bytes_whatever_the_workers(clean: Path, tmp_path: Path) -> None:
     for name, workers in (("a", 1), ("b", 1), ("c", 2)):
         build(clean, tmp_path / name, "json", workers=workers)
