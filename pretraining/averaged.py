@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from schematic_reader.cli import UserError, run
@@ -65,7 +66,10 @@ def average_adapters(shares: Mapping[Path, float], out: Path) -> None:
                 raise UserError(f"{folder / name} is missing: name a folder that the stage train exported")
         check_adapter(folder)
         settings = read_json(folder / _SETTINGS, "train")
-        adapters.append((load_file(folder / _WEIGHTS), share))
+        try:
+            adapters.append((load_file(folder / _WEIGHTS), share))
+        except SafetensorError as error:
+            raise UserError(f"{folder / _WEIGHTS} is damaged: get the adapter anew ({error})") from None
         reader = read_json(folder / _READER, "train")
         scales.append([*map(settings.get, _SCALES), *map(reader.get, ("task", "base_weights"))])
     shapes = [{name: half.shape for name, half in halves.items()} for halves, _ in adapters]

@@ -92,6 +92,9 @@ def test_what_cannot_be_averaged_is_one_line(tmp_path: Path) -> None:
     (narrow / "adapter_model.safetensors").write_bytes(b"x")
     with pytest.raises(UserError, match="not the file that was exported"):
         average_adapters({first: 0.5, narrow: 0.5}, tmp_path / "out")
+    (narrow / "sha256.json").unlink()
+    with pytest.raises(UserError, match="adapter_model.safetensors is damaged: get"):
+        average_adapters({first: 0.5, narrow: 0.5}, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
