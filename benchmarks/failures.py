@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 
 from benchmarks.common.results import record
 from benchmarks.common.shipped_reader import shipped_reader
-from schematic_reader.cli import run
+from schematic_reader.cli import parse_no_arguments, run
 from schematic_reader.kicad.bom import ListedSymbol, listed_symbols
 from schematic_reader.kicad.drawing.draw import draw_sheet, encode_png
 from schematic_reader.kicad.model import (
@@ -207,6 +207,7 @@ def marked(one: StandIn, said: Sequence[ListedSymbol]) -> tuple[Image.Image, dic
 
 def main() -> None:
     """Write the pictures, record a line of each."""
+    parse_no_arguments(__doc__)
     reader, limits = shipped_reader()
     PICTURES.mkdir(parents=True, exist_ok=True)
     for one in stand_ins():

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.common.shipped_reader import shipped_reader
-from schematic_reader.cli import UserError, run
+from schematic_reader.cli import UserError, parse_no_arguments, run
 from schematic_reader.io.files import write_text
 from schematic_reader.kicad.bom import reference_ranges
 from schematic_reader.predict.bom import bill_of_materials
@@ -127,6 +127,7 @@ def with_table(readme: str, shown: str) -> str:
 
 def main() -> None:
     """Write README anew."""
+    parse_no_arguments(__doc__)
     shown = table(said_lines(PICTURE), true_lines(TRUTH))
     readme = Path("README.md")
     write_text(readme, with_table(readme.read_text(encoding="utf-8"), shown))

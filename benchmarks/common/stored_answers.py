@@ -9,7 +9,7 @@ from pathlib import Path
 from schematic_reader.cli import UserError
 from schematic_reader.config import Params, load_params
 from schematic_reader.scoring.evaluation import read_predictions
-from schematic_reader.scoring.predictions import PredictionRow
+from schematic_reader.scoring.predictions import PredictionRow, parsed_answer
 from schematic_reader.tasks import task as task_named
 from schematic_reader.tasks.description import DescriptionTask
 
@@ -36,7 +36,8 @@ def stored_answers(program: str, description: str) -> StoredAnswers:
     """Those that the command line of ``program`` names.
 
     Raises:
-        UserError: the task has no references, or the file is missing or damaged.
+        UserError: the task has no references, the file is missing or damaged, or its targets are of another
+            task.
     """
     parser = argparse.ArgumentParser(f"python -m {program}", description=description)
     parser.add_argument(
@@ -50,4 +51,8 @@ def stored_answers(program: str, description: str) -> StoredAnswers:
     if not isinstance(task, DescriptionTask):
         raise UserError("the task components gives no references: name --task json, yaml or schematic")
     rows = read_predictions(args.predictions, "evaluate")
+    if not all(parsed_answer(task, row.target).valid for row in rows):
+        raise UserError(
+            f"the answers in {args.predictions} are not of task {task.name}: name theirs by --task"
+        )
     return StoredAnswers(args.predictions, args.clean, task, rows, params)

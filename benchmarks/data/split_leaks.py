@@ -20,6 +20,7 @@ from schematic_reader.cleaning.clean_to_parquet import clean_to_parquet
 from schematic_reader.cleaning.duplicates import content_keys
 from schematic_reader.cleaning.row_facts import RowFacts, RowLimits, inspect_row_group
 from schematic_reader.cleaning.split_groups import ContentKey
+from schematic_reader.cli import parse_no_arguments
 from schematic_reader.config import Data, load_params
 from schematic_reader.io.manifest import raw_shards
 from schematic_reader.io.parallel import cores
@@ -35,6 +36,7 @@ KeyedRow = tuple[str, Sequence[ContentKey]]
 
 def main() -> None:
     """Compare both ways of splitting on the mini set."""
+    parse_no_arguments(__doc__)
     folder = SHARED / "open-schematics-mini"
     if not folder.is_dir():
         raise SystemExit("needs ../shared/open-schematics-mini beside the checkout")
