@@ -101,7 +101,8 @@ def clean_to_parquet(
     except UserError as error:
         raise UserError(f"{error}; before, of {len(source)} rows were dropped: {dropped or 'none'}") from None
     if fixed_test:
-        rows = drop_test_groups(rows, {name for name, place in places.items() if place.split == "test"})
+        held_out = {name for name, place in places.items() if place.split == "test"}
+        rows, usable = (drop_test_groups(some, held_out) for some in (rows, usable))
     grouped = list(zip(groups, batched(rows, sizes), strict=True))
     with atomic_folder(folder) as part:
         write_splits(part, grouped, places, params.rows_per_part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from schematic_reader.cleaning.clean_to_parquet import clean_to_parquet
 from schematic_reader.cleaning.row_facts import REASONS
 from schematic_reader.cleaning.split_groups import RowKeys, assign_splits, choose_split
 from schematic_reader.cli import UserError
+from schematic_reader.io.tables import SPLITS, clean_parts, iterate_rows
 from tests.support.cleaning import ROOMY, clean, re_encoded
 from tests.support.raw_rows import raw_row, write_raw
 from tests.unit.cleaning.test_clean import hashes
@@ -85,6 +88,19 @@ def test_rows_of_the_source_that_are_connected_with_it_are_dropped(tmp_path: Pat
     }
     assert names["test"] == names_of(FIXED)
     assert metrics["splits"] == others["splits"]
+
+
+def test_near_duplicates_that_are_named_are_kept_rows(tmp_path: Path) -> None:
+    """Those of the source that are dropped take no place of others, of which six are named."""
+    twins = [raw_row(200 + n, image=drawing(100 + n, moved=1)) for n in range(9)]
+    kept = raw_row(300, image=drawing(3, moved=1))
+    raw = write_raw(tmp_path / "raw", [[*twins, *SOURCE, kept]], 7, fixed_test=FIXED)
+    told = tmp_path / "cleaning.json"
+    clean_to_parquet(raw, tmp_path / "clean", ROOMY, workers=1, examples=told)
+    parts = [part for split in SPLITS for part in clean_parts(tmp_path / "clean", split)]
+    names = {row["id"]: row["name"] for row in iterate_rows(parts)}
+    (pair,) = json.loads(told.read_text())["near_duplicates"]
+    assert [names[id] for id in pair["ids"]] == ["owner/board-3", "owner/board-300"]
 
 
 def test_a_group_goes_whole_through_rows_that_are_connected_with_no_test_row(tmp_path: Path) -> None:
