@@ -42,11 +42,12 @@ class ReaderSettings:
 
         What comes from other groups than the image's changes messages or pictures too, so that the stage
         ``train``, which does not name it among its parameters, never runs with a part of it changed alone.
+        The form changes nothing of the task ``components``, whose lists are compact either way.
         """
         messages, profile = params.messages, params.active
         return cls(
             task=params.task,
-            form=messages.form,
+            form="compact" if params.task == "components" else messages.form,
             with_name=messages.with_name,
             image=profile.image,
             canvas=canvas(profile.data),

@@ -81,3 +81,12 @@ def test_the_digest_is_of_the_weights_alone_wherever_they_lie(tmp_path: Path) ->
     assert weights_digest(folders[0]) == weights_digest(folders[1]) == expected
     (folders[1] / "2.safetensors").write_bytes(b"twO")
     assert weights_digest(folders[1]) != expected
+
+
+def test_the_form_is_told_where_it_changes_messages_alone() -> None:
+    """What does not change them runs no training anew, which would leave another file than a first run."""
+    params = load_params(ROOT / "params.yaml")
+    params = replace(params, messages=replace(params.messages, form="verbatim"))
+    for task, form in (("components", "compact"), ("json", "verbatim")):
+        chosen = replace(params, task=task)
+        assert ReaderSettings.of(chosen, answer_tokens=9).form == form
