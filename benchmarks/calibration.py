@@ -21,6 +21,7 @@ from schematic_reader.cli import UserError, run
 from schematic_reader.predict.parts import is_doubtful
 from schematic_reader.scoring.confidence import (
     BINS,
+    EDGES,
     Calibration,
     JudgedItem,
     calibrated,
@@ -30,16 +31,17 @@ from schematic_reader.scoring.confidence import (
     judged_parts,
     reliability,
 )
-from schematic_reader.scoring.interval import LEVEL
+from schematic_reader.scoring.interval import LEVEL, bootstrap_weights
 from schematic_reader.scoring.precision_recall import share
 
 
 def main() -> None:
     """Record one line."""
     answers = stored_answers("benchmarks.calibration", (__doc__ or "").splitlines()[0])
-    fitted = Calibration.read(answers.file.with_name("calibration.json"))
+    beside = answers.file.with_name("calibration.json")
+    fitted = Calibration.read(beside)
     if fitted.parts is None:
-        raise UserError(f"{answers.file.with_name('calibration.json')} has no parts: it is of another task")
+        raise UserError(f"{beside} has no parts: it is of another task")
     repositories = [row.name for row in answers.rows]
     names = [judged_items([row], answers.task) for row in answers.rows]
     parts = [judged_parts([row], answers.task) for row in answers.rows]
@@ -77,12 +79,11 @@ def judged_confidences(
         by_sheet: raw confidences, and whether each is right, one sequence a sheet, as ``repositories``.
     """
     items = [item for sheet in by_sheet for item in sheet]
-    sure = calibrated(items, calibration)
+    sure_by_sheet = [calibrated(sheet, calibration) for sheet in by_sheet]
+    sure = [item for sheet in sure_by_sheet for item in sheet]
     doubtful = [right for confidence, right in sure if is_doubtful(confidence, calibrated=True)]
     others = [right for confidence, right in sure if not is_doubtful(confidence, calibrated=True)]
-    errors = _resampled_errors(
-        [calibrated(sheet, calibration) for sheet in by_sheet], repositories, bootstrap_samples, seed
-    )
+    errors = _resampled_errors(sure_by_sheet, repositories, bootstrap_samples, seed)
     low, high = np.percentile(errors, LEVEL)
     found: dict[str, float] = confidence_metrics(items, calibration)
     rounded = {
@@ -107,13 +108,11 @@ def _resampled_errors(
     names, group = np.unique(repositories, return_inverse=True)
     gaps = np.zeros((len(names), BINS))  # of each repository and bin: the confidences, less what is right
     items = np.zeros(len(names))
-    edges = np.linspace(0, 1, BINS + 1)[1:-1]
     for one, sheet in zip(group, by_sheet, strict=True):
         for mean, right, number in reliability(sheet):
-            gaps[one, np.searchsorted(edges, mean)] += (mean - right) * number
+            gaps[one, np.searchsorted(EDGES, mean)] += (mean - right) * number
             items[one] += number
-    n = len(names)
-    weights = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=bootstrap_samples)
+    weights = bootstrap_weights(len(names), bootstrap_samples=bootstrap_samples, seed=seed)
     drawn = weights @ items
     return np.divide(np.abs(weights @ gaps).sum(axis=1), drawn, out=np.zeros(len(drawn)), where=drawn > 0)
 

@@ -25,6 +25,7 @@ from schematic_reader.kicad.project_folder import (
     PROJECT_SUFFIX,
     SHEET_SUFFIX,
     below_others,
+    is_autosave_name,
     is_project_name,
     is_sheet_name,
 )
@@ -134,7 +135,10 @@ class _Files:
         self.others = Imported()
         locked: list[OSError] = []
         for path in sorted(files_below(folder, locked)) if folder.is_dir() else [folder]:
-            self._kinds[path.suffix.lower()].append(path)
+            if path != folder and is_autosave_name(path.name):
+                self.others.leave_out(path, "KiCad's autosave of a sheet")
+            else:
+                self._kinds[path.suffix.lower()].append(path)
         for error in locked:
             self.others.leave_out(Path(error.filename), error)
         self._roots = self._find_roots()

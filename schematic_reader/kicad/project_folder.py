@@ -28,6 +28,11 @@ def is_project_name(name: str | Path) -> bool:
     return str(name).lower().endswith(PROJECT_SUFFIX)
 
 
+def is_autosave_name(name: str) -> bool:
+    """Whether that is KiCad's copy of a sheet that is being edited, or was in a crash."""
+    return is_sheet_name(name) and name.startswith("_autosave-")
+
+
 def sheet_text(data: bytes) -> str:
     """The text of a ``.kicad_sch``. Raises KicadError where it is no UTF-8 or over ``MAX_SHEET_BYTES``."""
     if len(data) > MAX_SHEET_BYTES:

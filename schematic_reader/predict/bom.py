@@ -62,8 +62,11 @@ def bom_notes(readings: Sequence[Reading]) -> Iterator[str]:
             f"{_named(names)}: names alone: references, values and quantities are in answers to --task json, "
             "for which the adapter must be trained"
         )
-    lost = [one for one in readings if not (one.empty or one.parts or one.symbols or one.from_file)]
-    lost = [one for one in lost if not one.has_sub_sheets_alone]
+    lost = [
+        one
+        for one in readings
+        if not (one.empty or one.has_sub_sheets_alone or one.parts or one.symbols or one.from_file)
+    ]
     if lost:
         yield f"{_named(lost)}: no symbol can be read from the answer, so none is in the bill of materials"
     seen: set[str] = set()

@@ -9,11 +9,10 @@ from pathlib import Path
 
 from schematic_reader.cli import UserError
 from schematic_reader.io.outside_paths import files_below, is_file, real_path, reason_of, shown_name
-from schematic_reader.kicad.project_folder import SHEET_SUFFIX, below_others, is_sheet_name
+from schematic_reader.kicad.project_folder import SHEET_SUFFIX, below_others, is_autosave_name, is_sheet_name
 from schematic_reader.predict.opened_sheet import MAX_BYTES
 
 STANDARD_INPUT = "-"
-_AUTOSAVE = "_autosave-"
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".webp", ".svg", ".pdf", SHEET_SUFFIX, ".gif", ".bmp", ".tif", ".tiff",
 )  # fmt: skip
@@ -41,10 +40,8 @@ def named_files(arguments: Sequence[str]) -> Iterator[str | UserError]:
 
 
 def _saved_files(folder: Path, locked: list[OSError]) -> Iterator[Path]:
-    """``files_below`` without KiCad's copies of sheets that are being edited, or were in a crash."""
-    for path in files_below(folder, locked):
-        if not (is_sheet_name(path.name) and path.name.startswith(_AUTOSAVE)):
-            yield path
+    """``files_below`` without KiCad's autosaves."""
+    return (path for path in files_below(folder, locked) if not is_autosave_name(path.name))
 
 
 def _is_folder(word: str) -> bool:

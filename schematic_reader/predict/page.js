@@ -85,8 +85,8 @@ function article(one, task) {
   const nothing = !parts.length && !one.bom.length;
   const unlike = one.readable === false && !nothing;
   query(".none").hidden = !one.cut && !nothing && !unlike;
-  const subSheets = one["sub-sheets"] ? `No part was read, but sub-sheets: ${one["sub-sheets"].join(", ")}.` : "";
-  query(".none").textContent = nothing ? subSheets || "No part was read."
+  const subSheets = one["sub-sheets"] ? `, but sub-sheets: ${printable(one["sub-sheets"].join(", "))}` : "";
+  query(".none").textContent = nothing ? `No part was read${subSheets}.`
     : unlike ? "This does not look like the sheets that the model was made for: all that is read is doubtful."
     : "The answer was cut: parts may be missing.";
   return node;

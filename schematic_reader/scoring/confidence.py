@@ -35,7 +35,8 @@ from schematic_reader.tasks.description import DescriptionTask
 BINS = 10
 """Of equal width, each with its upper end: Guo et al., On Calibration of Modern Neural Networks, 2017."""
 
-_EDGES = np.linspace(0, 1, BINS + 1)[1:-1]
+EDGES = np.linspace(0, 1, BINS + 1)[1:-1]
+"""Upper ends of all bins but the last: by ``np.searchsorted`` the bin of a confidence."""
 
 _POINTS = 73
 """Points of the stored curve, evenly spaced in logits."""
@@ -201,7 +202,7 @@ def reliability(judged: Sequence[JudgedItem]) -> list[tuple[float, float, int]]:
     """For each bin that has items: their mean confidence, the share that is right, and their number."""
     bins: dict[int, list[JudgedItem]] = {}
     for one in judged:
-        bins.setdefault(int(np.searchsorted(_EDGES, one[0])), []).append(one)
+        bins.setdefault(int(np.searchsorted(EDGES, one[0])), []).append(one)
     return [
         (sum(raw for raw, _ in part) / len(part), sum(right for _, right in part) / len(part), len(part))
         for _, part in sorted(bins.items())

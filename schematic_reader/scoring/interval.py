@@ -51,9 +51,13 @@ def _f1_samples(
     sums = [total(group) for group in by_repository.values()]
     twice_found = np.array([2 * one.found for one in sums], dtype=np.float64)
     both = np.array([one.predicted + one.actual for one in sums], dtype=np.float64)
-    # How often each sample holds each repository: (bootstrap_samples, repositories).
-    n = max(len(sums), 1)
-    weights = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=bootstrap_samples)
-    weights = weights[:, : len(sums)]
+    weights = bootstrap_weights(len(sums), bootstrap_samples=bootstrap_samples, seed=seed)
     numerator, denominator = weights @ twice_found, weights @ both
     return np.divide(numerator, denominator, out=np.zeros(bootstrap_samples), where=denominator > 0)
+
+
+def bootstrap_weights(repositories: int, *, bootstrap_samples: int, seed: int) -> NDArray[np.int64]:
+    """How often each bootstrap sample holds each repository, shape (bootstrap_samples, repositories)."""
+    n = max(repositories, 1)
+    weights = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=bootstrap_samples)
+    return weights[:, :repositories]

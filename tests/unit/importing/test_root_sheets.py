@@ -82,3 +82,15 @@ def test_a_suffix_in_capitals_is_that_suffix(tmp_path: Path) -> None:
         ("in/amp", "amp.png"), ("in/amp", "channel-Left.png"), ("in/amp", "channel-Right.png"),
     ]  # fmt: skip
     assert summary.left_out == 0
+
+
+def test_an_autosave_is_no_sheet_of_its_own(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "in" / "p"
+    write_project(folder)
+    rows, summary = imported(tmp_path / "in", tmp_path / "own.parquet")
+    (folder / "_autosave-amp.kicad_sch").write_text(sheet("a", placed("Device:R", "1", "R7", "1k")))
+    caplog.clear()
+    again, of_again = imported(tmp_path / "in", tmp_path / "again.parquet")
+    assert len(again) == len(rows)
+    assert of_again.left_out == summary.left_out + 1
+    assert f"{folder}/_autosave-amp.kicad_sch is left out: KiCad's autosave of a sheet" in caplog.messages
