@@ -41,12 +41,18 @@ def main() -> None:
     beside = answers.file.with_name("calibration.json")
     fitted = Calibration.read(beside)
     if fitted.parts is None:
-        raise UserError(f"{beside} has no parts: it is of another task")
+        raise UserError(
+            f"{beside} has no parts: it is of another task: put the one there that evaluate wrote with these "
+            "answers"
+        )
     repositories = [row.name for row in answers.rows]
     names = [judged_items([row], answers.task) for row in answers.rows]
     parts = [judged_parts([row], answers.task) for row in answers.rows]
     if not (any(names) and any(parts)):
-        raise UserError(f"the answers in {answers.file} name no part that has a confidence: they record none")
+        raise UserError(
+            f"the answers in {answers.file} name no part that has a confidence: they record none, as those "
+            "of a beam search: set evaluate.num_beams to 1 and run `dvc repro evaluate`"
+        )
     samples, seed = answers.params.evaluate.bootstrap_samples, answers.params.seed
     record(
         "calibration",
