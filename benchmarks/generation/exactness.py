@@ -53,7 +53,7 @@ def main() -> None:
     sheets = SheetImages(CLEAN, "test", params.active.image)
     most = params.evaluate.max_new_tokens
     plain = [one_by_one(model, encoder, sheets, row, most) for row in rows]
-    settings = GenerationSettings(profile.batch_size, most, continuous=True)
+    settings = GenerationSettings(profile.batch_size, most)
     with TemporaryDirectory() as name:
         fast, resumed = (
             Answerer(lambda: model, encoder, settings, cache(Path(name), "run")).answer(sheets, rows)

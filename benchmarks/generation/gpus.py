@@ -69,8 +69,7 @@ def answer(arguments: argparse.Namespace) -> None:
         generation = GenerationSettings(
             batch_size=batch_size,
             max_new_tokens=params.evaluate.max_new_tokens,
-            continuous=True,
-            compile_from=0 if on_cuda else len(rows) + 1,
+            compile_from=0 if on_cuda else None,
         )
         answerer = FixedLengthAnswerer(lambda: model, encoder, generation)
         answerer.answer(sheets, rows[: batch_size * distributed.world_size()])  # warm-up

@@ -198,8 +198,7 @@ class Bench:
         settings = GenerationSettings(
             batch_size=self.params.active.model.batch_size,
             max_new_tokens=self.params.evaluate.max_new_tokens,
-            continuous=True,
-            compile_from=0 if self.compiled else len(rows) + 1,
+            compile_from=0 if self.compiled else None,
         )
         answerer = FixedLengthAnswerer(lambda: self.model, self.encoder, settings)
         with self.stopwatch.timing(SlotKVCache, "prefill", "decode_step"):

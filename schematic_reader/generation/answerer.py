@@ -26,7 +26,12 @@ from schematic_reader.generation.answer_cache import (
 from schematic_reader.generation.continuous_batching import generate_continuously
 from schematic_reader.generation.grammar import grammar_constraint
 from schematic_reader.generation.prompts import ImageSource, PromptBatch
-from schematic_reader.generation.settings import Decoding, GeneratedTokens, GenerationSettings
+from schematic_reader.generation.settings import (
+    COMPILE_FROM,
+    Decoding,
+    GeneratedTokens,
+    GenerationSettings,
+)
 from schematic_reader.generation.static_batching import generate_in_static_batches
 from schematic_reader.generation.symbols_watch import SymbolsWatch
 from schematic_reader.io.adapter_digests import check_adapter
@@ -76,11 +81,7 @@ class Answerer:
         """The model, loaded unless it has been before."""
         if self._model is None:
             self._model = self._load_model()
-            visual = self._model.model.visual
-            patch_embed_as_linear(visual)
-            if self.settings.continuous and visual.device.type == "cpu" and cpu_multiplies_bfloat16():
-                # Its matmuls are in bfloat16 either way: this saves casts, and halves what the rest moves.
-                visual.to(torch.bfloat16)
+            patch_embed_as_linear(self._model.model.visual)
         return self._model
 
     def max_new_tokens(self, _row: dict[str, Any]) -> int:
@@ -175,7 +176,7 @@ class Answerer:
         answered: frozenset[int],
         decoding: Decoding,
     ) -> Iterator[dict[int, GeneratedTokens]]:
-        if self.settings.continuous and self.settings.num_beams == 1:
+        if self.settings.num_beams == 1:
             return generate_continuously(
                 model,
                 prompts,
@@ -185,7 +186,7 @@ class Answerer:
                 max_new_tokens=lambda number: self.max_new_tokens(prompts.rows[number]),
                 resumable=self._cache is not None,
             )
-        size = self.settings.batch_size
+        size = self.settings.batch_size  # a beam search reorders its KV cache, which slots cannot
         batches = [share[start : start + size] for start in range(0, len(share), size)]
         batches = [batch for batch in batches if not answered.issuperset(batch)]
         return generate_in_static_batches(model, prompts, batches, decoding)
@@ -200,7 +201,6 @@ def open_answerer(
     adapter: Path | None = None,
     cache: Path | None = None,
     symbols_end: SymbolsEnd | None = None,
-    continuous: bool = False,
 ) -> Answerer:
     """The Answerer of a model with the settings of params.yaml, in each process of a run.
 
@@ -210,8 +210,6 @@ def open_answerer(
         adapter: the exported adapter on the base; None answers with the base as it is.
         cache: the folder of the sets of answers (``AnswerCache``); None generates all answers.
         symbols_end: where answers end because only their symbols are wanted; None asks for all of them.
-        continuous: continuous batching on a CPU too. It is faster than static batches there, and its answers
-            differ from theirs by rounding, with which the metrics of stages were made.
 
     Raises:
         UserError: the model or the adapter cannot be loaded, or not run here.
@@ -227,15 +225,19 @@ def open_answerer(
         evaluate,
         task.grammar,
         batch_size=model.batch_size,
-        continuous=continuous or device.name == "cuda",
         symbols_end=symbols_end,
+        compile_from=COMPILE_FROM if device.name == "cuda" else None,
     )
     stored = None
     if cache is not None:
         stored = AnswerCache(cache, generation_fingerprint(model, adapter, settings, device))
 
     def load() -> Any:
-        return load_base(model, device) if adapter is None else load_tuned(model, device, adapter)
+        loaded: Any = load_base(model, device) if adapter is None else load_tuned(model, device, adapter)
+        if device.name == "cpu" and cpu_multiplies_bfloat16():
+            # Its matmuls are in bfloat16 either way: this saves casts, and halves what the rest moves.
+            loaded.model.visual.to(torch.bfloat16)
+        return loaded
 
     return Answerer(load, encoder, settings, stored)
 

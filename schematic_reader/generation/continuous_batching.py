@@ -96,7 +96,7 @@ def generate_continuously(
     if all(number in answered for number in order):
         return
     settings, encoder, on_cpu = decoding.settings, prompts.encoder, model.device.type == "cpu"
-    compiled = len(order) >= settings.compile_from
+    compiled = settings.compile_from is not None and len(order) >= settings.compile_from
     threads = (
         1 if compiled or resumable or not on_cpu else min(torch.get_num_threads(), MAX_THREADS, len(order))
     )

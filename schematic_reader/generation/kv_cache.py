@@ -207,17 +207,25 @@ class SlotKVCache:
 
 @contextmanager
 def slot_attention(model: Any) -> Iterator[PackedModel]:
-    """The packed model of ``model``, whose language model attends to slots until the block ends."""
+    """The packed model of ``model``, whose language model attends to slots until the block ends.
+
+    Its norms, too, are its own again then: it may be under training, and answer meanwhile.
+    """
     text, vision = model.config.text_config, model.config.vision_config
     before = text._attn_implementation, vision._attn_implementation
     packed = PackedModel(model)
-    use_fused_rms_norm(model.model.language_model)
+    language = model.model.language_model
+    modules = dict(language.named_modules())
+    use_fused_rms_norm(language)
+    replaced = {name: own for name, own in modules.items() if language.get_submodule(name) is not own}
     AttentionInterface.register(NAME, attend)
     text._attn_implementation = NAME
     try:
         yield packed
     finally:
         text._attn_implementation, vision._attn_implementation = before
+        for name, own in replaced.items():
+            language.set_submodule(name, own)
 
 
 def attend(

@@ -12,7 +12,7 @@ from schematic_reader.generation.symbols_watch import EndWatch
 from schematic_reader.tasks.contract import Grammar, SymbolsEnd
 
 COMPILE_FROM = 2000
-"""Sheets from which compiling the layers saves more time than it takes (benchmarks/RESULTS.md)."""
+"""Sheets from which compiling the layers saves more time than it takes on a GPU (benchmarks/RESULTS.md)."""
 
 LogitsProcessorFactory = Callable[[int], LogitsProcessor]
 """Makes the logits processor of a new batch of so many prompts."""
@@ -29,10 +29,8 @@ class GenerationSettings:
         repetition_penalty: what the score of a token that the answer already has is divided by (Keskar et
             al., CTRL, 2019, section 4.1); 1 is none. The prompt does not count.
         grammar: what answers are constrained to; None for free text.
-        continuous: continuous batching, with the decode step captured in CUDA graphs on a GPU. A beam search,
-            which reorders its KV cache, is left to static batches.
         symbols_end: where an answer ends because only its symbols are wanted; None asks for all of it.
-        compile_from: so many sheets or more compile the model's layers where ``continuous``.
+        compile_from: so many sheets or more compile the model's layers; None compiles them for none.
     """
 
     batch_size: int
@@ -40,9 +38,8 @@ class GenerationSettings:
     num_beams: int = 1
     repetition_penalty: float = 1.0
     grammar: Grammar | None = None
-    continuous: bool = False
     symbols_end: SymbolsEnd | None = None
-    compile_from: int = COMPILE_FROM
+    compile_from: int | None = None
 
     @classmethod
     def of(
@@ -51,8 +48,8 @@ class GenerationSettings:
         grammar: Grammar | None,
         *,
         batch_size: int,
-        continuous: bool,
         symbols_end: SymbolsEnd | None = None,
+        compile_from: int | None = None,
     ) -> GenerationSettings:
         """The settings of params.yaml's group ``evaluate``, for a task with this grammar."""
         return cls(
@@ -61,8 +58,8 @@ class GenerationSettings:
             num_beams=evaluate.num_beams,
             repetition_penalty=evaluate.repetition_penalty,
             grammar=grammar if evaluate.grammar else None,
-            continuous=continuous,
             symbols_end=symbols_end,
+            compile_from=compile_from,
         )
 
 

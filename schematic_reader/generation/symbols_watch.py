@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-import torch
 from tokenizers.decoders import DecodeStream
-from transformers import StoppingCriteria
 
 from schematic_reader.model.encode import Encoder
 from schematic_reader.tasks.contract import SymbolsEnd
@@ -64,23 +62,3 @@ class SymbolsWatch:
             self._text += piece
             self.whole = self._end.whole(self._text)
         return self._repeats(token) or self.whole is not None
-
-
-class StopWhereWatched(StoppingCriteria):
-    """Ends the answers of a batch, each where its watch says so.
-
-    Args:
-        watches: one an answer; a watch hears nothing of what follows the end.
-    """
-
-    def __init__(self, watches: list[EndWatch]) -> None:
-        self._watches = watches
-        self._done = [False] * len(watches)
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: object) -> torch.Tensor:  # noqa: ARG002
-        """Which answers have ended, bool, ``(batch,)``, after the last token of each: ``(batch, tokens)``."""
-        last = input_ids[:, -1].tolist()
-        self._done = [
-            done or watch(token) for done, watch, token in zip(self._done, self._watches, last, strict=True)
-        ]
-        return torch.tensor(self._done, device=input_ids.device)

@@ -48,7 +48,6 @@ def load_reader(source: ModelSource, shown: TaskName, params: Params) -> SheetRe
         seed=params.seed,
         adapter=adapter,
         symbols_end=_symbols_end(task, task_named(shown), params.messages.form),
-        continuous=True,
     )
     answerer.load()  # now, not with the first sheet
     whole = copy(answerer)  # of the same model

@@ -46,7 +46,6 @@ def watched_sheets(params: Params, encoder: Encoder, *, messages: Path, clean: P
         params.evaluate,
         asked_about(task, limits).grammar,
         batch_size=min(SHEETS, params.active.model.batch_size),
-        continuous=False,  # its KV cache is made for many sheets
     )
     sheets = SheetImages(clean, "validation", limits)
 

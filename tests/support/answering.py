@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from PIL import Image, ImageDraw
 
 from schematic_reader.config import ImageLimits, Model
 from schematic_reader.generation.answer_cache import AnswerCache
 from schematic_reader.generation.answerer import Answerer
-from schematic_reader.generation.settings import GenerationSettings
+from schematic_reader.generation.continuous_batching import generate_continuously
+from schematic_reader.generation.grammar import grammar_constraint
+from schematic_reader.generation.prompts import PromptBatch
+from schematic_reader.generation.settings import Decoding, GeneratedTokens, GenerationSettings
+from schematic_reader.generation.static_batching import generate_in_static_batches
 from schematic_reader.io.tables import CLEAN, write_rows
 from schematic_reader.model.encode import Encoder
 from schematic_reader.model.sheet_images import SheetImages
@@ -73,6 +79,54 @@ def answerer(
     """What answers with a loaded model."""
     made = GenerationSettings(batch_size=batch_size, max_new_tokens=max_new_tokens, **settings)
     return Answerer(lambda: model, encoder, made, cache)
+
+
+def generated_in_static_batches(
+    model: Any, encoder: Encoder, rows: Rows, settings: GenerationSettings
+) -> list[GeneratedTokens]:
+    """The greedy answer to each row by transformers' ``generate``, without probabilities."""
+    prompts = PromptBatch(encoder, SheetImages(rows[0], "test", LIMITS), rows[1])
+    order, size = prompts.longest_first(), settings.batch_size
+    batches = [order[start : start + size] for start in range(0, len(order), size)]
+    decoding = _decoding(encoder, settings)
+    with torch.inference_mode():
+        return _in_order(generate_in_static_batches(model, prompts, batches, decoding), decoding.stop_ids)
+
+
+def generated_continuously(
+    model: Any, encoder: Encoder, rows: Rows, settings: GenerationSettings
+) -> list[GeneratedTokens]:
+    """The answer to each row by the slots of a KV cache."""
+    prompts = PromptBatch(encoder, SheetImages(rows[0], "test", LIMITS), rows[1])
+    decoding = _decoding(encoder, settings)
+    with torch.inference_mode():
+        found = generate_continuously(
+            model,
+            prompts,
+            prompts.longest_first(),
+            decoding,
+            answered=(),
+            max_new_tokens=lambda _: settings.max_new_tokens,
+            resumable=False,
+        )
+        return _in_order(found, decoding.stop_ids)
+
+
+def _decoding(encoder: Encoder, settings: GenerationSettings) -> Decoding:
+    constraint = None
+    if settings.grammar:
+        constraint = grammar_constraint(settings.grammar, encoder, max_new_tokens=settings.max_new_tokens)
+    return Decoding(settings, [encoder.end_of_turn_id], encoder.pad_id, constraint)
+
+
+def _in_order(found: Iterable[dict[int, GeneratedTokens]], stop_ids: Sequence[int]) -> list[GeneratedTokens]:
+    """By number of the row, without the padding behind the token that ends an answer."""
+    answers = {number: answer for some in found for number, answer in some.items()}
+    ends = {
+        number: next((at + 1 for at, token in enumerate(answer.ids) if token in stop_ids), None)
+        for number, answer in answers.items()
+    }
+    return [replace(answers[number], ids=answers[number].ids[: ends[number]]) for number in sorted(answers)]
 
 
 class RecordedSheets(SheetImages):

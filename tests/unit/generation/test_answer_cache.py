@@ -127,7 +127,6 @@ def weights(tmp_path: Path) -> Path:
         {"max_new_tokens": 9},
         {"num_beams": 2},
         {"repetition_penalty": 1.1},
-        {"continuous": True},
         {"grammar": Grammar("start: /a/", "")},
     ],
 )
@@ -203,14 +202,14 @@ def test_prompts_that_are_alike_have_keys_of_their_own() -> None:
     assert prompt_keys([("image", "prompt")]) == keys[:1]
 
 
-@pytest.mark.parametrize("continuous", [False, True])
+@pytest.mark.parametrize("num_beams", [1, 2])
 def test_the_model_is_asked_only_for_answers_that_are_not_there(
-    tmp_path: Path, rows: Rows, model: Any, encoder: Encoder, looked: Looked, continuous: bool
+    tmp_path: Path, rows: Rows, model: Any, encoder: Encoder, looked: Looked, num_beams: int
 ) -> None:
     def ask(folder: Path, some: list[dict[str, Any]], **settings: Any) -> list[ModelAnswer]:
         cache = AnswerCache(tmp_path / "answers", "set")
         sheets = SheetImages(folder, "test", LIMITS)
-        made = answerer(model, encoder, cache, **{"continuous": continuous, "batch_size": 1} | settings)
+        made = answerer(model, encoder, cache, **{"num_beams": num_beams, "batch_size": 1} | settings)
         return made.answer(sheets, some)
 
     first = ask(rows[0], rows[1][:3])
@@ -264,17 +263,15 @@ class Interrupting(AnswerCache):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize(("continuous", "batch_size"), [(False, 2), (True, 3)])
+@pytest.mark.parametrize(("num_beams", "batch_size"), [(1, 3), (2, 2)])
 @pytest.mark.parametrize("before", [0, 1])
 def test_an_interrupted_run_resumes_and_ends_with_the_same_bytes(
-    tmp_path: Path, rows: Rows, model: Any, encoder: Encoder, continuous: bool, batch_size: int, before: int
+    tmp_path: Path, rows: Rows, model: Any, encoder: Encoder, num_beams: int, batch_size: int, before: int
 ) -> None:
     """Also one that began with answers of a run over fewer sheets."""
 
     def ask(cache: AnswerCache, count: int = ROWS) -> list[ModelAnswer]:
-        made = answerer(
-            model, encoder, cache, continuous=continuous, batch_size=batch_size, max_new_tokens=12
-        )
+        made = answerer(model, encoder, cache, num_beams=num_beams, batch_size=batch_size, max_new_tokens=12)
         return made.answer(SheetImages(rows[0], "test", LIMITS), rows[1][:count])
 
     ask(AnswerCache(tmp_path / "whole", "set"), before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,18 @@ import torch
 from PIL import Image
 from transformers import GenerationConfig
 
+from schematic_reader.config import load_params
+from schematic_reader.generation.answerer import open_answerer
 from schematic_reader.generation.prompts import GREY
 from schematic_reader.model.device import float32_matmul, prepare_device
 from schematic_reader.model.encode import Encoder, collate
 from schematic_reader.model.load import load_base
 from schematic_reader.model.sheet_images import SheetImages
+from schematic_reader.tasks import task
 from tests.support.answering import LIMITS, ROWS, TINY, Ask, Rows, answerer, drawn, write_sheets
+from tests.support.paths import ROOT as PROJECT
+
+EVALUATE = replace(load_params(PROJECT / "params.yaml").evaluate, max_new_tokens=8)
 
 
 def test_answers_without_images_are_those_to_grey_sheets(
@@ -118,41 +125,48 @@ def one_at_a_time(
 
 @torch.inference_mode()
 @pytest.mark.parametrize("batch_size", [1, 2, 4])
-@pytest.mark.parametrize("continuous", [False, True])
 def test_answers_of_many_at_once_equal_a_plain_loop_of_each_alone(
-    rows: Rows, model: Any, encoder: Encoder, ask: Ask, continuous: bool, batch_size: int
+    rows: Rows, model: Any, encoder: Encoder, ask: Ask, batch_size: int
 ) -> None:
-    """Static and continuous batching; slots are filled again, and the last ones stay empty."""
+    """Slots are filled again, and the last ones stay empty."""
     expected = [one_at_a_time(rows, model, encoder, row, 12) for row in rows[1]]
-    found = ask(rows[1], batch_size=batch_size, max_new_tokens=12, continuous=continuous)
+    found = ask(rows[1], batch_size=batch_size, max_new_tokens=12)
     assert [(answer.text, answer.finish) for answer in found] == expected
     assert len({text for text, _ in expected}) > 1
 
 
 @pytest.mark.parametrize(
-    ("native", "matmul", "continuous", "dtype"),
+    ("native", "matmul", "dtype"),
     [
-        (True, "medium", True, torch.bfloat16),
-        (True, "high", True, torch.float32),
-        (True, "medium", False, torch.float32),  # metrics of stages were made in float32
-        (False, "medium", True, torch.float32),
+        (True, "medium", torch.bfloat16),
+        (True, "high", torch.float32),
+        (False, "medium", torch.float32),
     ],
 )
 def test_pictures_are_encoded_in_bfloat16_where_the_cpu_has_it(
-    native: bool,
-    matmul: str,
-    continuous: bool,
-    dtype: torch.dtype,
-    rows: Rows,
-    encoder: Encoder,
-    monkeypatch: pytest.MonkeyPatch,
+    native: bool, matmul: Any, dtype: torch.dtype, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": native})
-    fresh = load_base(TINY, prepare_device(TINY, 1))
-    asked = answerer(fresh, encoder, continuous=continuous)
-    with float32_matmul(matmul):
-        asked.load()
+    with float32_matmul("highest"):  # the setting of the process is back after this
+        asked = open_answerer(replace(TINY, matmul=matmul), task("components"), EVALUATE, seed=1)
+        loaded = asked.load()
         answers = asked.answer(SheetImages(rows[0], "test", LIMITS), rows[1])
-    assert {weight.dtype for weight in fresh.model.visual.parameters()} == {dtype}
-    assert {weight.dtype for weight in fresh.model.language_model.parameters()} == {torch.float32}
+    assert {weight.dtype for weight in loaded.model.visual.parameters()} == {dtype}
+    assert {weight.dtype for weight in loaded.model.language_model.parameters()} == {torch.float32}
     assert len(answers) == ROWS and any(answer.text for answer in answers)
+
+
+def test_a_model_that_somebody_else_has_keeps_its_precision(
+    rows: Rows, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one under training, which answers meanwhile."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    lent: Any = load_base(TINY, prepare_device(TINY, 1))
+    with float32_matmul("medium"):
+        answerer(lent, encoder).answer(SheetImages(rows[0], "test", LIMITS), rows[1])
+    assert {weight.dtype for weight in lent.parameters()} == {torch.float32}
+
+
+def test_no_number_of_sheets_compiles_layers_on_a_cpu() -> None:
+    asked = open_answerer(TINY, task("components"), EVALUATE, seed=1)
+    assert asked.settings.compile_from is None

@@ -48,7 +48,7 @@ def test_a_process_with_one_thread_for_its_kernels_answers_in_one(
     """As one that was started with ``OMP_NUM_THREADS=1``, however many cores there are."""
     torch.set_num_threads(1)
     prefills = seen_by(monkeypatch, "prefill", lambda *_: threading.get_ident())
-    ask(rows[1], continuous=True, batch_size=4)
+    ask(rows[1], batch_size=4)
     assert set(prefills) == {threading.get_ident()}
 
 
@@ -58,17 +58,17 @@ def test_threads_answer_as_one_does(
 ) -> None:
     """Each row is answered once and in its place, with fewer slots than rows."""
     torch.set_num_threads(1)
-    alone = ask(rows[1], continuous=True, batch_size=4)
+    alone = ask(rows[1], batch_size=4)
     torch.set_num_threads(number)
     prefills = seen_by(monkeypatch, "prefill", lambda _, slots: (threading.get_ident(), len(slots)))
-    found = ask(rows[1], continuous=True, batch_size=4)
+    found = ask(rows[1], batch_size=4)
     assert len({thread for thread, _ in prefills}) == number
     assert sum(prompts for _, prompts in prefills) == len(rows[1])
     assert len({answer.text for answer in alone}) > 1
     assert [answer.text for answer in found] == [answer.text for answer in alone]
     for answer, other in zip(found, alone, strict=True):
         assert answer.probabilities == pytest.approx(other.probabilities, abs=1e-5)
-    assert ask(rows[1], continuous=True, batch_size=4) == found
+    assert ask(rows[1], batch_size=4) == found
 
 
 def test_how_long_a_picture_takes_to_encode_does_not_change_what_is_decoded_together(
@@ -94,7 +94,7 @@ def test_how_long_a_picture_takes_to_encode_does_not_change_what_is_decoded_toge
 
     monkeypatch.setattr(SlotKVCache, "decode_step", recorded)
     monkeypatch.setattr(PromptBatch, "encode", slow)
-    ask(rows[1], continuous=True, batch_size=5)
+    ask(rows[1], batch_size=5)
     assert taken[0] == 5
 
 
@@ -109,7 +109,7 @@ def test_all_is_computed_in_inference_mode_and_at_one_precision(
 
     prefills, steps = (seen_by(monkeypatch, name, state) for name in ("prefill", "decode_step"))
     with float32_matmul("medium"):
-        ask(rows[1], continuous=True)
+        ask(rows[1])
         assert torch.get_float32_matmul_precision() == "medium"
     assert {*prefills, *steps} == {(True, "highest")}
 
@@ -177,7 +177,7 @@ def test_a_run_that_is_stopped_takes_no_further_step(
 
     monkeypatch.setattr(SlotKVCache, "decode_step", fails_once)
     with pytest.raises(LookupError, match="no such token"):
-        ask(rows[1], continuous=True, batch_size=4, max_new_tokens=60)
+        ask(rows[1], batch_size=4, max_new_tokens=60)
     assert len(steps) < 5
 
 

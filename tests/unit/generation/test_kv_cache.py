@@ -126,3 +126,14 @@ def test_fused_norms_change_nothing_but_rounding() -> None:
     kinds = {type(module).__name__ for module in model.model.language_model.modules()}
     assert "RMSNorm" in kinds and "Qwen3VLTextRMSNorm" not in kinds
     assert list(model.state_dict()) == names
+
+
+def test_a_model_is_as_it_was_when_it_has_answered() -> None:
+    model: Any = load_base(TINY, prepare_device(TINY, 1))
+    modules, parts = dict(model.named_modules()), (model.config.text_config, model.config.vision_config)
+    attention = [part._attn_implementation for part in parts]
+    for _ in range(2):
+        with slot_attention(model):
+            assert dict(model.named_modules()) != modules
+        assert dict(model.named_modules()) == modules
+        assert [part._attn_implementation for part in parts] == attention

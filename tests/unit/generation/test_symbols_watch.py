@@ -20,12 +20,11 @@ NONE = SymbolsEnd(r".(?P<symbols>x{9})?", closers="!", empty="nothing")
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 4])
-@pytest.mark.parametrize("continuous", [False, True])
 def test_an_answer_ends_with_its_symbols_and_is_as_far_what_it_was(
-    rows: Rows, ask: Ask, continuous: bool, batch_size: int
+    rows: Rows, ask: Ask, batch_size: int
 ) -> None:
     """Short answers end by themselves."""
-    how = {"batch_size": batch_size, "max_new_tokens": 12, "continuous": continuous}
+    how = {"batch_size": batch_size, "max_new_tokens": 12}
     whole = ask(rows[1], **how)
     cut = ask(rows[1], symbols_end=AFTER_SIX, **how)
     for answer, other in zip(cut, whole, strict=True):
@@ -40,17 +39,15 @@ def test_an_answer_ends_with_its_symbols_and_is_as_far_what_it_was(
     assert any(answer.tokens < other.tokens for answer, other in zip(cut, whole, strict=True))
 
 
-@pytest.mark.parametrize("continuous", [False, True])
-def test_nothing_is_generated_behind_the_symbols(rows: Rows, ask: Ask, continuous: bool) -> None:
+def test_nothing_is_generated_behind_the_symbols(rows: Rows, ask: Ask) -> None:
     """A limit of tokens that would take minutes is never reached."""
-    answers = ask(rows[1], symbols_end=AFTER_SIX, max_new_tokens=1 << 12, continuous=continuous)
+    answers = ask(rows[1], symbols_end=AFTER_SIX, max_new_tokens=1 << 12)
     assert max(answer.tokens for answer in answers) <= 7
 
 
-@pytest.mark.parametrize("continuous", [False, True])
-def test_an_answer_without_symbols_is_that_of_an_empty_sheet(rows: Rows, ask: Ask, continuous: bool) -> None:
-    whole = ask(rows[1], continuous=continuous)
-    answers = ask(rows[1], symbols_end=NONE, continuous=continuous)
+def test_an_answer_without_symbols_is_that_of_an_empty_sheet(rows: Rows, ask: Ask) -> None:
+    whole = ask(rows[1])
+    answers = ask(rows[1], symbols_end=NONE)
     said = [(answer.text, answer.finish) for answer, other in zip(answers, whole, strict=True) if other.text]
     assert said == [("nothing", "stop")] * len(said) and said
 
@@ -66,14 +63,12 @@ def test_beams_give_the_same_symbols(rows: Rows, ask: Ask) -> None:
 NEVER = SymbolsEnd(r"(?P<symbols>x{999})", closers="!", empty="")
 
 
-@pytest.mark.parametrize("continuous", [False, True])
 def test_an_answer_that_repeats_itself_is_cut_off_there(
-    rows: Rows, ask: Ask, continuous: bool, monkeypatch: pytest.MonkeyPatch
+    rows: Rows, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    how = {"max_new_tokens": 40, "continuous": continuous}
-    whole = ask(rows[1], **how)
+    whole = ask(rows[1], max_new_tokens=40)
     monkeypatch.setattr(symbols_watch, "REPEATED", 2)
-    cut = ask(rows[1], symbols_end=NEVER, **how)
+    cut = ask(rows[1], symbols_end=NEVER, max_new_tokens=40)
     for answer, other in zip(cut, whole, strict=True):
         assert other.text.startswith(answer.text) and answer.tokens <= other.tokens
         assert answer == other or answer.finish == "length"

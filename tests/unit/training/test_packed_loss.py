@@ -9,9 +9,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from torch._dynamo.testing import CompileCounterWithBackend
 from transformers import GenerationConfig
 
+from schematic_reader.generation.answerer import Answerer
+from schematic_reader.generation.settings import GenerationSettings
 from schematic_reader.model.attention import packed_attention
 from schematic_reader.model.device import prepare_device
 from schematic_reader.model.encode import Encoded, Encoder, collate
@@ -220,26 +223,42 @@ def test_compiled_layers_take_no_number_from_the_host(
     assert not [one for one in inputs if isinstance(one, torch.Tensor) and one.dim() == 0]
 
 
+class OneSheet:
+    """The picture of every row."""
+
+    def picture(self, row: dict[str, Any]) -> Image.Image:
+        return noise(96, 64)
+
+    def size(self, row: dict[str, Any]) -> tuple[int, int]:
+        return 96, 64
+
+
 @pytest.mark.slow
 def test_a_model_that_answers_meanwhile_is_not_compiled_anew(
     encoder: Encoder, graphs: CompileCounterWithBackend
 ) -> None:
-    """It says what transformers' own says, and its loss and its graphs are those from before."""
+    """It says what transformers' own says; its loss, its graphs and its parts are those from before."""
     prompt = encoder.encode_prompt([noise(96, 64)], chat("Which parts?", "R"))
     asked = collate([prompt], 0, padding_side="left")
     del asked["labels"]
     limit = GenerationConfig(max_new_tokens=6, do_sample=False)
-    expected = adapted_model().get_base_model().generate(**asked, generation_config=limit).tolist()
+    ids = adapted_model().get_base_model().generate(**asked, generation_config=limit)
+    said = ids[0, asked["input_ids"].shape[1] :]
+    expected = encoder.tokenizer.decode(said, skip_special_tokens=True).strip()
     packed_loss = PackedLoss(adapted_model())
     packed_loss.install_forward()
     packed_loss.model.train()
     packed_loss.compile_layers()
     batch = packed(encoder, [sample(encoder, 96, 64, "R, C")], BatchShape(128, 2))
     before = float(packed_loss.model(batch=batch)), graphs.frame_count
+    modules = dict(packed_loss.model.named_modules())
+    rows = [{"messages": chat("Which parts?", "R")}]
+    greedy = GenerationSettings(batch_size=2, max_new_tokens=6)
     with packed_loss.answering() as model:
-        found = model.generate(**asked, generation_config=limit).tolist()
-    assert found == expected and graphs.frame_count == before[1] > 0
+        (found,) = Answerer(lambda: model, encoder, greedy).answer(OneSheet(), rows)
+    assert found.text == expected and graphs.frame_count == before[1] > 0
     assert (float(packed_loss.model(batch=batch)), graphs.frame_count) == before
+    assert dict(packed_loss.model.named_modules()) == modules
     assert packed_loss.model.training
 
 
