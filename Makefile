@@ -27,7 +27,7 @@ repro: env  ## run the pipeline, then print the table with before and after
 	dvc repro
 	python -m stages.compare
 
-TASKS ?= yaml json schematic
+TASKS ?= components json yaml schematic
 # Enlarged tiles, which labels need, and LoRA on the vision tower too, as the figures in README are of.
 SETTINGS ?= -S profiles.sample.image.max_side=768 -S profiles.sample.image.max_pixels=400000 \
 	-S profiles.sample.image.tiles=9 -S profiles.sample.train.epochs=4 -S profiles.sample.train.step_tokens=7168 \
@@ -35,7 +35,7 @@ SETTINGS ?= -S profiles.sample.image.max_side=768 -S profiles.sample.image.max_p
 	-S evaluate.max_new_tokens=1024
 SHOWN := Experiment|task$$|.*(baseline|evaluate).json:f1$$|.*evaluate.json:(symbols|labels).f1$$|.*answers.valid
 
-tasks: env  ## train and judge the other tasks, each an experiment of its name, then list all
+tasks: env  ## train and judge each task as an experiment of its name, then list all
 	for task in $(TASKS); do \
 		if dvc exp list --name-only | grep -qx $$task; then \
 			echo "experiment $$task is there: dvc exp remove $$task, to train it again"; \
