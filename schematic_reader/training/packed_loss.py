@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from schematic_reader.model.device import cpu_multiplies_bfloat16
 from schematic_reader.model.packed_batch import PackedBatch
 from schematic_reader.model.packed_model import PackedModel
 from schematic_reader.training.answer_loss import answer_loss
@@ -84,7 +85,8 @@ class PackedLoss(PackedModel):
         # New dropout masks for every forward pass; backward recomputes them from the same seeds.
         if self._token_seeds is not None and self.model.training:
             self._token_seeds.resample(batch.input_ids.shape[1], batch.input_ids.device)
-        hidden = self.hidden_states(batch)  # (1, T, H)
+        with _bfloat16_products(batch.input_ids.device):
+            hidden = self.hidden_states(batch)  # (1, T, H)
         predicting = hidden[0, batch.answer_positions]  # (A, H)
         return answer_loss(predicting, self.base.lm_head.weight, batch.answer_ids)
 
@@ -102,3 +104,11 @@ class PackedLoss(PackedModel):
             recomputed: torch.Tensor = checkpoint(partial(layer, **kwargs), hidden, use_reentrant=False)
             return recomputed
         return super()._run_layer(index, layer, hidden, kwargs)
+
+
+def _bfloat16_products(device: torch.device) -> torch.autocast:
+    """Autocast of matrix products where ``matmul: medium`` allows it and the CPU has instructions for it.
+
+    The setting alone lets PyTorch's CPU kernels use bfloat16 and few do: cast inputs take half the time.
+    """
+    return torch.autocast("cpu", torch.bfloat16, enabled=device.type == "cpu" and cpu_multiplies_bfloat16())

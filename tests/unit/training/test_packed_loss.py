@@ -139,6 +139,22 @@ def test_a_wrong_boundary_would_be_noticed(models: tuple[Any, PackedLoss], encod
     assert abs(right - wrong) > 1e-4 * right
 
 
+@pytest.mark.parametrize("native", [False, True])
+def test_bfloat16_products_give_the_same_loss_up_to_rounding(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch, native: bool
+) -> None:
+    batch = packed(encoder, [sample(encoder, 160, 128, "R, C, GND"), sample(encoder, 96, 192, "LED, R")])
+    plain, products = PackedLoss(adapted_model()), PackedLoss(adapted_model())
+    expected = plain(batch)
+    monkeypatch.setattr("schematic_reader.training.packed_loss.cpu_multiplies_bfloat16", lambda: native)
+    loss = products(batch)
+    assert loss.dtype == torch.float32 and (loss != expected) == native
+    torch.testing.assert_close(loss, expected, rtol=0.01, atol=0)
+    found, exact = gradients(products.model, loss), gradients(plain.model, expected)
+    for name, gradient in exact.items():
+        assert (found[name] - gradient).norm() < 0.1 * gradient.norm(), name
+
+
 @pytest.mark.parametrize("level", [0, 1])
 def test_features_belong_to_their_tokens(
     models: tuple[Any, PackedLoss], encoder: Encoder, monkeypatch: pytest.MonkeyPatch, level: int
