@@ -326,6 +326,32 @@ def test_attention_is_a_softmax_over_the_own_sample(
     torch.testing.assert_close(out, expected)
 
 
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("heads", [(4, 4), (6, 2)])
+def test_attention_under_autocast_is_the_same_up_to_rounding(heads: tuple[int, int], causal: bool) -> None:
+    """Outputs and gradients, against float64 without autocast."""
+    generator = torch.Generator().manual_seed(1)
+    exact = [
+        torch.randn(1, count, 90, 64, generator=generator).double() for count in (heads[0], *heads[1:] * 2)
+    ]
+    upstream = torch.randn(1, 90, heads[0], 64, generator=generator).double()
+    cu_seqlens = torch.tensor([0, 30, 90], dtype=torch.int32)
+
+    def computed(*qkv: torch.Tensor) -> list[torch.Tensor]:
+        inputs = query, key, value = [tensor.clone().requires_grad_() for tensor in qkv]
+        out, _ = packed_attention(
+            None, query, key, value, None, scaling=0.125, cu_seq_lens_q=cu_seqlens, max_length_q=60,
+            is_causal=causal,
+        )  # fmt: skip
+        return [out.detach(), *torch.autograd.grad(out, inputs, upstream.to(out.dtype))]
+
+    expected = computed(*exact)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = computed(*(tensor.float() for tensor in exact))
+    for one, other in zip(found, expected, strict=True):
+        assert (one.double() - other).norm() < 0.02 * other.norm()
+
+
 @pytest.mark.parametrize("answers", [1, CHUNK, 2 * CHUNK + 3])
 def test_the_loss_of_answers_is_the_cross_entropy(answers: int) -> None:
     generator = torch.Generator().manual_seed(answers)
