@@ -110,7 +110,7 @@ class Answerer:
             # 1) what the cache has, and which prompts are batched together for the rest
             keys = _keys(prompts)
             answers = {i: self._cache[key].answer for i, key in enumerate(keys) if key in self._cache}
-            context = [self.settings.batch_size, distributed.world_size()]
+            context = [self.settings.batch_size, distributed.world_size(), torch.get_num_threads()]
             plan, chosen = plan_generation(self._cache, [keys[i] for i in order], context)
             order = [order[index] for index in chosen]
             log.info("%d answers are cached, %d are generated", len(answers), len(rows) - len(answers))

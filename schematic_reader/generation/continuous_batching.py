@@ -97,9 +97,7 @@ def generate_continuously(
         return
     settings, encoder, on_cpu = decoding.settings, prompts.encoder, model.device.type == "cpu"
     compiled = settings.compile_from is not None and len(order) >= settings.compile_from
-    threads = (
-        1 if compiled or resumable or not on_cpu else min(torch.get_num_threads(), MAX_THREADS, len(order))
-    )
+    threads = 1 if compiled or not on_cpu else min(torch.get_num_threads(), MAX_THREADS, len(order))
     # Each thread has its share of the rows: which of them are decoded together does not depend on time.
     slots = min(settings.batch_size, math.ceil(len(order) / threads))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -263,12 +263,22 @@ class Interrupting(AnswerCache):
             raise KeyboardInterrupt
 
 
+@pytest.fixture(params=[1, 3])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    """PyTorch's threads, as if there were so many cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize(("num_beams", "batch_size"), [(1, 3), (2, 2)])
 @pytest.mark.parametrize("before", [0, 1])
 def test_an_interrupted_run_resumes_and_ends_with_the_same_bytes(
     tmp_path: Path, rows: Rows, model: Any, encoder: Encoder, num_beams: int, batch_size: int, before: int
 ) -> None:
-    """Also one that began with answers of a run over fewer sheets."""
+    """Also one that began with answers of a run over fewer sheets, or that answers in several threads."""
 
     def ask(cache: AnswerCache, count: int = ROWS) -> list[ModelAnswer]:
         made = answerer(model, encoder, cache, num_beams=num_beams, batch_size=batch_size, max_new_tokens=12)
