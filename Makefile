@@ -30,8 +30,9 @@ repro: env  ## run the pipeline, then print the table with before and after
 TASKS ?= components json yaml schematic
 # Enlarged tiles, which labels need, and LoRA on the vision tower too, as the figures in README are of.
 SETTINGS ?= -S profiles.sample.image.max_side=768 -S profiles.sample.image.max_pixels=400000 \
-	-S profiles.sample.image.tiles=9 -S profiles.sample.train.epochs=4 -S profiles.sample.train.step_tokens=7168 \
-	-S profiles.sample.train.packed_length=7168 -S lora.dropout=0 -S 'lora.extra_targets=[vision,merger]' \
+	-S profiles.sample.image.tiles=9 -S profiles.sample.train.epochs=4 -S profiles.sample.train.max_sheets=880 \
+	-S profiles.sample.train.step_tokens=7168 -S profiles.sample.train.packed_length=7168 \
+	-S profiles.sample.train.learning_rate=4.0e-3 -S 'lora.extra_targets=[vision,merger]' \
 	-S evaluate.max_new_tokens=1024
 SHOWN := Experiment|task$$|.*(baseline|evaluate).json:f1$$|.*evaluate.json:(symbols|labels).f1$$|.*answers.valid
 

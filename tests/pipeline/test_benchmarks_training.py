@@ -86,7 +86,7 @@ def test_one_process_is_measured_over_full_steps(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(train_gpus, "WARM_UP", 1)
     params = (ROOT / "params.yaml").read_text(encoding="utf-8")
     file = tmp_path / "params.yaml"  # with rows so short that five sheets make several steps
-    file.write_text(params.replace(": 1792", ": 300"), encoding="utf-8")
+    file.write_text(params.replace(": 912", ": 300"), encoding="utf-8")
     monkeypatch.setattr(train_gpus, "settings", lambda *_: load_params(file))
     words = ["--way", "whole in each process", "--step-tokens", "300"]
     (line,) = recorded(train_gpus, words, tmp_path, monkeypatch)

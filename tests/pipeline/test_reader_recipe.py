@@ -61,8 +61,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "-S profiles.sample.image.tiles=80 "
         "-S profiles.sample.train.epochs=3 -S profiles.sample.train.max_sheets=100000 "
         "-S profiles.sample.train.step_tokens=65536 -S profiles.sample.train.packed_length=32768 "
-        "-S profiles.sample.train.learning_rate=3.0e-3 -S lora.dropout=0 "
-        "-S 'lora.extra_targets=[vision,merger]' "
+        "-S profiles.sample.train.learning_rate=3.0e-3 -S 'lora.extra_targets=[vision,merger]' "
         "-S task=json -S messages.with_name=false -S evaluate.max_new_tokens=2048",
         folder,
         on_few(own),
@@ -131,7 +130,7 @@ def test_training_starts_from_the_reader_that_ships(checkout: Path) -> None:
     own = checkout.with_name("own")
     said = documented(
         "dvc exp run train --name further "
-        "-S lora.init_from=models/reader -S lora.dropout=0 -S 'lora.extra_targets=[vision,merger]' "
+        "-S lora.init_from=models/reader -S 'lora.extra_targets=[vision,merger]' "
         "-S profiles.sample.data.source=local -S profiles.sample.data.rows=null "
         "-S profiles.sample.data.path=FOLDER -S profiles.sample.data.test_path=TEST "
         "-S profiles.sample.image.max_side=576 -S profiles.sample.image.max_pixels=232000 "
