@@ -24,7 +24,7 @@ import transformers
 from benchmarks.common.results import record
 from benchmarks.common.sheets import TINY, build_model, first, options, read_processor, read_sheets
 from benchmarks.common.work import Measured, TimedStep, ceiling, flop_of_samples
-from benchmarks.training.tutorial import LONGEST, train_as_the_tutorial
+from benchmarks.training.tutorial import LONGEST, LORA_DROPOUT, train_as_the_tutorial
 from schematic_reader.cli import UserError
 from schematic_reader.config import Params, load_params
 from schematic_reader.io.parallel import cores
@@ -155,14 +155,15 @@ def train_packed(
     fp8: bool,
     warm_up: int,
 ) -> Measured:
-    """This project's way: the function behind the train stage, as it stands."""
+    """This project's way: the function behind the train stage, with the tutorial's dropout."""
     start = time.perf_counter()
+    lora, profile = replace(params.lora, dropout=LORA_DROPOUT), replace(params.active.train, fp8=fp8)
     result = finetune(
         model,
         encoder,
         examples,
         first(examples, VALIDATION_SHEETS),
-        FinetuneSettings(params.lora, params.train, replace(params.active.train, fp8=fp8), params.seed),
+        FinetuneSettings(lora, params.train, profile, params.seed),
         device,
         Checkpoint(folder / f"fp8 {fp8}", {}),
     )

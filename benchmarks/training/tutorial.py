@@ -24,6 +24,7 @@ from schematic_reader.training.examples import Examples
 BATCH, ACCUMULATION = 2, 4
 LONGEST = 1500  # tokens
 SIDE, PIXELS = 1024, 1024 * 1024
+LORA_DROPOUT = 0.05
 
 
 def train_as_the_tutorial(
@@ -70,7 +71,7 @@ def train_as_the_tutorial(
             peft_config=LoraConfig(
                 r=16,
                 lora_alpha=32,
-                lora_dropout=0.05,
+                lora_dropout=LORA_DROPOUT,
                 bias="none",
                 task_type=TaskType.CAUSAL_LM,
                 target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],

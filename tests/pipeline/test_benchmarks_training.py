@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import peft
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import trl
 
 from benchmarks.common import results as data_results
 from benchmarks.training import exactness as train_exactness
@@ -17,6 +19,7 @@ from benchmarks.training import steps as train_steps
 from benchmarks.training import throughput as train_throughput
 from schematic_reader.config import load_params
 from schematic_reader.model.sheet_images import SheetImages
+from schematic_reader.training import adapter
 from schematic_reader.training.feature_cache import FeatureCache
 from tests.support.paths import ROOT
 from tests.support.sheet_samples import LIMITS, message_rows, ready_to_train, write_params
@@ -45,9 +48,18 @@ def test_both_recipes_are_run_and_recorded(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(ROOT)
     rows = str(raw_file(tmp_path, 13))
     monkeypatch.setattr("sys.argv", ["train_throughput", "--model", "tiny", "--rows", rows])
+    dropouts: list[float] = []
+    inject = peft.get_peft_model
+    for trainer in (trl.trainer.sft_trainer, adapter):
+        monkeypatch.setattr(
+            trainer,
+            "get_peft_model",
+            lambda *a, **k: (dropouts.append(a[1].lora_dropout), inject(*a, **k))[1],
+        )
     train_throughput.main()
     lines: list[dict[str, Any]] = [json.loads(line) for line in results.read_text().splitlines()]
     assert [line["variant"] for line in lines] == ["tutorial", "packed"]
+    assert dropouts == [0.05, 0.05]  # the same work, whatever params.yaml has
     for line in lines:
         assert {"benchmark", "date", "device", "variant", "samples_per_s", "ratio"} <= set(line)
         assert line["samples_per_s"] > 0 and line["samples"] > 0 and 0 <= line["wait"] <= 1
