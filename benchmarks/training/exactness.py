@@ -12,6 +12,7 @@ from __future__ import annotations
 import random
 import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ import torch
 from benchmarks.common.results import record
 from benchmarks.common.sheets import build_model, options, read_processor, read_sheets
 from benchmarks.training.throughput import SIZES, can_fp8, settings
-from schematic_reader.model.device import Device, prepare_device
+from schematic_reader.model.device import Device, float32_matmul, prepare_device
 from schematic_reader.model.encode import Encoder
 from schematic_reader.model.packed_batch import BatchShape
 from schematic_reader.model.sheet_images import SheetImages
@@ -54,7 +55,8 @@ def main() -> None:
             for weight in model.parameters():
                 if weight.requires_grad:
                     weight.normal_(std=0.02)
-        compare(PackedLoss(model), encoder, examples, device)
+        with float32_matmul("highest") if device.name == "cpu" else nullcontext():
+            compare(PackedLoss(model), encoder, examples, device)
 
 
 def compare(packed_loss: PackedLoss, encoder: Encoder, examples: Examples, device: Device) -> None:
