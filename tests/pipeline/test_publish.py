@@ -34,7 +34,7 @@ COMMAND = "python -m stages.publish --repo OWNER/NAME"
 
 
 SURE = 4
-"""A test sheet about which the barely trained model is not torn between two tokens, so that rounding decides."""
+"""A test sheet whose answer does not hang on rounding: the barely trained model is torn at no token."""
 
 
 @pytest.fixture(scope="module")
