@@ -16,7 +16,6 @@ import huggingface_hub.constants
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from PIL import Image
 
 from schematic_reader.cli import UserError
 from schematic_reader.config import load_params
@@ -189,16 +188,7 @@ def own_answer(checkout: Path) -> str:
     from schematic_reader.io.picture import fit_within, open_picture
     from schematic_reader.tasks import task
     from schematic_reader.tasks.messages import chat
-
-    class OneSheet:
-        def __init__(self, picture: Image.Image) -> None:
-            self._picture = picture
-
-        def picture(self, row: dict[str, Any]) -> Image.Image:
-            return self._picture
-
-        def size(self, row: dict[str, Any]) -> tuple[int, int]:
-            return self._picture.size
+    from tests.support.answering import OnePicture
 
     with chdir(checkout):
         params = load_params()
@@ -214,7 +204,7 @@ def own_answer(checkout: Path) -> str:
             seed=params.seed,
             adapter=Path("models/adapter"),
         )
-        answers = answerer.answer(OneSheet(picture), [{"id": "sheet", "messages": chat(prompt, "")}])
+        answers = answerer.answer(OnePicture(picture), [{"id": "sheet", "messages": chat(prompt, "")}])
     return answers[0].text.splitlines()[0]
 
 

@@ -129,6 +129,19 @@ def _in_order(found: Iterable[dict[int, GeneratedTokens]], stop_ids: Sequence[in
     return [replace(answers[number], ids=answers[number].ids[: ends[number]]) for number in sorted(answers)]
 
 
+class OnePicture:
+    """An ``ImageSource`` that has the same picture for every row."""
+
+    def __init__(self, picture: Image.Image) -> None:
+        self._picture = picture
+
+    def picture(self, row: dict[str, Any]) -> Image.Image:
+        return self._picture
+
+    def size(self, row: dict[str, Any]) -> tuple[int, int]:
+        return self._picture.size
+
+
 class RecordedSheets(SheetImages):
     """The sheets of ``write_sheets``, and the ids of those whose picture was opened."""
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 from torch._dynamo.testing import CompileCounterWithBackend
 from transformers import GenerationConfig
 
@@ -24,6 +23,7 @@ from schematic_reader.tasks.messages import chat
 from schematic_reader.training.adapter import add_adapter
 from schematic_reader.training.answer_loss import CHUNK, answer_loss
 from schematic_reader.training.packed_loss import PackedLoss
+from tests.support.answering import OnePicture
 from tests.support.sheet_samples import LORA, TINY, noise, sample, unpacked_loss
 
 WORDS = ["R", "C", "GND", "LED", "+3V3", "Conn_01x04_Pin", "AMS1117-3.3"]
@@ -239,16 +239,6 @@ def test_compiled_layers_take_no_number_from_the_host(
     assert not [one for one in inputs if isinstance(one, torch.Tensor) and one.dim() == 0]
 
 
-class OneSheet:
-    """The picture of every row."""
-
-    def picture(self, row: dict[str, Any]) -> Image.Image:
-        return noise(96, 64)
-
-    def size(self, row: dict[str, Any]) -> tuple[int, int]:
-        return 96, 64
-
-
 @pytest.mark.slow
 def test_a_model_that_answers_meanwhile_is_not_compiled_anew(
     encoder: Encoder, graphs: CompileCounterWithBackend
@@ -271,7 +261,7 @@ def test_a_model_that_answers_meanwhile_is_not_compiled_anew(
     rows = [{"messages": chat("Which parts?", "R")}]
     greedy = GenerationSettings(batch_size=2, max_new_tokens=6)
     with packed_loss.answering() as model:
-        (found,) = Answerer(lambda: model, encoder, greedy).answer(OneSheet(), rows)
+        (found,) = Answerer(lambda: model, encoder, greedy).answer(OnePicture(noise(96, 64)), rows)
     assert found.text == expected and graphs.frame_count == before[1] > 0
     assert (float(packed_loss.model(batch=batch)), graphs.frame_count) == before
     assert dict(packed_loss.model.named_modules()) == modules
