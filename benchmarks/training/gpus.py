@@ -2,14 +2,15 @@
 
 Trains a model of random weights on the same real sheets in the same optimizer steps, in one process, in two
 and in one per GPU, each with the whole base, and then with a shard of it on each GPU, and prints and records
-one JSON line each: sheets a second over the full steps after the warm-up (the last step is shorter), the
-losses by step, and the memory of a process. ``--rows`` and ``--processor`` are those of
-``benchmarks.training.throughput``. Without GPUs, two processes share the CPU.
+one JSON line each: sheets a second over the full steps after the warm-up (the last step is shorter), their
+ratio to those of one process, the losses by step, and the memory of a process. ``--rows`` and
+``--processor`` are those of ``benchmarks.training.throughput``. Without GPUs, two processes share the CPU.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -35,6 +36,7 @@ from schematic_reader.training.sharding import shard_model
 
 WARM_UP = 3  # steps
 WAYS = ("whole in each process", "sharded")
+_ONE = "one.json"  # sheets a second of one process
 
 
 def main() -> None:
@@ -43,14 +45,17 @@ def main() -> None:
     parser.add_argument("--sheets", type=int, default=150)
     parser.add_argument("--step-tokens", type=int, help="of an optimizer step; default: two packed batches")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.way:
+    if arguments.folder:
         train(arguments)
         return
     gpus = torch.cuda.device_count()
     most = max(2, gpus)
-    for count, way in [*((count, WAYS[0]) for count in sorted({1, 2, most})), (most, WAYS[1])]:
-        run_in_processes(count, "benchmarks.training.gpus", [*sys.argv[1:], "--way", way])
+    with tempfile.TemporaryDirectory() as name:
+        for count, way in [*((count, WAYS[0]) for count in sorted({1, 2, most})), (most, WAYS[1])]:
+            words = [*sys.argv[1:], "--way", way, "--folder", name]
+            run_in_processes(count, "benchmarks.training.gpus", words)
 
 
 def run_in_processes(count: int, module: str, words: list[str]) -> None:
@@ -109,15 +114,17 @@ def train(arguments: argparse.Namespace) -> None:
             Checkpoint(folder / "unfinished", {}),
         )
     if distributed.is_main_process():
-        report(arguments.way, result, device)
+        report(arguments.folder, arguments.way, result, device)
     distributed.shutdown()
 
 
-def report(way: str, result: FinetuneResult, device: Device) -> None:
-    """Record this process's figures."""
+def report(folder: Path, way: str, result: FinetuneResult, device: Device) -> None:
+    """Record this process's figures, beside those of one process, which are left in ``folder``."""
     timed = result.timings[WARM_UP:-1]
     on_cuda = device.name == "cuda"
     rate = sum(len(timing.samples) for timing in timed) / sum(timing.seconds for timing in timed)
+    if distributed.world_size() == 1:
+        (folder / _ONE).write_text(json.dumps(rate))
     held = sum(
         (weight.to_local() if hasattr(weight, "to_local") else weight).nbytes
         for weight in result.model.parameters()
@@ -127,7 +134,7 @@ def report(way: str, result: FinetuneResult, device: Device) -> None:
         way,
         device=torch.cuda.get_device_name() if on_cuda else f"{os.cpu_count()} cores",
         samples_per_s=round(rate, 2),
-        ratio=None,
+        ratio=round(rate / json.loads((folder / _ONE).read_text()), 2),
         processes=distributed.world_size(),
         steps=len(timed),
         losses=[round(loss, 5) for _, loss in result.loss_log.train],

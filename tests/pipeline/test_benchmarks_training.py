@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +20,10 @@ from benchmarks.training import exactness as train_exactness
 from benchmarks.training import gpus as train_gpus
 from benchmarks.training import steps as train_steps
 from benchmarks.training import throughput as train_throughput
-from schematic_reader.config import load_params
 from schematic_reader.model.sheet_images import SheetImages
 from schematic_reader.training import adapter
 from schematic_reader.training.feature_cache import FeatureCache
+from tests.support.checkout import copy_checkout
 from tests.support.paths import ROOT
 from tests.support.sheet_samples import LIMITS, message_rows, ready_to_train, write_params
 
@@ -94,16 +97,28 @@ def test_nothing_that_packing_or_compiling_does_changes_loss_or_gradient(
         assert line["loss_off"] <= 1e-5 and line["gradient_off"] <= 1e-4
 
 
-def test_one_process_is_measured_over_full_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train_gpus, "WARM_UP", 1)
-    params = (ROOT / "params.yaml").read_text(encoding="utf-8")
-    file = tmp_path / "params.yaml"  # with rows so short that five sheets make several steps
-    file.write_text(params.replace(": 912", ": 300"), encoding="utf-8")
-    monkeypatch.setattr(train_gpus, "settings", lambda *_: load_params(file))
-    words = ["--way", "whole in each process", "--step-tokens", "300"]
-    (line,) = recorded(train_gpus, words, tmp_path, monkeypatch)
-    assert line["variant"] == "whole in each process" and line["processes"] == 1
-    assert line["steps"] == len(line["losses"]) - 2 > 0 and line["samples_per_s"] > 0
+def test_processes_are_measured_over_full_steps_beside_one(tmp_path: Path) -> None:
+    """Over gloo on the CPU, in a checkout with rows so short that seven sheets make several steps."""
+    checkout = tmp_path / "checkout"
+    copy_checkout(checkout)
+    params = checkout / "params.yaml"
+    params.write_text(params.read_text(encoding="utf-8").replace(": 912", ": 300"), encoding="utf-8")
+    words = ["--model", "tiny", "--rows", str(raw_file(tmp_path, 7)), "--step-tokens", "300"]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.training.gpus", *words],
+        cwd=checkout, env=os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    recorded = (checkout / "benchmarks" / "results.jsonl").read_text().splitlines()
+    one, two, sharded = lines = [json.loads(line) for line in recorded[-3:]]
+    assert [line["variant"] for line in lines] == ["whole in each process"] * 2 + ["sharded"]
+    assert [line["processes"] for line in lines] == [1, 2, 2]
+    assert one["ratio"] == 1 and sharded["weights_gib"] < two["weights_gib"] == one["weights_gib"]
+    for line in (two, sharded):
+        assert line["ratio"] == pytest.approx(line["samples_per_s"] / one["samples_per_s"], abs=0.02)
+        assert line["losses"] == pytest.approx(one["losses"], rel=1e-4)
+    assert one["steps"] == len(one["losses"]) - train_gpus.WARM_UP - 1 > 0
 
 
 def test_ways_of_a_step_are_told_turn_by_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
