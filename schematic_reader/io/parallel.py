@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from schematic_reader.cli import UserError
 
@@ -17,6 +17,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 _IN_FLIGHT = 4  # jobs a worker, so that none waits while results are yielded in order
+_call_in_worker: Callable[[Any], Any]  # set in worker processes alone
 
 
 def cores() -> int:
@@ -28,7 +29,8 @@ def ordered_map(function: Callable[[Job], Result], tasks: Iterable[Job], *, work
     """Yield ``function(task)`` for each task, in order; at most a few tasks a worker are under way.
 
     Args:
-        function: a module's function, or a ``functools.partial`` of one, so that it can be pickled.
+        function: a module's function, a ``functools.partial`` of one or another object that can be pickled.
+            Each worker gets it once, so it may hold much that every task needs.
         workers: processes; with 1 the work is done in this one.
 
     Raises:
@@ -39,11 +41,13 @@ def ordered_map(function: Callable[[Job], Result], tasks: Iterable[Job], *, work
         return
     # Not forked: pyarrow runs threads by then, and a fork would copy the locks that they hold.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_interrupts_to_parent) as pool:
+    with ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_prepare_worker, initargs=(function,)
+    ) as pool:
         waiting: deque[Future[Result]] = deque()
         try:
             for task in tasks:
-                waiting.append(pool.submit(function, task))
+                waiting.append(pool.submit(_call, task))
                 if len(waiting) == workers * _IN_FLIGHT:
                     yield waiting.popleft().result()
             while waiting:
@@ -58,5 +62,11 @@ def ordered_map(function: Callable[[Job], Result], tasks: Iterable[Job], *, work
             pool.shutdown(cancel_futures=True)
 
 
-def _leave_interrupts_to_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _prepare_worker(function: Callable[[Any], Any]) -> None:
+    global _call_in_worker
+    _call_in_worker = function
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # interrupts are the parent's
+
+
+def _call(task: Any) -> Any:
+    return _call_in_worker(task)

@@ -28,6 +28,26 @@ def fail(number: int) -> int:
     raise ValueError(f"bad {number}")
 
 
+class Heavy:
+    """A function that counts how often it is sent to another process."""
+
+    sent = 0
+
+    def __call__(self, number: int) -> int:
+        return number + 1
+
+    def __reduce__(self) -> tuple[type[Heavy], tuple[()]]:
+        Heavy.sent += 1
+        return Heavy, ()
+
+
+def test_each_worker_gets_the_function_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What copies of sheets are drawn from takes a second to send, and three times as long as a copy."""
+    monkeypatch.setattr(Heavy, "sent", 0)
+    assert list(ordered_map(Heavy(), range(20), workers=2)) == list(range(1, 21))
+    assert 1 <= Heavy.sent <= 2
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_results_come_in_the_order_of_the_tasks(workers: int) -> None:
     assert list(ordered_map(square, range(50), workers=workers)) == [number**2 for number in range(50)]
