@@ -10,13 +10,13 @@ from PIL import Image
 from schematic_reader.cli import UserError
 from schematic_reader.config import ImageLimits, Params
 from schematic_reader.io.display import printable
+from schematic_reader.io.paper import on_paper
 from schematic_reader.io.picture import (
     PictureError,
     check_shape,
     decode_picture,
     fitted_size,
     is_blank,
-    on_white,
     page_numbers,
     resized,
 )
@@ -177,7 +177,7 @@ def _decoded(data: bytes, limits: SheetLimits) -> Iterator[_Page | _UnopenedPage
                 raise _refusal(error, limits) from None
             yield _UnopenedPage(number, _refusal(error, limits))
             continue
-        picture, size = on_white(decoded.image), (decoded.width, decoded.height)
+        picture, size = on_paper(decoded.image), (decoded.width, decoded.height)
         frames = 1 if pages else decoded.frames
         shrinks = _fitted(size, limits) != size
         text = text_height(picture) * size[0] / picture.width if shrinks else None

@@ -28,6 +28,7 @@ from xml.etree import ElementTree
 from PIL import Image as PILImage
 
 from schematic_reader.cli import UserError, run
+from schematic_reader.io.paper import on_paper
 from schematic_reader.io.picture import fitted_size
 from schematic_reader.predict.svg_fonts import fallback_font
 
@@ -237,7 +238,6 @@ def _render_svg(data: bytes, scale: RenderScale) -> Iterator[Rendering]:
             svg_string=document,
             width=width,
             height=height,
-            background="white",
             dpi=96,
             serif_family=font,
             sans_serif_family=font,
@@ -245,7 +245,7 @@ def _render_svg(data: bytes, scale: RenderScale) -> Iterator[Rendering]:
     except (ValueError, ElementTree.ParseError) as error:
         raise UserError(f"the SVG is damaged ({error}): export it again") from None
     drawn = PILImage.open(io.BytesIO(png))  # resvg keeps the ratio of the SVG's own
-    yield _on_white(drawn, (width, height)), width / paper[0]
+    yield _on_white(on_paper(drawn), (width, height)), width / paper[0]
 
 
 def _xml_text(data: bytes) -> str:

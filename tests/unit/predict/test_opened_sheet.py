@@ -338,3 +338,18 @@ def test_a_name_that_is_no_utf8_can_be_shown(tmp_path: Path) -> None:
     assert read_file(name) == (f"{tmp_path}/\ufffd.png", b"data")
     with pytest.raises(UserError, match=r"none\.png: no such file"):
         read_file(str(tmp_path / "none.png"))
+
+
+def test_white_lines_on_a_transparent_background_are_seen() -> None:
+    """As of a page in a dark theme, in PNG and in SVG."""
+    image, out = Image.new("RGBA", (120, 90), (0, 0, 0, 0)), io.BytesIO()
+    ImageDraw.Draw(image).rectangle((0, 0, 29, 29), fill="white")
+    image.save(out, "PNG")
+    found = dark(opened(out.getvalue()))
+    assert found[:30, :30].all() and not found[30:].any() and not found[:, 30:].any()
+    white, black = (
+        opened(f'<svg xmlns="http://www.w3.org/2000/svg" width="120" height="90">'
+               f'<path d="M10 10H60V70" fill="none" stroke="{color}" stroke-width="2"/></svg>'.encode())
+        for color in ("white", "black")
+    )  # fmt: skip
+    assert dark(black).any() and np.array_equal(dark(white), dark(black))
