@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from schematic_reader.kicad.project_file import ProjectFile, read_project
 from schematic_reader.kicad.project_folder import (
     MAX_SHEET_BYTES,
     SHEET_SUFFIX,
+    file_in,
     is_sheet_name,
     project_beside,
     root_sheets,
@@ -52,7 +54,8 @@ class KicadRoot:
             return texts.get(file)
 
         try:
-            followed = follow_sheets(self.path.name, text, project)
+            find = partial(file_in, self.path.parent)
+            followed = follow_sheets(self.path.name, text, project, find)
         except KicadError as error:
             found.leave_out(self.path, error)
             return found

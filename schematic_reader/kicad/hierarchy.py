@@ -21,6 +21,9 @@ _MAX_DEPTH = 30
 ReadText = Callable[[str], str | None]
 """The text of a file of the project, by its path from the root sheet's folder; None where there is none."""
 
+FindFile = Callable[[str], str]
+"""The path of a file from the root sheet's folder as it is there, for one as a sheet box spells it."""
+
 
 @dataclass(frozen=True, slots=True)
 class UsedSheet:
@@ -48,7 +51,7 @@ class Hierarchy:
     unread: list[str] = field(default_factory=list)
 
 
-def follow_sheets(file: str, read: ReadText, project: ProjectFile) -> Hierarchy:
+def follow_sheets(file: str, read: ReadText, project: ProjectFile, find: FindFile = str) -> Hierarchy:
     """Read the root sheet ``file`` and all that is below it.
 
     A sub-sheet that is missing, damaged or contains itself is named in ``unread`` and passed over.
@@ -62,7 +65,7 @@ def follow_sheets(file: str, read: ReadText, project: ProjectFile) -> Hierarchy:
     root = _as_used(read_sheet(text), "/", file, file, project)
     use = SheetUse(f"/{root.uuid}", symbol_instances(text))
     found = Hierarchy([UsedSheet(file, "/", root, use)])
-    _Below(read, project, found).follow(found.sheets[0], use, (file,))
+    _Below(read, find, project, found).follow(found.sheets[0], use, (file,))
     return found
 
 
@@ -71,6 +74,7 @@ class _Below:
     """Follows sub-sheets, depth first and in the order of the file, into ``found``."""
 
     read: ReadText
+    find: FindFile
     project: ProjectFile
     found: Hierarchy
 
@@ -88,8 +92,10 @@ class _Below:
         ``dnp`` and ``in_bom`` are what the boxes down to it say.
         """
         for box in above.sheet.sheets:
-            file = posixpath.normpath(
-                posixpath.join(posixpath.dirname(files[-1]), box.file_name.replace("\\", "/"))
+            file = self.find(
+                posixpath.normpath(
+                    posixpath.join(posixpath.dirname(files[-1]), box.file_name.replace("\\", "/"))
+                )
             )
             name = f"{above.name}{box.name}"
             label = f"sub-sheet {box.file_name!r} ({name})"

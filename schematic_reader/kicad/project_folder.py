@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -62,14 +63,51 @@ def root_sheets(project: Path, data: bytes) -> list[Path | KicadError]:
 def _listed_root(folder: Path, name: str) -> Path | KicadError:
     if not is_sheet_name(name):
         return KicadError(f"it lists {name[:80]!r} as a root sheet, which is no {SHEET_SUFFIX}")
-    return folder / name
+    return folder / file_in(folder, name)
 
 
 def _own_sheet(project: Path) -> Path:
     """The sheet of a project's own name, whether it is there or not."""
     own = project.with_suffix(SHEET_SUFFIX)
     same = (path for path in _beside(project) if is_sheet_name(path.name) and path.stem == project.stem)
-    return own if is_file(own) else next(same, own)
+    alike = project.with_name(file_in(project.parent, own.name))
+    return own if is_file(own) else next(same, alike)
+
+
+def file_in(folder: Path, name: str) -> str:
+    """The path from the folder of a file that its project names: the name itself where that is there.
+
+    Else the only path that is spelled alike, since Windows and macOS take such files for each other; the name
+    where there is none.
+    """
+    if not name or is_file(folder / name):
+        return name
+    found = Path()
+    for part in Path(name).parts:
+        if part != os.pardir and not os.path.lexists(folder / found / part):
+            part = spelled_alike(part, _names_in(folder / found)) or part
+        found /= part
+    return str(found) if is_file(folder / found) else name
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208, names alone
+    except (OSError, ValueError):
+        return []
+
+
+def spelled_alike(name: str, names: Iterable[str]) -> str | None:
+    """Of the names that one, else the only one that differs in case, or in how its accents are encoded."""
+    names = list(names)
+    if name in names:
+        return name
+    alike = [other for other in names if _folded(other) == _folded(name)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def project_beside(sheet: Path) -> Path | None:
@@ -82,9 +120,13 @@ def project_beside(sheet: Path) -> Path | None:
 
 
 def project_of(sheet: str, projects: Sequence[str]) -> str | None:
-    """Of the project files of one folder that of a sheet: that of its own name, else the only one."""
-    own = [name for name in projects if os.path.splitext(name)[0] == os.path.splitext(sheet)[0]]  # noqa: PTH122
-    return own[0] if own else projects[0] if len(projects) == 1 else None
+    """Of the project files of one folder that of a sheet: that of its own name, else the only one.
+
+    Its own name may be in other case where no second one is spelled so.
+    """
+    stems = [os.path.splitext(name)[0] for name in projects]  # noqa: PTH122
+    own = spelled_alike(os.path.splitext(sheet)[0], stems)  # noqa: PTH122
+    return projects[stems.index(own)] if own else projects[0] if len(projects) == 1 else None
 
 
 def _beside(file: Path) -> list[Path]:
@@ -120,4 +162,4 @@ def _named_by(sheet: Path) -> set[Path]:
             found = sub_sheet_names(file.read(MAX_SHEET_BYTES))
     except OSError:  # told when it is read as a sheet
         return set()
-    return {real_path(sheet.parent / name) for name in found} - {sheet}
+    return {real_path(sheet.parent / file_in(sheet.parent, name)) for name in found} - {sheet}

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +16,13 @@ from schematic_reader.cli import UserError, say_error
 from schematic_reader.io.display import ellipsized, printable
 from schematic_reader.io.outside_paths import is_file, real_path
 from schematic_reader.kicad.nodes import KicadError
-from schematic_reader.kicad.project_folder import is_project_name, is_sheet_name, project_beside, root_sheets
+from schematic_reader.kicad.project_folder import (
+    file_in,
+    is_project_name,
+    is_sheet_name,
+    project_beside,
+    root_sheets,
+)
 from schematic_reader.predict.drawn_project import project_pictures
 from schematic_reader.predict.input_files import STANDARD_INPUT, named_files, read_file, sub_sheets_in
 from schematic_reader.predict.kicad_file import KicadReading, KicadTexts, ReadKicad, kicad_texts
@@ -159,8 +166,9 @@ def _follow(
             return None
 
     project = project_beside(path) if folder else None
+    find = partial(file_in, folder) if folder else str
     try:
-        found = by(root, read, project=project.name if project else None)
+        found = by(root, read, project=project.name if project else None, find=find)
     except UserError as error:
         raise UserError(f"{label}: {error}") from None
     return found, os.path.dirname(label) if folder else ""  # noqa: PTH120, a label

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections import Counter
 from dataclasses import dataclass
 
 from schematic_reader.cli import UserError
-from schematic_reader.kicad.project_folder import SHEET_SUFFIX, is_project_name, project_of, sub_sheet_names
+from schematic_reader.kicad.project_folder import (
+    SHEET_SUFFIX,
+    is_project_name,
+    project_of,
+    spelled_alike,
+    sub_sheet_names,
+)
 from schematic_reader.predict.drawn_project import drawn_sheets, project_pictures
 from schematic_reader.predict.kicad_file import ReadKicad, kicad_texts
 from schematic_reader.predict.opened_sheet import OpenedSheet, SheetLimits, SheetOrigin, open_sheets
@@ -96,12 +103,17 @@ def _kicad_sheets(
     """
     _check_room(1, room)
     project = project_of(name, list(filter(is_project_name, files)))
+
+    def find(file: str) -> str:
+        names = (spelled_alike(name, files) for name in (file, posixpath.basename(file)))
+        return next(filter(None, names), file)
+
     if kicad is None:
-        texts = kicad_texts(name, files.get, project=project)
+        texts = kicad_texts(name, files.get, project=project, find=find)
         _check_room(len(texts.sheets), room)
         pictures, notes = project_pictures(texts, limits)
         return [DroppedSheet(opened.origin, opened) for opened in pictures], notes
-    found = kicad(name, files.get, project=project)
+    found = kicad(name, files.get, project=project, find=find)
     _check_room(len(found.readings), room)
     dropped: list[DroppedSheet] = []
     notes = list(found.notes)

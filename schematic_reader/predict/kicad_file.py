@@ -9,13 +9,13 @@ from typing import Protocol
 
 from schematic_reader.cli import UserError
 from schematic_reader.kicad.bom import listed_symbols, natural
-from schematic_reader.kicad.hierarchy import Hierarchy, UsedSheet, follow_sheets
+from schematic_reader.kicad.hierarchy import FindFile, Hierarchy, UsedSheet, follow_sheets
 from schematic_reader.kicad.kiutils import to_json, to_mapping, to_yaml
 from schematic_reader.kicad.model import PlacedSymbol, Sheet
 from schematic_reader.kicad.nets.project_nets import project_nets
 from schematic_reader.kicad.nodes import KicadError
 from schematic_reader.kicad.project_file import ProjectFile, label_of_missing_alias, read_project
-from schematic_reader.kicad.project_folder import sheet_text
+from schematic_reader.kicad.project_folder import sheet_text, spelled_alike
 from schematic_reader.kicad.sheet_use import text_of_use
 from schematic_reader.predict.opened_sheet import SheetOrigin
 from schematic_reader.predict.parts import Part, Reading
@@ -52,7 +52,15 @@ class KicadReading:
     texts: Callable[[], KicadTexts]
 
 
-def read_kicad(name: str, read: ReadBytes, *, project: str | None, task: Task, form: Form) -> KicadReading:
+def read_kicad(
+    name: str,
+    read: ReadBytes,
+    *,
+    project: str | None,
+    task: Task,
+    form: Form,
+    find: FindFile = str,
+) -> KicadReading:
     """Read the sheet ``name`` and its sub-sheets, each as often as it is used.
 
     Args:
@@ -60,13 +68,14 @@ def read_kicad(name: str, read: ReadBytes, *, project: str | None, task: Task, f
         read: reads the files of that folder.
         task: what is answered, in the layout of ``form``.
         project: the file of the project, with text variables and bus aliases; None where there is none.
+        find: finds the files of that folder by the names in sheet boxes.
 
     Raises:
         UserError: it is no sheet of KiCad 6 to 10; one line that does not name the file.
     """
     notes: list[str] = []
     defined = _project(project, read, notes)
-    found, texts = _followed(name, read, defined)
+    found, texts = _followed(name, read, find, defined)
     origins = _origins(found, project, defined)
     readings = [
         _reading(origin, used, texts[used.file], task, form)
@@ -87,17 +96,19 @@ def read_kicad(name: str, read: ReadBytes, *, project: str | None, task: Task, f
 class ReadKicad(Protocol):
     """``read_kicad`` with the task and the form of the answer."""
 
-    def __call__(self, name: str, read: ReadBytes, *, project: str | None) -> KicadReading: ...
+    def __call__(
+        self, name: str, read: ReadBytes, *, project: str | None, find: FindFile
+    ) -> KicadReading: ...
 
 
-def kicad_texts(name: str, read: ReadBytes, *, project: str | None) -> KicadTexts:
+def kicad_texts(name: str, read: ReadBytes, *, project: str | None, find: FindFile = str) -> KicadTexts:
     """The texts of the sheet ``name`` and its sub-sheets, each as often as it is used, for a renderer.
 
     Args, Raises: see ``read_kicad``.
     """
     notes: list[str] = []
     defined = _project(project, read, notes)
-    found, texts = _followed(name, read, defined)
+    found, texts = _followed(name, read, find, defined)
     lines = [f"{name}: {note}" for note in notes + found.unread]
     return _texts(found, texts, _origins(found, project, defined), defined, lines)
 
@@ -105,7 +116,7 @@ def kicad_texts(name: str, read: ReadBytes, *, project: str | None) -> KicadText
 def _origins(found: Hierarchy, project: str | None, defined: ProjectFile | None) -> list[SheetOrigin]:
     """Where the sheets come from; their project where its file lists the root among several."""
     roots = defined.root_sheets if defined else ()
-    of = project if project and len(roots) > 1 and found.sheets[0].file in roots else ""
+    of = project if project and len(roots) > 1 and spelled_alike(found.sheets[0].file, roots) else ""
     return [SheetOrigin(used.file, sheet=used.name, project=of) for used in found.sheets]
 
 
@@ -123,7 +134,9 @@ def _texts(
     return KicadTexts(sheets, project.text_variables if project else (), notes)
 
 
-def _followed(name: str, read: ReadBytes, project: ProjectFile | None) -> tuple[Hierarchy, dict[str, str]]:
+def _followed(
+    name: str, read: ReadBytes, find: FindFile, project: ProjectFile | None
+) -> tuple[Hierarchy, dict[str, str]]:
     """The sheets of a project, and the texts of their files. Raises UserError, as ``read_kicad``."""
     texts: dict[str, str] = {}
 
@@ -134,7 +147,7 @@ def _followed(name: str, read: ReadBytes, project: ProjectFile | None) -> tuple[
         return texts.get(file)
 
     try:
-        return follow_sheets(name, text, project or ProjectFile()), texts
+        return follow_sheets(name, text, project or ProjectFile(), find), texts
     except KicadError as error:
         raise UserError(str(error)) from None
 

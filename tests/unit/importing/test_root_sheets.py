@@ -84,6 +84,18 @@ def test_a_suffix_in_capitals_is_that_suffix(tmp_path: Path) -> None:
     assert summary.left_out == 0
 
 
+@pytest.mark.parametrize("of", ["", "amp.kicad_pro", "amp.kicad_sch"])
+def test_a_sub_sheet_is_found_by_its_name_in_other_case(tmp_path: Path, of: str) -> None:
+    folder = tmp_path / "in"
+    write_project(folder)
+    (folder / "parts" / "channel.kicad_sch").rename(folder / "parts" / "CHANNEL.KICAD_SCH")
+    rows, summary = imported(folder / of, tmp_path / "own.parquet")
+    assert [(row["name"], row["image"]["path"]) for row in rows] == [
+        ("in/amp", "amp.png"), ("in/amp", "CHANNEL-Left.png"), ("in/amp", "CHANNEL-Right.png"),
+    ]  # fmt: skip
+    assert summary.left_out == 0
+
+
 def test_an_autosave_is_no_sheet_of_its_own(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = tmp_path / "in" / "p"
     write_project(folder)

@@ -141,3 +141,15 @@ def test_a_sub_sheet_that_is_no_text_is_named() -> None:
     assert follow_sheets("a", read, ProjectFile()).unread == [
         "sub-sheet 'b' (/B) is not followed: it is not UTF-8"
     ]
+
+
+def test_a_box_that_names_its_own_sheet_in_other_case_contains_itself() -> None:
+    files = {"A.kicad_sch": sheet("r", box("b", "B", "a.KICAD_SCH"), box("c", "C", "C.kicad_sch"))}
+    files["c.kicad_sch"] = sheet("c")
+
+    def find(name: str) -> str:
+        return {"a.KICAD_SCH": "A.kicad_sch", "C.kicad_sch": "c.kicad_sch"}[name]
+
+    found = follow_sheets("A.kicad_sch", files.get, ProjectFile(), find)
+    assert [used.file for used in found.sheets] == ["A.kicad_sch", "c.kicad_sch"]
+    assert found.unread == ["sub-sheet 'a.KICAD_SCH' (/B) contains itself and is not followed"]

@@ -9,7 +9,13 @@ import pytest
 
 from schematic_reader.kicad import project_folder
 from schematic_reader.kicad.nodes import KicadError
-from schematic_reader.kicad.project_folder import below_others, project_beside, root_sheets, sheet_text
+from schematic_reader.kicad.project_folder import (
+    below_others,
+    file_in,
+    project_beside,
+    root_sheets,
+    sheet_text,
+)
 from tests.support.kicad_projects import box, sheet, write_project
 
 
@@ -65,6 +71,48 @@ def test_a_project_goes_with_the_sheet_of_its_name(tmp_path: Path, suffix: str, 
     for path in (project, root, tmp_path / "other.KICAD_PRO", tmp_path / "other.kicad_sch"):
         path.write_text("{}")
     assert (root_sheets(project, b"{}"), project_beside(root)) == ([root], project)
+
+
+def test_a_file_is_found_by_its_name_else_by_the_only_one_in_other_case(tmp_path: Path) -> None:
+    (tmp_path / "Parts").mkdir()
+    for name in (
+        "SUB.KICAD_SCH",
+        "Parts/Channel.kicad_sch",
+        "a.kicad_sch",
+        "A.kicad_sch",
+        "B.kicad_sch",
+        "b.Kicad_Sch",
+    ):
+        (tmp_path / name).write_text("")
+    (tmp_path / "Gro\u0308\u00dfe.kicad_sch").write_text("")  # as macOS writes an umlaut
+    named = {
+        "sub.kicad_sch": "SUB.KICAD_SCH",
+        "parts/channel.kicad_sch": "Parts/Channel.kicad_sch",
+        "parts/../sub.kicad_sch": "Parts/../SUB.KICAD_SCH",
+        "gr\u00f6\u00dfe.kicad_sch": "Gro\u0308\u00dfe.kicad_sch",
+        "a.kicad_sch": "a.kicad_sch",
+        "A.kicad_sch": "A.kicad_sch",
+        "b.kicad_sch": "b.kicad_sch",  # which of two is not known
+        "gone/sub.kicad_sch": "gone/sub.kicad_sch",
+        "parts": "parts",
+        "a\0b.kicad_sch": "a\0b.kicad_sch",
+        "": "",
+    }
+    assert {name: file_in(tmp_path, name) for name in named} == named
+    assert file_in(tmp_path, f"{tmp_path}/sub.kicad_sch") == f"{tmp_path}/SUB.KICAD_SCH"
+
+
+def test_sheets_and_projects_go_together_in_any_case(tmp_path: Path) -> None:
+    """As a project of Windows has them, which was unpacked where case counts."""
+    root, part, project = (tmp_path / name for name in ("Amp.kicad_sch", "SUB.KICAD_SCH", "AMP.kicad_pro"))
+    root.write_text(sheet("r", box("b", "B", "sub.kicad_sch")))
+    part.write_text(sheet("p"))
+    for path in (project, tmp_path / "other.kicad_pro"):
+        path.write_text("{}")
+    assert below_others([root, part]) == {part}
+    assert (root_sheets(project, b"{}"), project_beside(root)) == ([root], project)
+    listed = {"schematic": {"top_level_sheets": [{"filename": "sub.kicad_sch"}]}}
+    assert root_sheets(project, json.dumps(listed).encode()) == [part]
 
 
 def test_a_text_is_utf_8_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,6 +102,33 @@ def test_a_dropped_sheet_is_drawn_as_its_project_uses_it() -> None:
     assert left == same["picture"]
 
 
+@pytest.mark.parametrize("kicad", [COMPONENTS, None])
+@pytest.mark.parametrize("name", ["channel.kicad_sch", "CHANNEL.KICAD_SCH"])
+def test_a_sub_sheet_of_a_folder_or_in_other_case_is_read_with_its_root(
+    name: str, kicad: ReadKicad | None
+) -> None:
+    """The box names ``parts/channel.kicad_sch``; a browser sends the file's name alone."""
+    found = dropped((name, CHANNEL), ("Amp.kicad_sch", ROOT_SHEET), ("amp.kicad_pro", PROJECT), kicad=kicad)
+    assert [one["name"] for one in found["sheets"]] == [
+        "Amp.kicad_sch", f"{name} /Left/", f"{name} /Right/",
+    ]  # fmt: skip
+    assert [line.split(": ")[1].split(" (")[0] for line in found["errors"]] == [
+        "sub-sheet 'gone.kicad_sch'", "sub-sheet 'amp.kicad_sch'",
+    ]  # fmt: skip
+    if kicad:
+        assert "4k7" in [line["value"] for line in found["sheets"][1]["bom"]]  # by the project file
+
+
+def test_a_name_that_has_its_folder_goes_before_the_name_alone() -> None:
+    """As a program may send it."""
+    other = ("channel.kicad_sch", sheet("o", resistor("R7")))
+    found = dropped(("amp.kicad_sch", ROOT_SHEET), ("parts/channel.kicad_sch", CHANNEL), other)
+    assert [one["name"] for one in found["sheets"]] == [
+        "amp.kicad_sch", "parts/channel.kicad_sch /Left/", "parts/channel.kicad_sch /Right/",
+        "channel.kicad_sch",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("suffix", [".kicad_pro", ".KICAD_PRO"])
 def test_of_several_dropped_projects_a_sheet_has_that_of_its_own_name(suffix: str) -> None:
     variables = '{{"text_variables": {{"OHMS": "{}"}}}}'

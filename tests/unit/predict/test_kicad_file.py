@@ -218,6 +218,34 @@ def test_a_suffix_in_capitals_is_that_suffix(tmp_path: Path, named: str, kicad: 
 
 
 @pytest.mark.parametrize("kicad", [COMPONENTS, None])
+@pytest.mark.parametrize("named", ["amp.kicad_sch", "amp.kicad_pro", "."])
+def test_a_sub_sheet_is_found_by_its_name_in_other_case(tmp_path: Path, named: str, kicad: Any) -> None:
+    """Windows takes one for the other."""
+    write_project(tmp_path)
+    (tmp_path / "parts" / "channel.kicad_sch").rename(tmp_path / "parts" / "CHANNEL.KICAD_SCH")
+    (tmp_path / "parts").rename(tmp_path / "Parts")
+    readings, failed, _ = run(tmp_path / named, kicad=kicad)
+    assert failed == 0
+    assert [str(reading.origin).replace(f"{tmp_path}/", "") for reading in readings] == [
+        "amp.kicad_sch", "Parts/CHANNEL.KICAD_SCH /Left/", "Parts/CHANNEL.KICAD_SCH /Right/",
+    ]  # fmt: skip
+
+
+def test_root_sheets_that_a_project_lists_in_other_case_are_one_project(tmp_path: Path) -> None:
+    project = tmp_path / "p.kicad_pro"
+    names = ("one.kicad_sch", "two.kicad_sch")
+    listed = {"schematic": {"top_level_sheets": [{"filename": name} for name in names]}}
+    project.write_text(json.dumps(listed))
+    for name in names:
+        (tmp_path / name.upper()).write_text(sheet(name, CHANNEL_PART))
+    readings, failed, _ = run(project)
+    assert failed == 0
+    assert [(r.origin.file, r.origin.project) for r in readings] == [
+        (str(tmp_path / name.upper()), str(project)) for name in names
+    ]
+
+
+@pytest.mark.parametrize("kicad", [COMPONENTS, None])
 def test_in_a_folder_no_sheet_is_passed_over(tmp_path: Path, kicad: Any) -> None:
     """What is below a damaged root sheet, or in a circle without one, is read by itself."""
     write_project(tmp_path / "p").write_text(ROOT_SHEET[:-50])
