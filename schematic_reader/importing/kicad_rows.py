@@ -17,6 +17,7 @@ from schematic_reader.kicad.model import Sheet
 from schematic_reader.kicad.nodes import KicadError
 from schematic_reader.kicad.project_file import ProjectFile, read_project
 from schematic_reader.kicad.project_folder import (
+    LESS_TO_DRAW,
     MAX_SHEET_BYTES,
     SHEET_SUFFIX,
     file_in,
@@ -65,7 +66,9 @@ class KicadRoot:
             try:
                 row = _row(used, text_of_use(texts[used.file], used.use), project, self.name)
             except DrawingError as error:
-                found.leave_out(self.path.parent / used.file, f"it cannot be drawn{place}: {error}")
+                found.leave_out(
+                    self.path.parent / used.file, f"it cannot be drawn{place}: {error} {LESS_TO_DRAW}"
+                )
                 continue
             if row["components_used"]:
                 found.rows.append(row)

@@ -51,7 +51,7 @@ def read_part_list(data: bytes, suffix: str) -> PartList:
         PartListError: it names no part, is no text or has no column of names.
     """
     if len(data) > MAX_LIST_BYTES:
-        raise PartListError(f"over {MAX_LIST_BYTES // 1_000_000} MB: is this a list of parts?")
+        raise PartListError(f"over {MAX_LIST_BYTES // 1_000_000} MB: name each part once")
     text = _decoded(data)
     found = _from_csv(text) if suffix == ".csv" else PartList(_names(text.splitlines()))
     if not found.names:

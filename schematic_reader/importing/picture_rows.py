@@ -68,7 +68,7 @@ class ListedPicture:
         The pipeline lays pictures on white: one that this would hide is a PNG in which it is seen.
         """
         if self.path.stat().st_size > MAX_PICTURE_BYTES:
-            raise PictureError("too_large", f"over {MAX_PICTURE_BYTES // 1_000_000} MB")
+            raise PictureError("too_large", f"over {MAX_PICTURE_BYTES // 1_000_000} MB: save it smaller")
         data = self.path.read_bytes()
         decoded = decode_picture(data)
         check_shape(decoded.width, decoded.height)

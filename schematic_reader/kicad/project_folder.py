@@ -16,6 +16,9 @@ from schematic_reader.kicad.project_file import listed_root_sheets
 SHEET_SUFFIX, PROJECT_SUFFIX = ".kicad_sch", ".kicad_pro"
 MAX_SHEET_BYTES = 100_000_000
 
+LESS_TO_DRAW = "If so, remove graphics from it, or split it into sub-sheets"
+"""What to do about a DrawingError, which asks whether what is to be drawn is a sheet."""
+
 _SUB_SHEET = re.compile(rb'"Sheet ?file"\s+"((?:[^"\\]|\\.){1,1000})"')
 
 
@@ -37,7 +40,9 @@ def is_autosave_name(name: str) -> bool:
 def sheet_text(data: bytes) -> str:
     """The text of a ``.kicad_sch``. Raises KicadError where it is no UTF-8 or over ``MAX_SHEET_BYTES``."""
     if len(data) > MAX_SHEET_BYTES:
-        raise KicadError(f"over {MAX_SHEET_BYTES // 1_000_000} MB: is this a sheet?")
+        raise KicadError(
+            f"over {MAX_SHEET_BYTES // 1_000_000} MB: remove pictures from it, or split it into sub-sheets"
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

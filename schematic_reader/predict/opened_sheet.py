@@ -98,7 +98,9 @@ def open_sheets(
     refused: list[str] = []
     try:
         if len(data) > MAX_BYTES:
-            raise UserError(f"over {MAX_BYTES // 1_000_000} MB: is this a sheet?")
+            raise UserError(
+                f"over {MAX_BYTES // 1_000_000} MB: save it smaller, or its pages as files of their own"
+            )
         kind = vector_format(data)
         for page in _rendered(kind, data, limits, variables) if kind else _decoded(data, limits):
             origin = SheetOrigin(file, page.number)

@@ -330,6 +330,7 @@ def _render_kicad(
     from schematic_reader.kicad.drawing.draw import draw_sheet
     from schematic_reader.kicad.drawing.raster import DrawingError
     from schematic_reader.kicad.nodes import KicadError
+    from schematic_reader.kicad.project_folder import LESS_TO_DRAW
     from schematic_reader.kicad.reader import read_sheet
 
     try:
@@ -346,7 +347,7 @@ def _render_kicad(
     try:
         yield draw_sheet(sheet, width=width, height=height), pixels_per_mm
     except DrawingError as error:
-        raise UserError(str(error)) from None
+        raise UserError(f"{error} {LESS_TO_DRAW}") from None
 
 
 if __name__ == "__main__":

@@ -304,6 +304,7 @@ def test_a_sheet_with_more_to_draw_than_any_costs_no_other(
     rows, summary = imported(tmp_path / "in", tmp_path / "own.parquet")
     assert (len(rows), summary.left_out) == (3, 1)
     line = "it cannot be drawn as /Gone/: over 100,000 strokes are to be drawn: is this a sheet?"
+    line += " If so, remove graphics from it, or split it into sub-sheets"
     assert f"{root.with_name('gone.kicad_sch')} is left out: {line}" in caplog.messages
 
 
@@ -315,7 +316,7 @@ def test_a_list_is_read_no_further_than_a_list_is_long(
     with (tmp_path / "in" / "huge.txt").open("wb") as file:
         file.truncate(2**40)  # a hole, which takes no space
     _, summary = imported(tmp_path / "in", tmp_path / "own.parquet")
-    assert summary.left_out == 2 and "over 10 MB: is this a list of parts?" in " ".join(caplog.messages)
+    assert summary.left_out == 2 and "over 10 MB: name each part once" in " ".join(caplog.messages)
 
 
 def test_half_of_a_surrogate_pair_in_a_project_file_is_imported(tmp_path: Path) -> None:

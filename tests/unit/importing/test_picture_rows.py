@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from schematic_reader.importing import picture_rows
 from schematic_reader.importing.imported import Imported
 from schematic_reader.importing.picture_rows import ListedPicture
 
@@ -45,3 +46,11 @@ def test_white_lines_on_a_transparent_background_are_stored_in_black(tmp_path: P
 def test_every_other_picture_is_stored_as_it_is(tmp_path: Path, image: Image.Image) -> None:
     data, found = imported(tmp_path, image, "a.png")
     assert (found.rows[0]["image"]["bytes"], found.notes) == (data, [])
+
+
+def test_a_file_that_is_too_large_is_told_with_the_fix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picture_rows, "MAX_PICTURE_BYTES", 0)
+    _, found = imported(tmp_path, lines(0), "a.png")
+    assert found.left_out[0] == f"{tmp_path / 'a.png'} is left out: too_large: over 0 MB: save it smaller"
