@@ -23,6 +23,7 @@ from schematic_reader.kicad.project_folder import (
     file_in,
     is_sheet_name,
     project_beside,
+    project_text,
     root_sheets,
     sheet_text,
 )
@@ -82,8 +83,8 @@ class KicadRoot:
         if path is None:
             return ProjectFile()
         try:
-            return read_project(read_bytes(path).decode("utf-8-sig"))
-        except (KicadError, OSError, UnicodeDecodeError) as error:
+            return read_project(project_text(read_bytes(path)))
+        except (KicadError, OSError) as error:
             found.leave_out(path, error)
             return ProjectFile()
 

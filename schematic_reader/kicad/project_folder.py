@@ -43,6 +43,11 @@ def sheet_text(data: bytes) -> str:
         raise KicadError(
             f"over {MAX_SHEET_BYTES // 1_000_000} MB: remove pictures from it, or split it into sub-sheets"
         )
+    return project_text(data)
+
+
+def project_text(data: bytes) -> str:
+    """The text of a file of a project. Raises KicadError where it is no UTF-8."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -57,8 +62,9 @@ def root_sheets(project: Path, data: bytes) -> list[Path | KicadError]:
     Raises:
         KicadError: it is no project file.
     """
+    text = project_text(data)
     try:
-        document = json.loads(data.decode("utf-8-sig"))
+        document = json.loads(text)
     except (ValueError, RecursionError):
         raise KicadError("not a KiCad 6 to 10 project file: no JSON") from None
     files = listed_root_sheets(document)

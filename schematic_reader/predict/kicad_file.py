@@ -15,7 +15,7 @@ from schematic_reader.kicad.model import PlacedSymbol, Sheet
 from schematic_reader.kicad.nets.project_nets import project_nets
 from schematic_reader.kicad.nodes import KicadError
 from schematic_reader.kicad.project_file import ProjectFile, label_of_missing_alias, read_project
-from schematic_reader.kicad.project_folder import sheet_text, spelled_alike
+from schematic_reader.kicad.project_folder import project_text, sheet_text, spelled_alike
 from schematic_reader.kicad.sheet_use import text_of_use
 from schematic_reader.predict.opened_sheet import SheetOrigin
 from schematic_reader.predict.parts import Part, Reading
@@ -158,8 +158,8 @@ def _project(file: str | None, read: ReadBytes, notes: list[str]) -> ProjectFile
     if data is None:
         return None
     try:
-        return read_project(data.decode("utf-8-sig"))
-    except (KicadError, UnicodeDecodeError) as error:
+        return read_project(project_text(data))
+    except KicadError as error:
         notes.append(f"{file} is passed over: {error}")
         return None
 

@@ -56,6 +56,14 @@ def test_a_listed_root_sheet_that_is_no_file_costs_no_other(
     assert said in " ".join(told)
 
 
+def test_a_project_that_is_no_text_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    project = write_project(tmp_path / "in").with_suffix(".kicad_pro")
+    project.write_bytes(b'{"text_variables": {"A": "\xe4"}}')
+    _, summary = imported(tmp_path / "in", tmp_path / "own.parquet")
+    assert summary.left_out == 1
+    assert f"{project} is left out: it is not UTF-8: save it with KiCad 6 or later" in caplog.messages
+
+
 @pytest.mark.parametrize("absolute", [True, False])
 @pytest.mark.parametrize("place", [".", "p"])
 def test_a_root_sheet_outside_the_folder_counts_as_beside_its_project(

@@ -59,8 +59,11 @@ def test_root_sheets_of_a_project_file(tmp_path: Path) -> None:
     *roots, refused = root_sheets(project, json.dumps(listed).encode())
     assert roots == [tmp_path / "a.kicad_sch", tmp_path / "b.KICAD_SCH"]
     assert str(refused) == "it lists 'amp.sch' as a root sheet, which is no .kicad_sch"
-    for data in (b"no json", b"\xff"):
-        with pytest.raises(KicadError, match="not a KiCad 6 to 10 project file"):
+    for data, said in (
+        (b"no json", "not a KiCad 6 to 10 project file: no JSON"),
+        (b"\xff", "it is not UTF-8"),
+    ):
+        with pytest.raises(KicadError, match=f"^{said}"):
             root_sheets(project, data)
 
 

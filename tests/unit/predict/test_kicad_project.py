@@ -83,6 +83,12 @@ def test_a_broken_project_is_passed_over_with_a_line(path: Path) -> None:
     assert "the bus label A{I2C} may name" in second
 
 
+def test_a_project_that_is_no_text_is_passed_over_with_a_line(path: Path) -> None:
+    path.with_suffix(".kicad_pro").write_bytes(PROJECT.replace("1", "\xe4").encode("latin-1"))
+    said = "main.kicad_sch: main.kicad_pro is passed over: it is not UTF-8: save it with KiCad 6 or later"
+    assert read(path).notes[0] == said
+
+
 def test_what_is_no_sheet_is_an_error(path: Path) -> None:
     path.write_text("(kicad_pcb)")
     with pytest.raises(UserError):
