@@ -74,7 +74,7 @@ def root_sheets(project: Path, data: bytes) -> list[Path | KicadError]:
 def _listed_root(folder: Path, name: str) -> Path | KicadError:
     if not is_sheet_name(name):
         return KicadError(f"it lists {name[:80]!r} as a root sheet, which is no {SHEET_SUFFIX}")
-    return folder / file_in(folder, name)
+    return folder / file_in(folder, name.replace("\\", "/"))
 
 
 def _own_sheet(project: Path) -> Path:

@@ -54,10 +54,10 @@ def test_a_sub_sheet_that_is_no_file_hides_no_other(tmp_path: Path, name: str) -
 def test_root_sheets_of_a_project_file(tmp_path: Path) -> None:
     project = tmp_path / "amp.kicad_pro"
     assert root_sheets(project, b"{}") == [tmp_path / "amp.kicad_sch"]
-    files = ("a.kicad_sch", "b.KICAD_SCH", "amp.sch")
+    files = ("a.kicad_sch", "sub\\b.KICAD_SCH", "amp.sch")
     listed = {"schematic": {"top_level_sheets": [{"filename": name} for name in files]}}
     *roots, refused = root_sheets(project, json.dumps(listed).encode())
-    assert roots == [tmp_path / "a.kicad_sch", tmp_path / "b.KICAD_SCH"]
+    assert roots == [tmp_path / "a.kicad_sch", tmp_path / "sub" / "b.KICAD_SCH"]
     assert str(refused) == "it lists 'amp.sch' as a root sheet, which is no .kicad_sch"
     for data, said in (
         (b"no json", "not a KiCad 6 to 10 project file: no JSON"),
