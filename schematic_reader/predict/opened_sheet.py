@@ -27,6 +27,7 @@ from schematic_reader.kicad.text_size import MIN_TEXT, TEXT_MM
 from schematic_reader.predict.rendering import MAX_PAGES, RenderScale, render, vector_format
 from schematic_reader.predict.text_height import ENOUGH_TEXT, text_height
 
+_ARCHIVES = (b"PK\x03\x04", b"\x1f\x8b")  # ZIP and gzip, such as .svgz
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 MAX_BYTES = 100_000_000  # of one file; a page of a schematic has a few hundred thousand
 
@@ -164,6 +165,8 @@ def _decoded(data: bytes, limits: SheetLimits) -> Iterator[_Page | _UnopenedPage
         raise UserError("it is empty")
     if data.startswith(_LFS_POINTER):
         raise UserError("a Git LFS pointer, not the file itself: run git lfs pull")
+    if data.startswith(_ARCHIVES):
+        raise UserError("an archive: unpack it")
     try:
         pages = page_numbers(data)
     except PictureError as error:

@@ -54,6 +54,8 @@ _MM = {
 }
 _HEADER = struct.Struct(">IId")
 _BOM_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_XML = re.compile(rb"<[!?:\w]")
+_HTML = re.compile(r"\s*<(!doctype\s+)?html", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"<\?xml[^>]*?\sencoding\s*=\s*[\"']([\w.:-]+)")
 
 
@@ -78,7 +80,7 @@ class RenderScale:
 
 
 def vector_format(data: bytes) -> str | None:
-    """``pdf``, ``svg`` or ``kicad`` by the file's first bytes; None for anything else."""
+    """``pdf``, ``kicad`` or ``svg`` (all XML and HTML) by the file's first bytes; None for all else."""
     head = data[:4096].removeprefix(codecs.BOM_UTF8).lstrip()
     if data.startswith(_BOM_UTF16):
         head = data[:8192].decode("utf-16", "ignore").encode("utf-8", "ignore").lstrip()
@@ -86,7 +88,7 @@ def vector_format(data: bytes) -> str | None:
         return "pdf"
     if head.startswith((b"(kicad_sch", b"EESchema")):
         return "kicad"
-    if head.startswith(b"<") and b"<svg" in head:
+    if _XML.match(head):  # its root may come after a long comment or document type
         return "svg"
     return None
 
@@ -290,7 +292,12 @@ def _svg_size(document: str) -> tuple[float, float]:
     try:
         _, root = next(ElementTree.iterparse(io.StringIO(document), events=["start"]))  # noqa: S314, bounded process
     except (ElementTree.ParseError, StopIteration):
-        raise UserError("the SVG is damaged: export it again") from None
+        said = (
+            "it is XML or HTML, but no SVG"
+            if _HTML.match(document)
+            else "the SVG is damaged: export it again"
+        )
+        raise UserError(said) from None
     if root.tag.rpartition("}")[2] != "svg":
         raise UserError("it is XML or HTML, but no SVG")
     box = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 
 from PIL import Image, ImageDraw
@@ -74,6 +75,10 @@ BAD = {
     "half.pdf": (pdf()[:120], "the PDF is damaged"),
     "book.pdf": (pdf(pages=500), "the PDF has 500 pages, at most 50 are read"),
     "narrow.pdf": (pdf(width=0.001), "mm is too narrow for a sheet"),
+    "saved.html": (b"<!doctype html>\n<html><body><svg></svg></body></html>", "but no SVG"),
+    "list.xml": (b'<?xml version="1.0"?>\n<export version="E"/>', "but no SVG"),
+    "project.zip": (b"PK\x03\x04" + bytes(40), "an archive: unpack it"),
+    "drawing.svgz": (gzip.compress(b"<svg/>"), "an archive: unpack it"),
     "half.svg": (f'<svg {SVG} width="90" height="90"><g'.encode(), "the SVG is damaged"),
     "unsized.svg": (f"<svg {SVG}><g/></svg>".encode(), "the SVG has no size"),
     "latin.svg": (f'<svg {SVG} viewBox="0 0 9 9">\xb5</svg>'.encode("latin-1"), "the SVG is damaged"),

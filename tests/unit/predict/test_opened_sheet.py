@@ -344,6 +344,19 @@ def test_a_name_that_is_no_utf8_can_be_shown(tmp_path: Path) -> None:
         read_file(str(tmp_path / "none.png"))
 
 
+@pytest.mark.parametrize(
+    "head", ["", f"<!-- {'licence ' * 2000}-->", f"<!DOCTYPE svg [<!ENTITY a '{'a' * 9000}'>]>"]
+)
+@pytest.mark.parametrize("prefix", ["", "svg:"])
+def test_an_svg_may_have_a_long_head_and_prefixed_names(head: str, prefix: str) -> None:
+    """As drawing programs write them."""
+    space = f"xmlns{prefix and ':svg'}='http://www.w3.org/2000/svg'"
+    path = f"<{prefix}path d='M0 0H40V40H0Z'/>"
+    drawing = f"{head}<{prefix}svg {space} width='120' height='90'>{path}</{prefix}svg>"
+    assert dark(opened(drawing.encode())).any()
+    assert dark(opened(drawing.encode("utf-16"))).any()
+
+
 def test_white_lines_on_a_transparent_background_are_seen() -> None:
     """As of a page in a dark theme, in PNG and in SVG."""
     image, out = Image.new("RGBA", (120, 90), (0, 0, 0, 0)), io.BytesIO()
