@@ -215,7 +215,8 @@ async def _upload(request: web.Request) -> list[tuple[str, bytes]]:
                 if len(data) > room:
                     raise too_large
             room -= len(data)
-            files.append((part.filename[:200], bytes(data)))
+            name = part.filename.replace("%22", '"')  # which browsers encode, line breaks and no more
+            files.append((name[:200], bytes(data)))
     # Of a form that breaks off, whose headers are too long, or that is not packed as it says.
     except (ValueError, HttpProcessingError, web.RequestPayloadError):
         raise web.HTTPBadRequest(reason="the form is damaged") from None
