@@ -25,6 +25,7 @@ from schematic_reader.kicad.project_folder import (
     PROJECT_SUFFIX,
     SHEET_SUFFIX,
     below_others,
+    folded,
     is_autosave_name,
     is_project_name,
     is_sheet_name,
@@ -186,21 +187,15 @@ class _Files:
 
     def _find_pictures(self) -> list[ListedPicture]:
         """The pictures with a list beside them; one list goes with one picture."""
-        lists = {path: path for kind in reversed(LISTS) for path in self._kinds[kind]}
-        beside: dict[Path, Path] = {}
-        for path in lists:
-            beside[path.with_suffix("")] = path
-        found: list[ListedPicture] = []
-        for path in sorted(path for kind in PICTURES for path in self._kinds[kind]):
-            taken = beside.pop(path.with_suffix(""), None)
-            if taken is None:
-                self.others.leave_out(
-                    path, f"no list of its parts of its name lies beside it ({', '.join(LISTS)})"
-                )
-            else:
-                found.append(ListedPicture(path, self._project_of(path), taken))
-                lists.pop(taken)
-        for path in sorted(lists):
+        lists = [path for kind in reversed(LISTS) for path in self._kinds[kind]]
+        pictures = sorted(path for kind in PICTURES for path in self._kinds[kind])
+        taken = _lists_beside(pictures, lists)
+        for path in (path for path in pictures if path not in taken):
+            self.others.leave_out(
+                path, f"no list of its parts of its name lies beside it ({', '.join(LISTS)})"
+            )
+        found = [ListedPicture(path, self._project_of(path), taken[path]) for path in sorted(taken)]
+        for path in sorted(set(lists) - set(taken.values())):
             self.others.leave_out(path, "no picture of its name lies beside it")
         alone = sum(picture.path.parent == self._folder for picture in found)
         if alone > 1:
@@ -224,3 +219,18 @@ class _Files:
     def _parts(self, path: Path) -> tuple[str, ...]:
         """The folders and the name of a file as the folder has it."""
         return Path(os.path.relpath(path, self._folder)).parts
+
+
+def _lists_beside(pictures: list[Path], lists: list[Path]) -> dict[Path, Path]:
+    """The list of each picture that has one: that of its name, later ones first, else the one spelled alike.
+
+    That is no list of another picture, and neither two lists nor two pictures are spelled so.
+    """
+    beside = {path.with_suffix(""): path for path in lists}
+    taken = {path: beside.pop(stem) for path in pictures if (stem := path.with_suffix("")) in beside}
+    alike: defaultdict[Path, tuple[list[Path], list[Path]]] = defaultdict(lambda: ([], []))
+    for path in (path for path in pictures if path not in taken):
+        alike[path.with_name(folded(path.stem))][0].append(path)
+    for path in beside.values():
+        alike[path.with_name(folded(path.stem))][1].append(path)
+    return taken | {shown[0]: listed[0] for shown, listed in alike.values() if len(shown) == len(listed) == 1}

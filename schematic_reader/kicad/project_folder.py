@@ -113,11 +113,12 @@ def spelled_alike(name: str, names: Iterable[str]) -> str | None:
     names = list(names)
     if name in names:
         return name
-    alike = [other for other in names if _folded(other) == _folded(name)]
+    alike = [other for other in names if folded(other) == folded(name)]
     return alike[0] if len(alike) == 1 else None
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """The name as file systems compare it for which neither case nor the encoding of accents counts."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 

@@ -6,10 +6,12 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image, ImageDraw
 
 from schematic_reader.importing import picture_rows
+from schematic_reader.importing.folder import import_folder
 from schematic_reader.importing.imported import Imported
 from schematic_reader.importing.picture_rows import ListedPicture
 
@@ -46,6 +48,26 @@ def test_white_lines_on_a_transparent_background_are_stored_in_black(tmp_path: P
 def test_every_other_picture_is_stored_as_it_is(tmp_path: Path, image: Image.Image) -> None:
     data, found = imported(tmp_path, image, "a.png")
     assert (found.rows[0]["image"]["bytes"], found.notes) == (data, [])
+
+
+def test_a_list_goes_with_the_picture_of_its_name_in_other_case(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each with that of exactly its name first, and with none where two are spelled alike."""
+    folder = tmp_path / "in" / "p"
+    folder.mkdir(parents=True)
+    for name in ("IMG_1.JPG", "Two.png", "two.png", "three.png", "Four.png", "four.png"):
+        lines(255).convert("RGB").save(folder / name)
+    for name in ("img_1.txt", "two.txt", "Three.csv", "THREE.csv", "FOUR.txt"):
+        (folder / name).write_text(f"R_{name}\n")
+    import_folder(folder.parent, tmp_path / "own.parquet")
+    rows = pq.read_table(tmp_path / "own.parquet").to_pylist()
+    assert {row["image"]["path"]: row["components_used"] for row in rows} == {
+        "IMG_1.JPG": ["R_img_1.txt"],
+        "two.png": ["R_two.txt"],
+    }
+    left_out = {line.split(" is left out")[0].rpartition("/")[2] for line in caplog.messages}
+    assert left_out == {"Two.png", "three.png", "Three.csv", "THREE.csv", "Four.png", "four.png", "FOUR.txt"}
 
 
 def test_a_file_that_is_too_large_is_told_with_the_fix(
