@@ -29,7 +29,7 @@ from PIL import Image as PILImage
 
 from schematic_reader.cli import UserError, run
 from schematic_reader.io.paper import on_paper
-from schematic_reader.io.picture import fitted_size
+from schematic_reader.io.picture import fitted_size, is_blank
 from schematic_reader.predict.svg_fonts import fallback_font
 
 MAX_PAGES = 50
@@ -211,6 +211,14 @@ def _render_pdf(data: bytes, scale: RenderScale) -> Iterator[Rendering | UserErr
             width, height = page.get_size()  # points
             size = _size(width * _MM_PER_POINT, height * _MM_PER_POINT, scale)
             drawn = page.render(scale=size[0] / width, rev_byteorder=True).to_pil()
+            if is_blank(drawn.convert("RGB")):  # its lines may be white
+                bitmap = page.render(
+                    scale=size[0] / width,
+                    rev_byteorder=True,
+                    fill_color=(255, 255, 255, 0),
+                    force_bitmap_format=pypdfium2.raw.FPDFBitmap_BGRA,
+                )
+                drawn = on_paper(bitmap.to_pil())
         except (pypdfium2.PdfiumError, UserError) as error:
             damaged = UserError("the page is damaged: export the PDF again")
             reason = error if isinstance(error, UserError) else damaged

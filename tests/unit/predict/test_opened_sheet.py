@@ -358,7 +358,7 @@ def test_an_svg_may_have_a_long_head_and_prefixed_names(head: str, prefix: str) 
 
 
 def test_white_lines_on_a_transparent_background_are_seen() -> None:
-    """As of a page in a dark theme, in PNG and in SVG."""
+    """As of a page in a dark theme, in PNG, SVG and PDF."""
     image, out = Image.new("RGBA", (120, 90), (0, 0, 0, 0)), io.BytesIO()
     ImageDraw.Draw(image).rectangle((0, 0, 29, 29), fill="white")
     image.save(out, "PNG")
@@ -369,4 +369,6 @@ def test_white_lines_on_a_transparent_background_are_seen() -> None:
                f'<path d="M10 10H60V70" fill="none" stroke="{color}" stroke-width="2"/></svg>'.encode())
         for color in ("white", "black")
     )  # fmt: skip
+    assert dark(black).any() and np.array_equal(dark(white), dark(black))
+    white, black = (opened(pdf(content=f"{level} G 9 w 20 20 m 200 20 l 200 99 l S")) for level in (1, 0))
     assert dark(black).any() and np.array_equal(dark(white), dark(black))
