@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -92,23 +92,35 @@ def opened(
     """The sheets of each file, or what is wrong with it; what is not read of it is logged."""
     below = sub_sheets_in(arguments)
     waiting: dict[Path, str] = {}  # sub-sheets, which their root sheets should lead to
-    followed: set[Path] = set()
+    seen = _Seen()
     for name in named_files(arguments):
         if isinstance(name, UserError):
             yield name
         elif (path := real_path(name)) in below:
             waiting[path] = name
         else:
-            yield from _sheets_of(name, limits, kicad, followed)
+            yield from _sheets_of(name, limits, kicad, seen)
     for path, name in waiting.items():
-        if path not in followed:
-            yield from _sheets_of(name, limits, kicad, followed)
+        if path not in seen.followed:
+            yield from _sheets_of(name, limits, kicad, seen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """KiCad files, resolved: projects and sheets that were read as roots, and what their boxes led to."""
+
+    roots: set[Path] = field(default_factory=set)
+    followed: set[Path] = field(default_factory=set)
 
 
 def _sheets_of(
-    name: str, limits: SheetLimits, kicad: ReadKicad | None, followed: set[Path]
+    name: str, limits: SheetLimits, kicad: ReadKicad | None, seen: _Seen
 ) -> Iterator[list[Found] | UserError]:
-    """The sheets of one file, of each root sheet where it is a project; ``followed`` gets its KiCad files."""
+    """The sheets of one file, of each root sheet where it is a project; none of a KiCad file in ``seen``."""
+    if is_project_name(name) or is_sheet_name(name):
+        if (path := real_path(name)) in seen.roots:
+            return
+        seen.roots.add(path)
     try:
         label, data = read_file(name)
         if is_project_name(name):
@@ -116,7 +128,7 @@ def _sheets_of(
                 if isinstance(root, KicadError):
                     yield UserError(f"{name}: {root}")
                 else:
-                    yield from _sheets_of(str(root), limits, kicad, followed)
+                    yield from _sheets_of(str(root), limits, kicad, seen)
             return
         found: list[Found] = []
         notes: list[str] = []
@@ -125,9 +137,9 @@ def _sheets_of(
             found += sheets
             notes += [note for sheet in sheets for note in sheet.notes]
         elif kicad:
-            found, notes = _read_kicad(name, label, data, kicad, followed)
+            found, notes = _read_kicad(name, label, data, kicad, seen.followed)
         else:
-            found, notes = _draw_kicad(name, label, data, limits, followed)
+            found, notes = _draw_kicad(name, label, data, limits, seen.followed)
     except KicadError as error:
         yield UserError(f"{name}: {error}")
         return

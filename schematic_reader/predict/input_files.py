@@ -9,7 +9,15 @@ from pathlib import Path
 
 from schematic_reader.cli import UserError
 from schematic_reader.io.outside_paths import files_below, is_file, real_path, reason_of, shown_name
-from schematic_reader.kicad.project_folder import SHEET_SUFFIX, below_others, is_autosave_name, is_sheet_name
+from schematic_reader.kicad.nodes import KicadError
+from schematic_reader.kicad.project_folder import (
+    SHEET_SUFFIX,
+    below_others,
+    is_autosave_name,
+    is_project_name,
+    is_sheet_name,
+    root_sheets,
+)
 from schematic_reader.predict.opened_sheet import MAX_BYTES
 
 STANDARD_INPUT = "-"
@@ -50,14 +58,24 @@ def _is_folder(word: str) -> bool:
 
 
 def sub_sheets_in(arguments: Sequence[str]) -> set[Path]:
-    """The KiCad sheets in the folders of a command line that are read as part of root sheets there."""
-    below: set[Path] = set()
+    """The KiCad sheets of a command line that are read as part of root sheets there."""
+    named: set[Path] = set()
     for word in arguments:
-        if word in ("", STANDARD_INPUT) or not _is_folder(word):
+        if word in ("", STANDARD_INPUT):
             continue
-        sheets = (path for path in _saved_files(Path(word), []) if is_sheet_name(path.name) and is_file(path))
-        below |= below_others(map(real_path, sheets))
-    return below
+        files = _saved_files(Path(word), []) if _is_folder(word) else _listed_roots(word)
+        named.update(real_path(path) for path in files if is_sheet_name(path.name) and is_file(path))
+    return below_others(named)
+
+
+def _listed_roots(word: str) -> list[Path]:
+    """The file that is named, the root sheets of a project file instead; what is wrong is told elsewhere."""
+    if not is_project_name(word):
+        return [Path(word)]
+    try:
+        return [root for root in root_sheets(Path(word), read_file(word)[1]) if isinstance(root, Path)]
+    except (UserError, KicadError):
+        return []
 
 
 def read_file(name: str) -> tuple[str, bytes]:

@@ -205,6 +205,40 @@ def test_a_folder_is_its_root_sheets_with_what_is_below_them(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("kicad", [COMPONENTS, None])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["amp.kicad_pro", "amp.kicad_sch", "parts"],  # as the shell makes of an asterisk
+        ["amp.kicad_sch", "amp.kicad_pro"],
+        ["parts/channel.kicad_sch", "amp.kicad_sch", "linked.kicad_sch"],
+        ["parts/channel.kicad_sch", "amp.kicad_pro"],
+        [".", "parts", "amp.kicad_sch"],
+        ["amp.kicad_sch", "amp.kicad_sch"],
+    ],
+)
+def test_what_a_command_line_names_twice_is_read_once(tmp_path: Path, words: list[str], kicad: Any) -> None:
+    write_project(tmp_path)
+    if "linked.kicad_sch" in words:
+        (tmp_path / "linked.kicad_sch").symlink_to("amp.kicad_sch")
+    readings, failed, _ = run(*(tmp_path / word for word in words), kicad=kicad)
+    assert [str(reading.origin).replace(f"{tmp_path}/", "") for reading in readings] == [
+        "amp.kicad_sch", "parts/channel.kicad_sch /Left/", "parts/channel.kicad_sch /Right/",
+    ]  # fmt: skip
+    assert failed == 0
+
+
+def test_a_sub_sheet_that_is_named_alone_or_below_a_bad_root_is_read_by_itself(tmp_path: Path) -> None:
+    root, part = write_project(tmp_path), tmp_path / "parts" / "channel.kicad_sch"
+    assert [reading.origin.sheet for reading in run(part)[0]] == ["/"]
+    root.write_text(ROOT_SHEET[:-50])
+    readings, failed, _ = run(tmp_path / "amp.kicad_pro", part)
+    assert ([reading.origin.sheet for reading in readings], failed) == (["/"], 1)
+    (tmp_path / "amp.kicad_pro").write_text("no JSON")
+    readings, failed, _ = run(tmp_path / "amp.kicad_pro", part)
+    assert ([reading.origin.sheet for reading in readings], failed) == (["/"], 1)
+
+
+@pytest.mark.parametrize("kicad", [COMPONENTS, None])
 @pytest.mark.parametrize("named", ["amp.KICAD_SCH", "amp.KICAD_PRO", "."])
 def test_a_suffix_in_capitals_is_that_suffix(tmp_path: Path, named: str, kicad: Any) -> None:
     write_project_in_capitals(tmp_path)
