@@ -114,9 +114,12 @@ class _Seen:
 
 
 def _sheets_of(
-    name: str, limits: SheetLimits, kicad: ReadKicad | None, seen: _Seen
+    name: str, limits: SheetLimits, kicad: ReadKicad | None, seen: _Seen, project: Path | None = None
 ) -> Iterator[list[Found] | UserError]:
-    """The sheets of one file, of each root sheet where it is a project; none of a KiCad file in ``seen``."""
+    """The sheets of one file, of each root sheet where it is a project; none of a KiCad file in ``seen``.
+
+    ``project`` is the project file that lists it, if one does.
+    """
     if is_project_name(name) or is_sheet_name(name):
         if (path := real_path(name)) in seen.roots:
             return
@@ -128,7 +131,7 @@ def _sheets_of(
                 if isinstance(root, KicadError):
                     yield UserError(f"{name}: {root}")
                 else:
-                    yield from _sheets_of(str(root), limits, kicad, seen)
+                    yield from _sheets_of(str(root), limits, kicad, seen, Path(name))
             return
         found: list[Found] = []
         notes: list[str] = []
@@ -137,9 +140,9 @@ def _sheets_of(
             found += sheets
             notes += [note for sheet in sheets for note in sheet.notes]
         elif kicad:
-            found, notes = _read_kicad(name, label, data, kicad, seen.followed)
+            found, notes = _read_kicad(name, label, data, kicad, seen.followed, project)
         else:
-            found, notes = _draw_kicad(name, label, data, limits, seen.followed)
+            found, notes = _draw_kicad(name, label, data, limits, seen.followed, project)
     except KicadError as error:
         yield UserError(f"{name}: {error}")
         return
@@ -155,11 +158,17 @@ _Followed = TypeVar("_Followed", KicadReading, KicadTexts)
 
 
 def _follow(
-    name: str, label: str, data: bytes, by: Callable[..., _Followed], followed: set[Path]
+    name: str,
+    label: str,
+    data: bytes,
+    by: Callable[..., _Followed],
+    followed: set[Path],
+    listing: Path | None,
 ) -> tuple[_Followed, str]:
     """What ``by`` (``ReadKicad`` or ``kicad_texts``) finds in a KiCad file and what is below it.
 
-    Also the label of the folder in which its files and notes are. Raises UserError.
+    Also the label of the folder in which its files and notes are. ``listing`` is the project file that lists
+    it, if one does, else that beside it counts. Raises UserError.
     """
     path = Path(name)
     folder = None if name == STANDARD_INPUT else path.parent
@@ -177,33 +186,38 @@ def _follow(
         except UserError:
             return None
 
-    project = project_beside(path) if folder else None
+    project = (listing or project_beside(path)) if folder else None
     find = partial(file_in, folder) if folder else str
     try:
-        found = by(root, read, project=project.name if project else None, find=find)
+        found = by(root, read, project=project and _from(folder, project), find=find)
     except UserError as error:
         raise UserError(f"{label}: {error}") from None
     return found, os.path.dirname(label) if folder else ""  # noqa: PTH120, a label
 
 
+def _from(folder: Path | None, file: Path) -> str:
+    """The file's path from the folder."""
+    return file.name if file.parent == folder else os.path.relpath(file, folder)
+
+
 def _read_kicad(
-    name: str, label: str, data: bytes, kicad: ReadKicad, followed: set[Path]
+    name: str, label: str, data: bytes, kicad: ReadKicad, followed: set[Path], project: Path | None
 ) -> tuple[list[Found], list[str]]:
     """The readings of a KiCad file and its sub-sheets, and what is not in them."""
-    found, folder = _follow(name, label, data, kicad, followed)
+    found, folder = _follow(name, label, data, kicad, followed, project)
     readings = [replace(reading, origin=_inside(folder, reading.origin)) for reading in found.readings]
     return list(readings), [os.path.join(folder, note) for note in found.notes]  # noqa: PTH118
 
 
 def _draw_kicad(
-    name: str, label: str, data: bytes, limits: SheetLimits, followed: set[Path]
+    name: str, label: str, data: bytes, limits: SheetLimits, followed: set[Path], project: Path | None
 ) -> tuple[list[Found], list[str]]:
     """The pictures of a KiCad file and its sub-sheets, and what is not among them.
 
     Raises:
         UserError: the root sheet cannot be drawn.
     """
-    found, folder = _follow(name, label, data, kicad_texts, followed)
+    found, folder = _follow(name, label, data, kicad_texts, followed, project)
     placed = [(_inside(folder, origin), text) for origin, text in found.sheets]
     notes = [os.path.join(folder, note) for note in found.notes]  # noqa: PTH118
     drawn, notes = project_pictures(KicadTexts(placed, found.variables, notes), limits)

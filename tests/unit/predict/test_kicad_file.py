@@ -279,6 +279,19 @@ def test_root_sheets_that_a_project_lists_in_other_case_are_one_project(tmp_path
     ]
 
 
+@pytest.mark.parametrize("place", [".", "sub"])
+def test_a_root_sheet_has_the_text_variables_of_the_project_that_lists_it(tmp_path: Path, place: str) -> None:
+    """Another project may lie beside it, or none."""
+    root = tmp_path / place / "a.kicad_sch"
+    root.parent.mkdir(exist_ok=True)
+    root.write_text(sheet("a", placed("Device:R", "1", "R1", "${OHMS}")))
+    listed = {"schematic": {"top_level_sheets": [{"filename": f"{place}/a.kicad_sch"}]}}
+    (tmp_path / "p.kicad_pro").write_text(json.dumps({"text_variables": {"OHMS": "4k7"}} | listed))
+    (tmp_path / "q.kicad_pro").write_text("{}")
+    (reading,), failed, _ = run(tmp_path / "p.kicad_pro")
+    assert (reading.parts[0].placed, failed) == ((("R1", "4k7"),), 0)
+
+
 @pytest.mark.parametrize("kicad", [COMPONENTS, None])
 def test_in_a_folder_no_sheet_is_passed_over(tmp_path: Path, kicad: Any) -> None:
     """What is below a damaged root sheet, or in a circle without one, is read by itself."""
