@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from PIL import ExifTags, Image, ImageFile
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from schematic_reader.io.png_strips import InterlacedError, png_orientation, png_strips
 from schematic_reader.io.tones import eight_bit
@@ -143,6 +143,9 @@ def picture_errors() -> Iterator[None]:
         raise PictureError("too_large", str(error)) from None
     except PictureError:
         raise
+    except UnidentifiedImageError:  # its text has an address in memory
+        kinds = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+        raise PictureError("image_corrupt", f"it is no {kinds}, or its beginning is damaged") from None
     except _DAMAGE as error:
         raise PictureError("image_corrupt", str(error)) from None
 

@@ -67,6 +67,7 @@ def test_damaged_bytes_are_corrupt(data: bytes) -> None:
     with pytest.raises(PictureError) as caught:
         open_picture(data, max_pixels=10_000)
     assert caught.value.reason == "image_corrupt"
+    assert "object at" not in str(caught.value)
 
 
 @pytest.mark.parametrize("size", [(101, 100), (30_000, 30_000), (60_000, 60_000)])
@@ -106,6 +107,7 @@ def test_flipped_bytes_raise_nothing_but_picture_errors(kind: str) -> None:
             open_picture(bytes(damaged), max_pixels=10_000)
         except PictureError as error:
             reasons.add(error.reason)
+            assert "object at" not in str(error)
     assert "image_corrupt" in reasons
     assert reasons <= {"image_corrupt", "too_large"}
 
