@@ -1,10 +1,10 @@
 """``python -m benchmarks.crops``: what the small base model says in plain English about crops of real sheets.
 
 ``--rows`` is a parquet file of raw rows with KiCad text and the picture that KiCad made of it; by default the
-evaluation sheets of ../shared/real-sheets. Of each sheet two windows of 288 x 192 px are asked about, as they
-are and enlarged by half, as tiles are: one text at a place, a list (of references, values, labels, pins,
-kinds or parts), and how often a symbol is drawn. An answer is right if it is the true one to the letter, and
-texts and their places are those of this project's own drawing of the sheet, which lie where KiCad's do.
+evaluation sheets of ../shared/real-sheets. Of each sheet two windows for each of ``VIEWS`` are asked about:
+one text at a place, a list (of references, values, labels, pins, kinds or parts), and how often a symbol is
+drawn. An answer is right if it is the true one to the letter, and texts and their places are those of this
+project's own drawing of the sheet, which lie where KiCad's do.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ from schematic_reader.model.load import load_base, load_processor
 from schematic_reader.scoring.interval import f1_interval
 from schematic_reader.scoring.precision_recall import Counts
 
-WIDTH, HEIGHT = 288, 192  # pixels of a window
-WINDOWS = 2  # of a sheet
-ENLARGED = 1.5
+SHOWN = (288, 192)  # pixels of the picture that the model gets, one of the sizes that places were trained at
+VIEWS = {"288 x 192 px": 1.0, "192 x 128 px, enlarged by half": 1.5, "144 x 96 px, enlarged to twice": 2.0}
+"""By their names how much windows of the sheet are enlarged."""
+WINDOWS = 2  # of a sheet, for each view
 ASKED = ("read", "list", "count")
 COLUMNS = ["name", "image", "schematic"]
 _SLOTS = 100  # questions of which the first of each kind is asked
@@ -45,7 +46,7 @@ _LONGEST = 192  # tokens of an answer
 
 @dataclass(frozen=True)
 class Crop:
-    """A window of a sheet's own picture, an RGB image, and a question of each kind about it."""
+    """A window of a sheet's own picture as it is shown, in RGB, and a question of each kind about it."""
 
     name: str
     picture: Image.Image
@@ -53,7 +54,7 @@ class Crop:
 
 
 def main() -> None:
-    """Record a line for each question and size."""
+    """Record a line for each view and question."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -63,29 +64,32 @@ def main() -> None:
         raise UserError(f"{rows} is no file: name a parquet file of raw rows with --rows")
     params = load_params()
     base = Base(params)
-    right: dict[tuple[str, float], list[tuple[str, bool]]] = {}
-    for crop in tqdm(crops(iterate_rows([rows], COLUMNS), params.seed), unit="crop"):
-        for factor in (1.0, ENLARGED):
-            picture = resized(crop.picture, (round(WIDTH * factor), round(HEIGHT * factor)))
+    for view, factor in VIEWS.items():
+        right: dict[str, list[tuple[str, bool]]] = {}
+        for crop in tqdm(crops(iterate_rows([rows], COLUMNS), factor, params.seed), unit="crop"):
             for kind, question in crop.questions.items():
-                said = base.answer(picture, question.prompt)
-                right.setdefault((kind, factor), []).append((crop.name, said == question.answer))
-    for (kind, factor), found in sorted(right.items()):
-        low, high = f1_interval(
-            [Counts(int(ok), 1, 1) for _, ok in found],
-            [name for name, _ in found],
-            bootstrap_samples=params.evaluate.bootstrap_samples,
-            seed=params.seed,
-        )
-        size = "enlarged by half" if factor > 1 else "own size"
-        share = sum(ok for _, ok in found) / len(found)
-        figures = {"exact": share, "exact_low": low, "exact_high": high}
-        rounded = {name: round(value, 6) for name, value in figures.items()}
-        record("crops", f"{kind}, {size}", asked=len(found), **rounded)
+                said = base.answer(crop.picture, question.prompt)
+                right.setdefault(kind, []).append((crop.name, said == question.answer))
+        for kind, found in sorted(right.items()):
+            low, high = f1_interval(
+                [Counts(int(ok), 1, 1) for _, ok in found],
+                [name for name, _ in found],
+                bootstrap_samples=params.evaluate.bootstrap_samples,
+                seed=params.seed,
+            )
+            share = sum(ok for _, ok in found) / len(found)
+            figures = {"exact": share, "exact_low": low, "exact_high": high}
+            rounded = {name: round(value, 6) for name, value in figures.items()}
+            record("crops", f"{kind}, {view}", asked=len(found), **rounded)
 
 
-def crops(rows: Iterator[dict[str, Any]], seed: int) -> Iterator[Crop]:
-    """Windows of the sheets that have a readable KiCad text and a picture of at least a window's size."""
+def crops(rows: Iterator[dict[str, Any]], factor: float, seed: int) -> Iterator[Crop]:
+    """Windows of the sheets that have a readable KiCad text and a picture of at least a window's size.
+
+    Args:
+        factor: how much the windows are enlarged.
+    """
+    width, height = (round(side / factor) for side in SHOWN)
     for row in rows:
         try:
             sheet = read_sheet(row["schematic"] or "")
@@ -94,18 +98,19 @@ def crops(rows: Iterator[dict[str, Any]], seed: int) -> Iterator[Crop]:
         if not (data := (row["image"] or {}).get("bytes")):
             continue
         picture = open_picture(data).convert("RGB")
-        if picture.width < WIDTH or picture.height < HEIGHT:
+        if picture.width < width or picture.height < height:
             continue
         scene = Scene(sheet, *picture.size)
         places = scene.focus()
         rng = random.Random(f"{seed} {row['name']} {len(places)}")
         for x, y in rng.sample(places, min(WINDOWS, len(places))):
-            left = min(max(0, int(x - WIDTH / 2)), picture.width - WIDTH)
-            top = min(max(0, int(y - HEIGHT / 2)), picture.height - HEIGHT)
-            view = scene.view(left, top, WIDTH, HEIGHT)
+            left = min(max(0, int(x - width / 2)), picture.width - width)
+            top = min(max(0, int(y - height / 2)), picture.height - height)
+            view = scene.view(left, top, width, height)
             questions = first_of_each(ask(view, _SLOTS, (), rng))
             if view.texts and view.symbols:
-                yield Crop(row["name"], picture.crop((left, top, left + WIDTH, top + HEIGHT)), questions)
+                window = picture.crop((left, top, left + width, top + height))
+                yield Crop(row["name"], resized(window, SHOWN), questions)
 
 
 def first_of_each(asked: Sequence[Question]) -> dict[str, Question]:
