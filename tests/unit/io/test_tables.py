@@ -111,6 +111,10 @@ def test_pictures_travels_to_other_processes(clean: Path) -> None:
     with multiprocessing.get_context("fork").Pool(1) as pool:
         assert pool.apply(pictures.read, ("part-00.parquet", 17)) == b"picture 17"
         assert pool.apply(os.getpid) != os.getpid()
+        # Not terminated: with a handler of SIGTERM that another test has left, the child may wait in the
+        # kernel before it runs that, and the pool for the child.
+        pool.close()
+        pool.join()
 
 
 def test_missing_files_name_the_command(tmp_path: Path) -> None:
