@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +20,7 @@ from benchmarks.training import throughput as train_throughput
 from schematic_reader.model.sheet_images import SheetImages
 from schematic_reader.training import adapter
 from schematic_reader.training.feature_cache import FeatureCache
-from tests.support.checkout import copy_checkout
+from tests.support.checkout import copy_checkout, run_python
 from tests.support.paths import ROOT
 from tests.support.sheet_samples import LIMITS, message_rows, ready_to_train, write_params
 
@@ -97,19 +94,17 @@ def test_nothing_that_packing_or_compiling_does_changes_loss_or_gradient(
         assert line["loss_off"] <= 1e-5 and line["gradient_off"] <= 1e-4
 
 
-def test_processes_are_measured_over_full_steps_beside_one(tmp_path: Path) -> None:
+def test_processes_are_measured_over_full_steps_beside_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Over gloo on the CPU, in a checkout with rows so short that seven sheets make several steps."""
     checkout = tmp_path / "checkout"
     copy_checkout(checkout)
     params = checkout / "params.yaml"
     params.write_text(params.read_text(encoding="utf-8").replace(": 912", ": 300"), encoding="utf-8")
     words = ["--model", "tiny", "--rows", str(raw_file(tmp_path, 7)), "--step-tokens", "300"]
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.training.gpus", *words],
-        cwd=checkout, env=os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as each of several processes has
+    run_python(checkout, "-m", "benchmarks.training.gpus", *words, check=True)
     recorded = (checkout / "benchmarks" / "results.jsonl").read_text().splitlines()
     one, two, sharded = lines = [json.loads(line) for line in recorded[-3:]]
     assert [line["variant"] for line in lines] == ["whole in each process"] * 2 + ["sharded"]
