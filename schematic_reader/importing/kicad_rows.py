@@ -17,7 +17,6 @@ from schematic_reader.kicad.model import Sheet
 from schematic_reader.kicad.nodes import KicadError
 from schematic_reader.kicad.project_file import ProjectFile, read_project
 from schematic_reader.kicad.project_folder import (
-    LESS_TO_DRAW,
     MAX_SHEET_BYTES,
     SHEET_SUFFIX,
     file_in,
@@ -67,9 +66,7 @@ class KicadRoot:
             try:
                 row = _row(used, text_of_use(texts[used.file], used.use), project, self.name)
             except DrawingError as error:
-                found.leave_out(
-                    self.path.parent / used.file, f"it cannot be drawn{place}: {error} {LESS_TO_DRAW}"
-                )
+                found.leave_out(self.path.parent / used.file, f"it cannot be drawn{place}: {error}")
                 continue
             if row["components_used"]:
                 found.rows.append(row)

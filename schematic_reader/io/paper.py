@@ -16,8 +16,10 @@ def on_paper(image: Image.Image) -> Image.Image:
     It hides those of a page in a dark theme that was exported without its background.
     """
     sheet = on_white(image)
-    lightest = min(low for low, _ in sheet.getextrema())  # type: ignore[misc]
-    if not image.has_transparency_data or lightest <= 255 - _FAINT:
+    if not image.has_transparency_data:
+        return sheet
+    darkest = min(low for low, _ in sheet.getextrema())  # type: ignore[misc]
+    if darkest <= 255 - _FAINT:
         return sheet
     opacity = image.convert("RGBA").getchannel("A")
     if ImageStat.Stat(opacity).mean[0] >= _PAGE:

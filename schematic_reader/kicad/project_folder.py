@@ -16,9 +16,6 @@ from schematic_reader.kicad.project_file import listed_root_sheets
 SHEET_SUFFIX, PROJECT_SUFFIX = ".kicad_sch", ".kicad_pro"
 MAX_SHEET_BYTES = 100_000_000
 
-LESS_TO_DRAW = "If so, remove graphics from it, or split it into sub-sheets"
-"""What to do about a DrawingError, which asks whether what is to be drawn is a sheet."""
-
 _SUB_SHEET = re.compile(rb'"Sheet ?file"\s+"((?:[^"\\]|\\.){1,1000})"')
 
 
@@ -156,6 +153,9 @@ def below_others(sheets: Iterable[Path]) -> set[Path]:
     Sheets that name each other in a circle to which no root leads are not below any. A sheet that cannot be
     read names none.
     """
+    sheets = set(sheets)
+    if len(sheets) < 2:
+        return set()  # nor need it be read for that
     names = {sheet: _named_by(sheet) for sheet in sheets}
     roots = set(names).difference(*names.values())
     below: set[Path] = set()

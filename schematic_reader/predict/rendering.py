@@ -56,6 +56,7 @@ _HEADER = struct.Struct(">IId")
 _BOM_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _XML = re.compile(rb"<[!?:\w]")
 _HTML = re.compile(r"\s*<(!doctype\s+)?html", re.IGNORECASE)
+_NO_SVG = "it is XML or HTML, but no SVG"
 _XML_ENCODING = re.compile(rb"<\?xml[^>]*?\sencoding\s*=\s*[\"']([\w.:-]+)")
 
 
@@ -300,14 +301,10 @@ def _svg_size(document: str) -> tuple[float, float]:
     try:
         _, root = next(ElementTree.iterparse(io.StringIO(document), events=["start"]))  # noqa: S314, bounded process
     except (ElementTree.ParseError, StopIteration):
-        said = (
-            "it is XML or HTML, but no SVG"
-            if _HTML.match(document)
-            else "the SVG is damaged: export it again"
-        )
-        raise UserError(said) from None
+        damaged = "the SVG is damaged: export it again"
+        raise UserError(_NO_SVG if _HTML.match(document) else damaged) from None
     if root.tag.rpartition("}")[2] != "svg":
-        raise UserError("it is XML or HTML, but no SVG")
+        raise UserError(_NO_SVG)
     box = [
         float(number) for number in root.get("viewBox", "").replace(",", " ").split() if _is_number(number)
     ]
@@ -345,7 +342,6 @@ def _render_kicad(
     from schematic_reader.kicad.drawing.draw import draw_sheet
     from schematic_reader.kicad.drawing.raster import DrawingError
     from schematic_reader.kicad.nodes import KicadError
-    from schematic_reader.kicad.project_folder import LESS_TO_DRAW
     from schematic_reader.kicad.reader import read_sheet
 
     try:
@@ -362,7 +358,7 @@ def _render_kicad(
     try:
         yield draw_sheet(sheet, width=width, height=height), pixels_per_mm
     except DrawingError as error:
-        raise UserError(f"{error} {LESS_TO_DRAW}") from None
+        raise UserError(str(error)) from None
 
 
 if __name__ == "__main__":

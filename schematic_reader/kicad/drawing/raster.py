@@ -33,13 +33,18 @@ _SUBSAMPLES = 4
 
 
 class DrawingError(ValueError):
-    """There is more to draw than a sheet has; the message is one line."""
+    """There is more to draw than a sheet has; the message is one line that names the fix."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what}: is this a sheet? If so, remove graphics from it, or split it into sub-sheets"
+        )
 
 
 def check_strokes(count: int) -> None:
     """Refuse so many strokes and corners of one drawing, before they take memory. Raises DrawingError."""
     if count > MOST_STROKES:
-        raise DrawingError(f"over {MOST_STROKES:,} strokes are to be drawn: is this a sheet?")
+        raise DrawingError(f"over {MOST_STROKES:,} strokes are to be drawn")
 
 
 class Canvas:
@@ -173,9 +178,7 @@ class Canvas:
     def _cover(self, pixels: int) -> None:
         self._covered += pixels
         if self._covered > MOST_COVER * max(self.width * self.height, _SMALL_PAGE):
-            raise DrawingError(
-                f"what is to be drawn covers the page over {MOST_COVER} times: is this a sheet?"
-            )
+            raise DrawingError(f"what is to be drawn covers the page over {MOST_COVER} times")
 
 
 def _painting_order(ink: Paint) -> tuple[int, tuple[float, ...]]:

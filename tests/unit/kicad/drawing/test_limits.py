@@ -83,7 +83,8 @@ def sheet_of(what: str) -> Sheet:
 @pytest.mark.parametrize("what", ["symbols", "dashes", "sections", "letters", "corners"])
 def test_more_strokes_than_any_sheet_has_are_refused(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(raster, "MOST_STROKES", 20_000)
-    with pytest.raises(DrawingError, match=r"^over 20,000 strokes are to be drawn: is this a sheet\?$"):
+    line = r"^over 20,000 strokes are to be drawn: is this a sheet\? If so, remove graphics .* sub-sheets$"
+    with pytest.raises(DrawingError, match=line):
         draw_sheet(sheet_of(what))
 
 
