@@ -33,6 +33,7 @@ class Chunk:
     characters: np.ndarray  # uint8 (n, height / SPOT, width / SPOT): class of the character in the spot
     kinds: np.ndarray  # uint8 (n, 2, rows, columns): class of the symbol whose middle, body is in the cell
     asked: np.ndarray  # uint8 (n, k, number of slots): which question stands in the slot
+    enlarged: np.ndarray  # uint8 (n,): by how much the picture is enlarged, a place in enlarged.FACTORS
 
     @classmethod
     def empty(cls, like: Chunk, buffer: Any) -> Chunk:

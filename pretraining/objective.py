@@ -10,6 +10,7 @@ from torch.nn import functional
 from transformers import Qwen3VLForConditionalGeneration
 
 from pretraining.appearance import Appearance
+from pretraining.enlarged import Enlargement
 from pretraining.fast import FixedSizeModel
 from pretraining.pool import Batch
 from pretraining.scene import CHARACTER_CLASSES, KIND_CLASSES, SPOT, SPOTS
@@ -61,6 +62,7 @@ class Objective(nn.Module):
             nn.init.normal_(head.weight, std=0.02)
             nn.init.zeros_(head.bias)
         self.appearance = Appearance()
+        self.enlarge = Enlargement()
         self.register_buffer("colors", colors.flatten(0, 1), persistent=False)
         never = torch.zeros(model.config.text_config.vocab_size)
         never[list(NEVER_SAID)] = -1e4
@@ -86,9 +88,9 @@ class Objective(nn.Module):
         return Losses(answers + self.weight * (characters + kinds), answers, characters, kinds)
 
     def paint(self, batch: Batch) -> torch.Tensor:
-        """The pictures in their colours, float32 (batch, height, width, 3) in -1..1."""
+        """The pictures in their colours, some enlarged, float32 (batch, height, width, 3), about -1..1."""
         index = batch.pictures.int() + 256 * batch.themes.int()[:, None, None]
-        return functional.embedding(index, self.colors)
+        return self.enlarge(functional.embedding(index, self.colors), batch.enlarged)
 
     def predict(
         self, shape: str, pictures: torch.Tensor, tokens: torch.Tensor

@@ -10,7 +10,7 @@ import torch
 from pretraining.feed import Chunk
 
 _DTYPES = {np.dtype(np.uint8): torch.uint8, np.dtype(np.int16): torch.int16}
-_ARRAYS = ("pictures", "tokens", "answers", "characters", "kinds")
+_ARRAYS = ("pictures", "tokens", "answers", "characters", "kinds", "enlarged")
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Batch:
     answers: torch.Tensor  # bool (batch, slots)
     characters: torch.Tensor  # uint8 (batch, height / SPOT, width / SPOT)
     kinds: torch.Tensor  # uint8 (batch, 2, rows, columns)
+    enlarged: torch.Tensor  # int64 (batch,): by how much, a place in enlarged.FACTORS
 
 
 class Pool:
@@ -73,6 +74,7 @@ class Pool:
             self._arrays["answers"][at, of].bool(),
             self._arrays["characters"][at],
             self._arrays["kinds"][at],
+            self._arrays["enlarged"][at].long(),
         )
 
     def _arrive(self, chunk: Chunk) -> dict[str, torch.Tensor]:

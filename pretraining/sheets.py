@@ -13,13 +13,16 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from pretraining import material
+from pretraining.enlarged import FACTORS
 from pretraining.feed import VALIDATION_CHUNK, Chunk
 from pretraining.plain import Candidate, Group, made_up, plain_sheet
 from pretraining.questions import NAMES, Question, ask
 from pretraining.remix import Remixer
+from pretraining.renamed import Renamer
 from pretraining.scene import SPOT, Scene, View, kinds
 from pretraining.settings import Settings, Shape
 from pretraining.tokens import CELL, TURN_END
+from pretraining.turned import LAYOUTS, turned
 from schematic_reader.cli import UserError
 from schematic_reader.kicad.model import Property, Sheet, TitleBlock
 from schematic_reader.synthetic.circuits.compose import compose
@@ -27,8 +30,10 @@ from schematic_reader.synthetic.circuits.style import draw_style
 from schematic_reader.synthetic.symbols import KINDS, Kind
 
 REAL_SCALE = 1123 / 297  # px a mm of an A4 sheet that is 1,123 px wide; its letters are 4.8 px high
-_SCALES = (3.3, 7.5)  # of other pictures
-_REAL_SHARE = 0.55  # share of windows at the real scale, or nearly
+_SCALES = (3.3, 8.0)  # of other pictures
+_REAL_SHARE = 0.4  # share of windows at the real scale, or nearly
+_ENLARGED_SHARE = 0.3  # share of windows that had about the real scale before they were enlarged
+_RENAMED_SHARE = 0.5  # share of real sheets that are turned by lot and made anew as those to tune on
 _SAMPLE_SCALES = (5.55, 5.7, 5.85, 6.0, 6.2)  # of the generator's own sheets
 _FRAMED = 180.0  # mm; a narrower sheet has no room for a frame
 _SMALLEST = 3.4  # px a mm at which a whole sheet is still asked about
@@ -55,6 +60,7 @@ class SheetMaker:
             np.zeros((count, height // SPOT, width // SPOT), np.uint8),
             np.zeros((count, 2, height // CELL, width // CELL), np.uint8),
             np.zeros((count, sets, len(shape.slots)), np.uint8),
+            np.zeros(count, np.uint8),
         )
 
     def __call__(self, number: int, name: str) -> Chunk:
@@ -62,7 +68,7 @@ class SheetMaker:
         rng = random.Random(f"{self.settings.seed} {number}")
         windows = self.windows(shape, rng, held_out=number >= VALIDATION_CHUNK)
         for i in range(shape.fresh):
-            scene, left, top, view = next(windows)
+            scene, left, top, view, chunk.enlarged[i] = next(windows)
             chunk.pictures[i] = scene.pixels[top : top + shape.height, left : left + shape.width]
             chunk.characters[i] = scene.characters(left, top, shape.width, shape.height)
             chunk.kinds[i] = kinds(view)
@@ -73,8 +79,8 @@ class SheetMaker:
 
     def windows(
         self, shape: Shape, rng: random.Random, *, held_out: bool = False
-    ) -> Iterator[tuple[Scene, int, int, View]]:
-        """Scenes with the left and upper edge of a window and what it shows, without end.
+    ) -> Iterator[tuple[Scene, int, int, View, int]]:
+        """Scenes with the left and upper edge of a window, what it shows and its ``enlarged``, without end.
 
         Args:
             held_out: real layouts are those of the repositories that are never trained on.
@@ -83,28 +89,34 @@ class SheetMaker:
         while True:
             if not shape.windows:
                 scene = self._page(shape, real, rng)
-                yield scene, 0, 0, scene.view(0, 0, shape.width, shape.height)
+                yield scene, 0, 0, scene.view(0, 0, shape.width, shape.height), 0
                 continue
-            scene = self._scene(shape, real, rng)
+            scene, enlarged = self._scene(shape, real, rng)
             focus = scene.focus() or [(0.0, 0.0)]
             high, wide = scene.pixels.shape
             for _ in range(shape.windows):
                 x, y = rng.choice(focus)
                 left = min(max(0, int(x - rng.uniform(0.05, 0.95) * shape.width)), wide - shape.width)
                 top = min(max(0, int(y - rng.uniform(0.05, 0.95) * shape.height)), high - shape.height)
-                yield scene, left, top, scene.view(left, top, shape.width, shape.height)
+                yield scene, left, top, scene.view(left, top, shape.width, shape.height), enlarged
 
-    def _scene(self, shape: Shape, real: Sequence[Sheet], rng: random.Random) -> Scene:
-        """A drawn sheet at least as large as the shape."""
-        if rng.random() < _REAL_SHARE:
+    def _scene(self, shape: Shape, real: Sequence[Sheet], rng: random.Random) -> tuple[Scene, int]:
+        """A drawn sheet at least as large as the shape, and by how much its windows are enlarged."""
+        enlarged, chance = 0, rng.random()
+        if chance < _REAL_SHARE:
             scale = REAL_SCALE * rng.uniform(0.97, 1.03)
+        elif chance < _REAL_SHARE + _ENLARGED_SHARE:
+            enlarged = rng.randrange(1, len(FACTORS))
+            scale = REAL_SCALE * rng.uniform(0.95, 1.1) * FACTORS[enlarged]
         else:
             scale = math.exp(rng.uniform(*map(math.log, _SCALES)))
         sheet = self.sheet((2.5 * shape.width / scale, 2.5 * shape.height / scale), real, rng)
-        scale = min(scale, math.sqrt(_MOST_PIXELS / (sheet.size[0] * sheet.size[1])))
+        most = math.sqrt(_MOST_PIXELS / (sheet.size[0] * sheet.size[1]))
+        if scale > most:
+            scale, enlarged = most, 0
         width = max(shape.width, round(sheet.size[0] * scale))
         height = max(shape.height, round(sheet.size[1] * scale))
-        return Scene(sheet, width, height)
+        return Scene(sheet, width, height), enlarged
 
     def _page(self, shape: Shape, real: Sequence[Sheet], rng: random.Random) -> Scene:
         """A whole sheet in a picture of the shape."""
@@ -123,7 +135,10 @@ class SheetMaker:
         sources = self.settings.sources
         (source,) = rng.choices(list(sources), list(sources.values()))
         if source == "real":
-            return self._remixer(rng.choice(real), rng)
+            sheet = rng.choice(real)
+            if rng.random() < _RENAMED_SHARE:
+                return self._renamer(turned(sheet, rng.randrange(LAYOUTS)), rng)
+            return self._remixer(sheet, rng)
         if source == "library":
             return plain_sheet(self._material.library, size, rng)
         if source == "rows":
@@ -171,6 +186,10 @@ class SheetMaker:
     @cached_property
     def _remixer(self) -> Remixer:
         return Remixer(self._material)
+
+    @cached_property
+    def _renamer(self) -> Renamer:
+        return Renamer(self._material)
 
     @cached_property
     def _own(self) -> tuple[Group, ...]:

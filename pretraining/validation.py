@@ -37,6 +37,7 @@ class HeldOut:
             copied(chunk.answers[:, 0]).bool(),
             copied(chunk.characters),
             copied(chunk.kinds),
+            copied(chunk.enlarged).long(),
         )
         return cls(shape, chunk.asked[:, 0].copy(), batch)
 

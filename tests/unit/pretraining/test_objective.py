@@ -67,10 +67,20 @@ def test_the_loss_is_the_sum_of_its_parts_and_reaches_every_weight(objective, ma
 def test_pictures_are_painted_in_the_colours_of_their_theme(objective, maker):
     batch = HeldOut.of("crop", maker(1, "crop"), CPU).batch
     batch.themes[1] = 2
+    batch.enlarged[:] = 0
     painted = objective.paint(batch)
     colors = objective.colors.view(-1, 256, 3)
     for number, theme in ((0, 0), (1, 2)):
-        assert torch.equal(painted[number], colors[theme][batch.pictures[number].long()])
+        torch.testing.assert_close(painted[number], colors[theme][batch.pictures[number].long()])
+
+
+def test_pictures_are_as_blurred_as_they_are_enlarged(objective, maker):
+    batch = HeldOut.of("crop", maker(1, "crop"), CPU).batch
+    batch.enlarged[:] = 0
+    sharp = objective.paint(batch)
+    batch.enlarged[1] = 4
+    painted = objective.paint(batch)
+    assert torch.equal(painted[0], sharp[0]) and (painted[1] - sharp[1]).abs().max() > 0.1
 
 
 def test_dense_losses_compare_each_cell_with_its_own_truth(objective, maker):

@@ -32,7 +32,7 @@ def test_what_is_drawn_for_a_picture_belongs_to_it(maker):
     pool = Pool(maker.empty("crop"), 6, CPU)
     chunk = maker.empty("crop")
     for i in range(len(chunk.pictures)):
-        for array in (chunk.pictures, chunk.characters, chunk.kinds):
+        for array in (chunk.pictures, chunk.characters, chunk.kinds, chunk.enlarged):
             array[i] = i + 1
         for k in range(chunk.tokens.shape[1]):
             chunk.tokens[i, k] = 10 * (i + 1) + k
@@ -46,6 +46,7 @@ def test_what_is_drawn_for_a_picture_belongs_to_it(maker):
         assert torch.equal(batch.answers[:, 0], (batch.tokens[:, 0] % 10).bool())
         assert torch.equal(batch.characters[:, 0, 0].long(), which)
         assert torch.equal(batch.kinds[:, 0, 0, 0].long(), which)
+        assert torch.equal(batch.enlarged, which)
         sets |= set((batch.tokens[:, 0] % 10).tolist())
         themes |= set(batch.themes.tolist())
     assert sets == {0, 1} and themes == {0, 1, 2, 3, 4}

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from pretraining import material
+from pretraining.enlarged import FACTORS
 from pretraining.feed import VALIDATION_CHUNK
 from pretraining.questions import NAMES
-from pretraining.sheets import SheetMaker
+from pretraining.sheets import REAL_SCALE, SheetMaker
 from pretraining.tokens import TURN_END
 from schematic_reader.cli import UserError
 from tests.support.pretraining import SETTINGS, SHAPES
@@ -83,7 +84,7 @@ def test_windows_hold_something_and_lie_in_the_sheet(maker):
     windows = maker.windows(SHAPES["crop"], random.Random(3))
     seen = 0
     for _ in range(12):
-        scene, left, top, view = next(windows)
+        scene, left, top, view, _ = next(windows)
         height, width = scene.pixels.shape
         assert 0 <= left <= width - view.width and 0 <= top <= height - view.height
         seen += bool(view.texts or view.symbols)
@@ -91,5 +92,27 @@ def test_windows_hold_something_and_lie_in_the_sheet(maker):
 
 
 def test_a_sheet_is_shown_whole(maker):
-    scene, left, top, view = next(maker.windows(SHAPES["sheet"], random.Random(3)))
+    scene, left, top, view, _ = next(maker.windows(SHAPES["sheet"], random.Random(3)))
     assert (left, top) == (0, 0) and scene.pixels.shape == (view.height, view.width) == (192, 240)
+
+
+def test_enlarged_windows_have_texts_as_much_larger(maker):
+    """A window of twice the real scale, enlarged to twice, shows what one of the real scale does."""
+    windows = maker.windows(SHAPES["crop"], random.Random(4))
+    found = [(scene.scale, enlarged) for scene, _, _, _, enlarged in (next(windows) for _ in range(120))]
+    before = [scale / FACTORS[enlarged] for scale, enlarged in found if enlarged]
+    assert len(before) > 20 and len({enlarged for _, enlarged in found}) > 3
+    assert all(0.9 * REAL_SCALE < scale < 1.2 * REAL_SCALE for scale in before)
+    assert any(scale > 1.3 * REAL_SCALE for scale, enlarged in found if not enlarged)
+    assert maker(5, "crop").enlarged.shape == (SHAPES["crop"].fresh,)
+
+
+def test_half_of_the_real_sheets_have_parts_without_numbers_other_letters_or_another_layout(maker):
+    """As the copies to tune on; the others keep places and the letters of their references."""
+    real = material.read(maker.material_file).sheets
+    alone = SheetMaker(replace(SETTINGS, sources={"real": 1.0}), maker.tokenizer_file, maker.material_file)
+    places = {tuple(s.at for s in sheet.symbols) for sheet in real}
+    rng = random.Random(5)
+    made = [alone.sheet((150.0, 110.0), real, rng) for _ in range(60)]
+    assert 15 < sum(tuple(s.at for s in sheet.symbols) in places for sheet in made) < 50
+    assert any(s.reference.endswith("?") for sheet in made for s in sheet.symbols)
