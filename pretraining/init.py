@@ -26,8 +26,7 @@ def lines(material: Path) -> Iterator[str]:
     rng = random.Random(f"{settings.seed} tokenizer")
     windows = maker.windows(settings.shapes["region"], rng)
     for _ in range(_PICTURES):
-        _, _, _, view, _ = next(windows)
-        for asked in ask(view, 4, (), rng):
+        for asked in ask(next(windows).view, 4, (), rng):
             yield asked.prompt
             yield asked.answer
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -39,6 +40,16 @@ _FRAMED = 180.0  # mm; a narrower sheet has no room for a frame
 _SMALLEST = 3.4  # px a mm at which a whole sheet is still asked about
 _MOST_TRIES = 200  # sheets looked at for one that a whole picture shows legibly
 _MOST_PIXELS = 3_500_000  # of a drawn sheet
+
+
+class Window(NamedTuple):
+    """A part of a scene, or all of it, from the pixel ``left``, ``top`` on."""
+
+    scene: Scene
+    left: int
+    top: int
+    view: View
+    enlarged: int  # a place in FACTORS
 
 
 @dataclass(frozen=True)
@@ -77,10 +88,8 @@ class SheetMaker:
                 self._encode(shape, asked, chunk.tokens[i, k], chunk.answers[i, k], chunk.asked[i, k])
         return chunk
 
-    def windows(
-        self, shape: Shape, rng: random.Random, *, held_out: bool = False
-    ) -> Iterator[tuple[Scene, int, int, View, int]]:
-        """Scenes with the left and upper edge of a window, what it shows and its ``enlarged``, without end.
+    def windows(self, shape: Shape, rng: random.Random, *, held_out: bool = False) -> Iterator[Window]:
+        """Windows without end.
 
         Args:
             held_out: real layouts are those of the repositories that are never trained on.
@@ -89,7 +98,7 @@ class SheetMaker:
         while True:
             if not shape.windows:
                 scene = self._page(shape, real, rng)
-                yield scene, 0, 0, scene.view(0, 0, shape.width, shape.height), 0
+                yield Window(scene, 0, 0, scene.view(0, 0, shape.width, shape.height), 0)
                 continue
             scene, enlarged = self._scene(shape, real, rng)
             focus = scene.focus() or [(0.0, 0.0)]
@@ -98,7 +107,7 @@ class SheetMaker:
                 x, y = rng.choice(focus)
                 left = min(max(0, int(x - rng.uniform(0.05, 0.95) * shape.width)), wide - shape.width)
                 top = min(max(0, int(y - rng.uniform(0.05, 0.95) * shape.height)), high - shape.height)
-                yield scene, left, top, scene.view(left, top, shape.width, shape.height), enlarged
+                yield Window(scene, left, top, scene.view(left, top, shape.width, shape.height), enlarged)
 
     def _scene(self, shape: Shape, real: Sequence[Sheet], rng: random.Random) -> tuple[Scene, int]:
         """A drawn sheet at least as large as the shape, and by how much its windows are enlarged."""
