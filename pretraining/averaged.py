@@ -5,7 +5,8 @@
 Weights of runs that share a start can be averaged, and read better than each alone (Wortsman et al., Model
 soups, 2022). Averaged are the changes themselves, which are products of an adapter's two halves, and of their
 average the ``r`` largest singular values are kept. Both halves have an equal part of these, as in training,
-so that the average can be trained on.
+so that the average can be trained on. Shares under 1 together leave the rest to the base, which was never
+changed (Wortsman et al., Robust fine-tuning of zero-shot models, 2022).
 """
 
 from __future__ import annotations
@@ -52,11 +53,12 @@ def average_adapters(shares: Mapping[Path, float], out: Path) -> None:
 
     Raises:
         UserError: a folder is missing or damaged, the adapters are not of the same task, base, layers, rank
-            and scale, or have more than the two halves of each change, the shares are not 1 together, or
-            ``out`` is there already.
+            and scale, or have more than the two halves of each change, the shares are over 1 together or not
+            over 0, or ``out`` is there already.
     """
-    if not abs(sum(shares.values()) - 1) <= 1e-6:  # nor where a share is no number
-        raise UserError(f"the shares are {sum(shares.values()):g} together: make them 1")
+    together = sum(shares.values())
+    if not 0 < together <= 1 + 1e-6:  # nor where a share is no number
+        raise UserError(f"the shares are {together:g} together: make them 1, or less for a smaller change")
     if out.exists():
         raise UserError(f"{out} is there already: name a new folder with --out")
     adapters, scales = [], []

@@ -68,6 +68,16 @@ def test_of_a_larger_average_the_largest_part_is_kept(tmp_path: Path) -> None:
         assert abs((product - mean).norm() - left_out) < 1e-3 and left_out > 1
 
 
+def test_shares_under_1_leave_the_rest_to_the_base(tmp_path: Path) -> None:
+    one, other = changes(1, 2), changes(2, 2)
+    first, second = adapter(tmp_path / "a", one, 4), adapter(tmp_path / "b", other, 4)
+    average_adapters({first: 0.47, second: 0.47}, tmp_path / "out")
+    found = load_file(tmp_path / "out/adapter_model.safetensors")
+    for name in LAYERS:
+        product = found[f"{name}.lora_B.weight"] @ found[f"{name}.lora_A.weight"]
+        assert torch.allclose(product, 0.94 * (one[name] + other[name]) / 2, atol=1e-4)
+
+
 def test_what_cannot_be_averaged_is_one_line(tmp_path: Path) -> None:
     first = adapter(tmp_path / "a", changes(1, 2), 4)
     scaled = adapter(tmp_path / "b", changes(2, 2), 4, alpha=16)
@@ -75,8 +85,9 @@ def test_what_cannot_be_averaged_is_one_line(tmp_path: Path) -> None:
     for other in (scaled, narrow):
         with pytest.raises(UserError, match="layers, rank or scale"):
             average_adapters({first: 0.5, other: 0.5}, tmp_path / "out")
-    with pytest.raises(UserError, match=r"1\.5 together"):
-        average_adapters({first: 0.75, narrow: 0.75}, tmp_path / "out")
+    for share, together in (0.75, "1.5"), (0.0, "0"), (-0.5, "-1"):
+        with pytest.raises(UserError, match=f"are {together} together: make them 1, or less"):
+            average_adapters({first: share, narrow: share}, tmp_path / "out")
     with pytest.raises(UserError, match=r"adapter_config\.json"):
         average_adapters({first: 0.5, tmp_path / "none": 0.5}, tmp_path / "out")
     foreign = adapter(tmp_path / "d", changes(2, 2), 4)
