@@ -4,7 +4,8 @@ That is the product of the probabilities of the tokens which say its reference, 
 probability that all of them are as said. The library's nickname, which stands on no sheet, is left out.
 
 How sure an answer is of a sheet as a whole tells more of a part on it than the part's own tokens do, since a
-model errs most on sheets unlike those of its training; ``weighed_by_sheet`` counts both.
+model errs most on sheets unlike those of its training. A value that is the symbol's name tells less, since it
+is also said of a part whose value the sheet does not print. ``weighed_by_sheet`` counts all three.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ MAX_LOGIT = 9.0
 
 _SHEET_WEIGHT = 0.75
 """A logistic regression on both, on sheets that the reader was not trained on, has them at 0.90 and 0.28."""
+
+_NAMED_BY_VALUE = 1.5
+"""What a part's log odds lose where its value is its symbol's name; 1.55 in such a regression."""
 
 
 def symbols_with_confidences(
@@ -50,18 +54,23 @@ def weighed_by_sheet(symbols: Sequence[ListedSymbol]) -> list[ListedSymbol]:
     """The symbols with confidences whose log odds are a weighted mean of their own and the sheet's.
 
     The sheet's are the mean of those of its parts; without a part that has a confidence, all stay as they
-    are. ``_SHEET_WEIGHT`` is the sheet's weight.
+    are. ``_SHEET_WEIGHT`` is the sheet's weight. A part's are lower by ``_NAMED_BY_VALUE`` where its value is
+    its symbol's name.
     """
     parts = [log_odds(confidence) for confidence in part_confidences(symbols).values()]
     if not parts:
         return list(symbols)
     of_sheet = _SHEET_WEIGHT * sum(parts) / len(parts)
 
-    def weighed(own: float) -> float:
-        return 1 / (1 + math.exp(-of_sheet - (1 - _SHEET_WEIGHT) * log_odds(own)))
+    def weighed(symbol: ListedSymbol, own: float) -> float:
+        odds = of_sheet + (1 - _SHEET_WEIGHT) * log_odds(own)
+        less = _NAMED_BY_VALUE if symbol.is_part and symbol.value == symbol.name else 0
+        return 1 / (1 + math.exp(less - odds))
 
     return [
-        symbol if symbol.confidence is None else replace(symbol, confidence=weighed(symbol.confidence))
+        symbol
+        if symbol.confidence is None
+        else replace(symbol, confidence=weighed(symbol, symbol.confidence))
         for symbol in symbols
     ]
 

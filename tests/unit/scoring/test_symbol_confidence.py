@@ -119,6 +119,15 @@ def test_a_part_is_as_sure_as_three_quarters_of_its_sheet_and_a_quarter_of_itsel
     assert unknown is None
 
 
+def test_a_value_that_is_the_name_of_its_symbol_is_less_sure() -> None:
+    """It may be a guess at a value that is not printed; the others of the sheet are as sure as before."""
+    named = ListedSymbol("Device:LED", "D1", "LED", confidence=0.5)
+    power = ListedSymbol("power:GND", "", "GND", confidence=0.5)
+    guess, printed, ground = weighed_by_sheet([named, listed("R1", 0.5), power])
+    assert guess.confidence == pytest.approx(1 / (1 + math.exp(1.5)))
+    assert printed.confidence == ground.confidence == pytest.approx(0.5)  # a power symbol's value is its name
+
+
 def test_a_part_alone_and_a_sheet_without_parts_stay_as_they_are() -> None:
     (alone,) = weighed_by_sheet([listed("R1", 0.3)])
     assert alone.confidence == pytest.approx(0.3)
@@ -153,7 +162,9 @@ def test_a_part_is_right_with_its_reference_and_value_and_a_name_wherever_it_sta
     ]
     task = structured(name)
     row = answered(said, true, 0.5, task=task)
-    assert rounded(judged_parts([row], task)) == [(0.5, True), (0.5, False), (0.5, False), (0.5, True)]
+    named_by_value = round(1 / (1 + math.exp(1.5)), 9)  # U1
+    judged = [(0.5, True), (0.5, False), (0.5, False), (named_by_value, True)]
+    assert rounded(judged_parts([row], task)) == judged
     assert rounded(judged_items([row], task)) == [(0.5, False), (0.5, True), (0.5, True), (0.5, False)]
 
 
