@@ -62,7 +62,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "-S profiles.sample.train.epochs=3 -S profiles.sample.train.max_sheets=100000 "
         "-S profiles.sample.train.step_tokens=65536 -S profiles.sample.train.packed_length=32768 "
         "-S profiles.sample.train.learning_rate=3.0e-3 -S 'lora.extra_targets=[vision,merger]' "
-        "-S task=json -S messages.with_name=false -S evaluate.max_new_tokens=2048",
+        "-S task=json -S messages.with_name=false -S messages.max_target_chars=100000 "
+        "-S evaluate.max_new_tokens=2048",
         folder,
         on_few(own),
     )
@@ -138,7 +139,8 @@ def test_training_starts_from_the_reader_that_ships(checkout: Path) -> None:
         "-S profiles.sample.train.epochs=3 -S profiles.sample.train.max_sheets=100000 "
         "-S profiles.sample.train.step_tokens=16384 -S profiles.sample.train.packed_length=16384 "
         "-S profiles.sample.train.learning_rate=5.0e-4 -S train.warmup_steps=3 "
-        "-S task=json -S messages.with_name=false -S evaluate.max_new_tokens=2048",
+        "-S task=json -S messages.with_name=false -S messages.max_target_chars=100000 "
+        "-S evaluate.max_new_tokens=2048",
         checkout,
         on_few(own),
     )
