@@ -57,8 +57,8 @@ def test_a_repetition_penalty_gives_what_static_batches_give(
     batches = generated_in_static_batches(model, encoder, rows, settings)
     found = generated_continuously(model, encoder, rows, settings)
     assert [answer.ids for answer in found] == [answer.ids for answer in batches]
-    # The small model repeats itself only where that is rewarded.
-    assert ([answer.ids for answer in found] == [answer.ids for answer in plain]) == (penalty > 1)
+    # Without a penalty the small model says "R202" of one sheet, with digits that penalty and reward change.
+    assert [answer.ids for answer in found] != [answer.ids for answer in plain]
 
 
 @pytest.mark.slow
