@@ -62,17 +62,15 @@ def weighed_by_sheet(symbols: Sequence[ListedSymbol]) -> list[ListedSymbol]:
         return list(symbols)
     of_sheet = _SHEET_WEIGHT * sum(parts) / len(parts)
 
-    def weighed(symbol: ListedSymbol, own: float) -> float:
-        odds = of_sheet + (1 - _SHEET_WEIGHT) * log_odds(own)
-        less = _NAMED_BY_VALUE if symbol.is_part and symbol.value == symbol.name else 0
-        return 1 / (1 + math.exp(less - odds))
+    def weighed(symbol: ListedSymbol) -> ListedSymbol:
+        if symbol.confidence is None:
+            return symbol
+        odds = of_sheet + (1 - _SHEET_WEIGHT) * log_odds(symbol.confidence)
+        if symbol.is_part and symbol.value == symbol.name:
+            odds -= _NAMED_BY_VALUE
+        return replace(symbol, confidence=1 / (1 + math.exp(-odds)))
 
-    return [
-        symbol
-        if symbol.confidence is None
-        else replace(symbol, confidence=weighed(symbol, symbol.confidence))
-        for symbol in symbols
-    ]
+    return [weighed(symbol) for symbol in symbols]
 
 
 def log_odds(probability: float) -> float:

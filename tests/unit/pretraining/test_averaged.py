@@ -41,6 +41,12 @@ def changes(seed: int, rank: int) -> dict[str, torch.Tensor]:
     }
 
 
+def products(folder: Path) -> dict[str, torch.Tensor]:
+    """The change of each layer by the adapter in ``folder``."""
+    halves = load_file(folder / "adapter_model.safetensors")
+    return {name: halves[f"{name}.lora_B.weight"] @ halves[f"{name}.lora_A.weight"] for name in LAYERS}
+
+
 def test_the_average_is_that_of_the_products_at_the_same_rank(tmp_path: Path) -> None:
     one, other = changes(1, 2), changes(2, 2)
     first, second = adapter(tmp_path / "a", one, 4), adapter(tmp_path / "b", other, 4)
@@ -60,10 +66,8 @@ def test_of_a_larger_average_the_largest_part_is_kept(tmp_path: Path) -> None:
     one, other = changes(1, 4), changes(2, 4)
     first, second = adapter(tmp_path / "a", one, 4), adapter(tmp_path / "b", other, 4)
     average_adapters({first: 0.5, second: 0.5}, tmp_path / "out")
-    found = load_file(tmp_path / "out/adapter_model.safetensors")
-    for name in LAYERS:
+    for name, product in products(tmp_path / "out").items():
         mean = (one[name] + other[name]) / 2
-        product = found[f"{name}.lora_B.weight"] @ found[f"{name}.lora_A.weight"]
         left_out = torch.linalg.svdvals(mean)[4:].norm()
         assert abs((product - mean).norm() - left_out) < 1e-3 and left_out > 1
 
@@ -72,9 +76,7 @@ def test_shares_under_1_leave_the_rest_to_the_base(tmp_path: Path) -> None:
     one, other = changes(1, 2), changes(2, 2)
     first, second = adapter(tmp_path / "a", one, 4), adapter(tmp_path / "b", other, 4)
     average_adapters({first: 0.47, second: 0.47}, tmp_path / "out")
-    found = load_file(tmp_path / "out/adapter_model.safetensors")
-    for name in LAYERS:
-        product = found[f"{name}.lora_B.weight"] @ found[f"{name}.lora_A.weight"]
+    for name, product in products(tmp_path / "out").items():
         assert torch.allclose(product, 0.94 * (one[name] + other[name]) / 2, atol=1e-4)
 
 
